@@ -1,0 +1,26 @@
+.PHONY: run test bench setup clean
+
+PYTHON := .tools/emulator/bin/python
+SAM := AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
+
+# Runs the whole stack on this machine. PORT=… chooses the endpoint's port;
+# INTERCOM_ACCESS_TOKEN=… (and INTERCOM_REGION=us|eu|au) talks to a real workspace.
+run: setup
+	@$(PYTHON) local/run.py
+
+test: setup
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo test --workspace
+	$(SAM) validate --lint
+	$(PYTHON) -m pytest tests/e2e
+
+bench: setup
+	cargo bench
+
+setup:
+	@command -v python3 >/dev/null || { echo "error: python3 is missing: install Python 3.10 or newer" >&2; exit 1; }
+	@python3 local/tools.py
+
+clean:
+	rm -rf target .aws-sam .tools

@@ -1,0 +1,95 @@
+"""`make run`: the stack on this machine, the sample events through it, and what they changed."""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import textwrap
+import threading
+
+from changes import changes
+from stack import Stack
+from tools import ROOT, Failure
+
+DELIVERY_SECONDS = 20
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--once", action="store_true", help="end after the table")
+    once = arguments.parse_args().once
+    try:
+        run(once)
+    except Failure as failure:
+        sys.exit(f"error: {failure}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def run(once):
+    token = os.environ.get("INTERCOM_ACCESS_TOKEN")
+    parameters = {"IntercomRegion": os.environ.get("INTERCOM_REGION", "us")} if token else {"Anonymous": "lead"}
+    samples = json.loads((ROOT / "local" / "samples.json").read_text())
+    with Stack(port_from_environment(), parameters, access_token=token) as stack:
+        print_table([(sample["title"], outcome(stack, sample)) for sample in samples], stack)
+        if not once:
+            print_endpoint(stack)
+            wait_for_ctrl_c()
+
+
+def wait_for_ctrl_c():
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        print()
+
+
+def port_from_environment():
+    port = os.environ.get("PORT")
+    if port and not (port.isdecimal() and 0 < int(port) < 65536):
+        raise Failure(f"PORT={port} is no port: use 1 to 65535, or leave it out for a free one")
+    return int(port) if port else None
+
+
+def outcome(stack, sample):
+    """Sends a sample; gives the lines that say what became of it."""
+    before = stack.simulator.state() if stack.simulator else None
+    send = stack.send_webhook if sample["path"] == "/webhook" else stack.send
+    answer = send(sample["path"], sample["body"])
+    queued = not stack.settle(DELIVERY_SECONDS)
+    if answer.status != 200 or not stack.simulator:
+        lines = [f"{answer.status} {answer.body.decode(errors='replace')}"]
+    else:
+        lines = changes(before, stack.simulator.state()) or ["nothing"]
+    return lines + (["still in the retry queue"] if queued else [])
+
+
+def print_table(rows, stack):
+    headline = "What changed in Intercom" if stack.simulator else "What the endpoint answered (a real workspace: see there)"
+    left = max(len(title) for title, _ in rows)
+    right = max(shutil.get_terminal_size((120, 40)).columns - left - 2, 40)
+    print(f"\n{'Event':<{left}}  {headline}\n{'─' * left}  {'─' * len(headline)}")
+    for title, lines in rows:
+        wrapped = [part for line in lines for part in textwrap.wrap(line, right, subsequent_indent="  ")]
+        for index, line in enumerate(wrapped):
+            print(f"{title if index == 0 else '':<{left}}  {line}")
+
+
+def print_endpoint(stack):
+    event = json.dumps({"userId": "user-3", "event": "Tried It", "properties": {"revenue": 9.5}})
+    print(f"""
+Endpoint   {stack.endpoint}
+Write key  {stack.write_key}""")
+    if stack.simulator:
+        print(f"Simulator  {stack.simulator.base_url}/_simulator/state")
+    print(f"""
+curl -u {stack.write_key}: -H 'content-type: application/json' \\
+  -d '{event}' \\
+  {stack.endpoint}/v1/track
+
+Ctrl-C ends all of it.""", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,344 @@
+"""The whole stack on this machine: template.yaml on an AWS emulator, Intercom's simulator beside it.
+
+Used by `make run` and by the end-to-end tests. Runs on .tools/emulator (see tools.py).
+"""
+
+import base64
+import hmac
+import json
+import os
+import platform
+import secrets
+import shutil
+import signal
+import socket
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+import boto3
+
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python 3.10
+    import tomli as tomllib
+
+import simulator
+from processes import Service, run_step
+from simulator import Simulator
+from tools import EMULATOR, ROOT, SAM, Failure
+
+STACK_NAME = "segment-intercom"
+REGION = "us-east-1"
+LOGS = ROOT / "target" / "local"
+ARCHITECTURE = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_DEFAULT_REGION": REGION}
+
+
+def progress(text):
+    """Shows the user what is being done."""
+    print(f"▸ {text}", flush=True)
+
+
+class Answer:
+    """An HTTP answer: `status`, `headers`, `body` in bytes."""
+
+    def __init__(self, status, headers, body):
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    def json(self):
+        """The body as JSON."""
+        return json.loads(self.body)
+
+
+class Stack:
+    """A context manager: up inside of `with`, without a trace after it.
+
+    `parameters` are parameters of template.yaml. With an `access_token` the stack talks to that
+    real workspace, and `simulator` is None.
+    """
+
+    def __init__(self, port=None, parameters=None, access_token=None, write_key=None):
+        self.port = port
+        self.parameters = dict(parameters or {})
+        self.access_token = access_token
+        self.secret = {
+            "access_token": access_token or simulator.TOKEN,
+            "api_secret": secrets.token_hex(16),
+            "webhook_secret": secrets.token_hex(16),
+            "write_keys": [write_key or secrets.token_hex(16)],
+        }
+        self.write_key = self.secret["write_keys"][0]
+        self.simulator = None
+        self.emulator_url = None
+        self.endpoint = None
+        self.outputs = {}
+        self._services = []
+        self._handlers = {}
+        self._directory = None
+
+    # Up and down
+
+    def __enter__(self):
+        self._end_on_signals()
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Ends every process and removes what they wrote."""
+        # A second Ctrl-C must not interrupt this.
+        for number in self._handlers:
+            signal.signal(number, signal.SIG_IGN)
+        while self._services:
+            self._services.pop().stop()
+        if self._directory:
+            shutil.rmtree(self._directory, ignore_errors=True)
+            self._directory = None
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers = {}
+
+    def _end_on_signals(self):
+        def end(number, _frame):
+            raise SystemExit(128 + number)
+
+        self._handlers = {
+            signal.SIGINT: signal.getsignal(signal.SIGINT),
+            signal.SIGTERM: signal.signal(signal.SIGTERM, end),
+            signal.SIGHUP: signal.signal(signal.SIGHUP, end),
+        }
+
+    def _start(self):
+        self.port = choose_port(self.port)
+        self.emulator_url = f"http://127.0.0.1:{self.port}"
+        self._directory = tempfile.mkdtemp(prefix="segment-intercom-")
+        LOGS.mkdir(parents=True, exist_ok=True)
+        build(with_simulator=not self.access_token)
+        if not self.access_token:
+            self._start_simulator()
+            self.parameters["IntercomBaseUrl"] = self.simulator.base_url
+        self._start_emulator()
+        self._deploy()
+        self.aws("secretsmanager").put_secret_value(
+            SecretId=self.outputs["SecretArn"], SecretString=json.dumps(self.secret))
+
+    def _start_simulator(self):
+        progress("starting the Intercom simulator")
+        service = Service(
+            "the Intercom simulator", [str(ROOT / "target/debug/intercom-simulator"), "--port", "0"],
+            env=clean_environment(), cwd=ROOT, log=LOGS / "simulator.log")
+        self._services.append(service)
+        announced = service.wait_until(lambda: simulator.ANNOUNCEMENT.search(service.log.read_text()), 10)
+        self.simulator = Simulator(announced.group(1))
+
+    def _start_emulator(self):
+        progress(f"starting the AWS emulator on port {self.port}")
+        environment = {
+            **clean_environment(), **CREDENTIALS,
+            "AWS_ENDPOINT_URL": self.emulator_url,  # handed on to the functions
+            "GATEWAY_PORT": str(self.port),
+            "BIND_HOST": "127.0.0.1",
+            "MINISTACK_REGION": REGION,
+            "TMPDIR": self._directory,
+            "STATE_DIR": os.path.join(self._directory, "state"),
+            "S3_DATA_DIR": os.path.join(self._directory, "s3"),
+            # Listeners on fixed ports that nothing here uses.
+            "SFTP_ENABLED": "0",
+            "IOT_MTLS_ENABLED": "0",
+        }
+        service = Service(
+            "the AWS emulator", [str(EMULATOR / "python"), "-m", "ministack"],
+            env=environment, cwd=self._directory, log=LOGS / "emulator.log")
+        self._services.append(service)
+        service.wait_until(self._emulator_is_healthy, 60)
+
+    def _emulator_is_healthy(self):
+        try:
+            return self.request("GET", f"{self.emulator_url}/_ministack/health").status == 200
+        except OSError:
+            return False
+
+    def _deploy(self):
+        progress("deploying template.yaml")
+        overrides = [*local_overrides(), *(f'{name}="{value}"' for name, value in self.parameters.items()),
+                     f"Architecture={ARCHITECTURE}"]
+        run_step(
+            [str(SAM / "sam"), "deploy", "--config-env", "local", "--parameter-overrides", *overrides],
+            env={**sam_environment(), "AWS_ENDPOINT_URL": self.emulator_url}, cwd=ROOT,
+            failure="sam deploy failed", log=LOGS / "deploy.log")
+        cloudformation = self.aws("cloudformation")
+        outputs = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"][0]["Outputs"]
+        self.outputs = {output["OutputKey"]: output["OutputValue"] for output in outputs}
+        api = cloudformation.describe_stack_resource(StackName=STACK_NAME, LogicalResourceId="Api")
+        api_id = api["StackResourceDetail"]["PhysicalResourceId"]
+        self.endpoint = f"{self.emulator_url}/restapis/{api_id}/prod/_user_request_"
+
+    # Ways in
+
+    def aws(self, service):
+        """A boto3 client of the emulator."""
+        return boto3.client(
+            service, endpoint_url=self.emulator_url, region_name=REGION,
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"])
+
+    def request(self, method, url, body=None, headers=None):
+        """Sends bytes to a URL; an error status is an Answer as well."""
+        request = urllib.request.Request(url, data=body, method=method, headers=headers or {})
+        try:
+            with urllib.request.urlopen(request, timeout=40) as response:
+                return Answer(response.status, response.headers, response.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, error.headers, error.read())
+
+    def authorization(self, write_key=None):
+        """The header that Segment's SDKs send."""
+        key = base64.b64encode(f"{write_key or self.write_key}:".encode()).decode()
+        return {"authorization": f"Basic {key}"}
+
+    def send(self, path, event):
+        """Posts a Segment call with the write key."""
+        headers = {"content-type": "application/json", **self.authorization()}
+        return self.request("POST", self.endpoint + path, json.dumps(event).encode(), headers)
+
+    def send_webhook(self, path, event):
+        """Posts an event, or an array of events, signed as Segment's webhooks are."""
+        body = json.dumps(event).encode()
+        signature = hmac.new(self.secret["webhook_secret"].encode(), body, "sha1").hexdigest()
+        headers = {"content-type": "application/json", "x-signature": signature}
+        return self.request("POST", self.endpoint + path, body, headers)
+
+    def invoke(self, payload):
+        """Invokes the function directly; gives its answer and the error's type, if it failed."""
+        answer = self.aws("lambda").invoke(
+            FunctionName=self.outputs["FunctionName"], Payload=json.dumps(payload).encode())
+        return json.loads(answer["Payload"].read()), answer.get("FunctionError")
+
+    # What became of it
+
+    def waiting(self):
+        """How many events are in the retry queue."""
+        return self._message_count("RetryQueueUrl")
+
+    def dead_letter_count(self):
+        """How many events are in the dead-letter queue."""
+        return self._message_count("DeadLetterQueueUrl")
+
+    def dead_letters(self):
+        """Takes all messages out of the dead-letter queue: dicts of `body`, `group`, `attributes`."""
+        sqs, url, letters = self.aws("sqs"), self.outputs["DeadLetterQueueUrl"], []
+        while True:
+            messages = sqs.receive_message(
+                QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["All"],
+                MessageAttributeNames=["All"]).get("Messages", [])
+            if not messages:
+                return letters
+            for message in messages:
+                attributes = message.get("MessageAttributes", {})
+                letters.append({
+                    "body": json.loads(message["Body"]),
+                    "group": message["Attributes"]["MessageGroupId"],
+                    "attributes": {name: value["StringValue"] for name, value in attributes.items()},
+                })
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+    def purge_queues(self):
+        """Empties both queues."""
+        for name in ("RetryQueueUrl", "DeadLetterQueueUrl"):
+            self.aws("sqs").purge_queue(QueueUrl=self.outputs[name])
+
+    def function_logs(self):
+        """Every line that the function has logged."""
+        pages = self.aws("logs").get_paginator("filter_log_events").paginate(
+            logGroupName=self.outputs["LogGroupName"])
+        return [event["message"] for page in pages for event in page["events"]]
+
+    def settle(self, seconds):
+        """Waits until nothing is left to be tried again; False when that takes too long."""
+        deadline = time.monotonic() + seconds
+        while self.waiting():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.2)
+        return True
+
+    def wait_for(self, condition, what, seconds=60):
+        """Waits until `condition()` gives something true, and returns it."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if result := condition():
+                return result
+            time.sleep(0.1)
+        raise Failure(f"{what}: not within {seconds} s")
+
+    def _message_count(self, output):
+        counts = self.aws("sqs").get_queue_attributes(QueueUrl=self.outputs[output], AttributeNames=[
+            "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesDelayed"])["Attributes"]
+        return sum(int(count) for count in counts.values())
+
+
+def choose_port(wanted):
+    """The wanted port if it is free, or any free one."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted or 0))
+        except (OSError, OverflowError):
+            raise Failure(f"port {wanted} can't be used: free it, or choose another with PORT=…") from None
+        return probe.getsockname()[1]
+
+
+def build(with_simulator=True):
+    """Builds the function, as `sam build` wants it, and the simulator, into target/."""
+    progress("building the function (minutes the first time, seconds later)")
+    flags = ["--arm64"] if ARCHITECTURE == "arm64" else []
+    # The very command that `sam build` runs and hides the output of; it then finds all built.
+    run_step(
+        ["cargo", "lambda", "build", "--release", *flags, "--bin", "bootstrap"],
+        env=sam_environment(), cwd=ROOT, failure="building the function failed: see cargo's message above")
+    run_step(
+        [str(SAM / "sam"), "build", "--config-env", "local", "--parameter-overrides",
+         f"Architecture={ARCHITECTURE}"],
+        env=sam_environment(), cwd=ROOT, failure="sam build failed", log=LOGS / "build.log")
+    if with_simulator:
+        progress("building the Intercom simulator")
+        run_step(
+            ["cargo", "build", "--package", "intercom-simulator"], env=sam_environment(), cwd=ROOT,
+            failure="building the simulator failed: see cargo's message above")
+
+
+def local_overrides():
+    """The parameters of the `local` configuration, which sam drops once others are given."""
+    configuration = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    return configuration["local"]["deploy"]["parameters"]["parameter_overrides"]
+
+
+def clean_environment():
+    """This process's environment without the user's own AWS and Intercom settings, which must
+    neither reach the emulated function nor be used by mistake."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "INTERCOM_"))}
+    return {**kept, "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
+
+
+def sam_environment():
+    """What SAM CLI and cargo-lambda need to be found, to find each other, and to work offline."""
+    return {
+        **clean_environment(), **CREDENTIALS,
+        "PATH": f"{SAM}{os.pathsep}{os.environ['PATH']}",
+        "CARGO_TARGET_DIR": str(ROOT / "target"),
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "SAM_CLI_TELEMETRY": "0",
+    }

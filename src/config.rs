@@ -1,0 +1,350 @@
+//! The function's settings, read once at start from the environment (`contract.md`,
+//! "Environment").
+
+use std::fmt::Display;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::delivery;
+use crate::mapping::{self, Anonymous, CompanyIdHash, Nested};
+use crate::retry::Schedule;
+
+/// Everything that can be set.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `SECRET_ID`: ARN or name of the secret.
+    pub secret_id: String,
+    /// `RETRY_QUEUE_URL`.
+    pub retry_queue_url: String,
+    /// `DEAD_LETTER_QUEUE_URL`.
+    pub dead_letter_queue_url: String,
+    /// `INTERCOM_BASE_URL`, else the URL of `INTERCOM_REGION`; without a slash at the end.
+    pub intercom_base_url: String,
+    /// `INTERCOM_VERSION`.
+    pub intercom_version: String,
+    /// `DELIVERY_MODE`.
+    pub delivery_mode: DeliveryMode,
+    /// `INLINE_BUDGET_MS`.
+    pub inline_budget: Duration,
+    /// `RETRY_BASE_SECONDS`, `RETRY_MAX_SECONDS`, `RETRY_HOURS`, `UNKNOWN_USER_SECONDS`.
+    pub retry: Schedule,
+    /// `REQUIRE_USER_HASH`.
+    pub require_user_hash: bool,
+    /// `STRICT_WEBHOOK_SIGNATURE`.
+    pub strict_webhook_signature: bool,
+    /// The settings of the mapping.
+    pub mapping: mapping::Settings,
+    /// The settings of delivery.
+    pub delivery: delivery::Settings,
+}
+
+/// `DELIVERY_MODE`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeliveryMode {
+    /// Call Intercom in the request, queue what fails for now.
+    #[default]
+    Inline,
+    /// Queue everything.
+    Queue,
+}
+
+/// A variable that can't be used. One line: its name, its value and what is allowed.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// A required variable isn't there.
+    #[error("{0} is not set: set it to {1}")]
+    Missing(&'static str, &'static str),
+    /// A variable has a value that isn't allowed.
+    #[error("{name}={value:?} is not allowed: use {allowed}")]
+    NotAllowed {
+        /// The variable.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What is allowed.
+        allowed: String,
+    },
+}
+
+/// Looks a variable up; an empty value counts as not set.
+type Lookup<'l> = &'l dyn Fn(&str) -> Option<String>;
+
+impl Config {
+    /// Reads the settings through `lookup`, which gives a variable's value by its name.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first variable that is missing or has a bad value.
+    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let lookup: Lookup<'_> = &|name| lookup(name).filter(|value| !value.is_empty());
+        let schedule = Schedule {
+            base: Duration::from_secs(number(lookup, "RETRY_BASE_SECONDS", 5, 1..=43_200)?),
+            max: Duration::from_secs(number(lookup, "RETRY_MAX_SECONDS", 900, 1..=43_200)?),
+            give_up_after: Duration::from_secs(
+                number(lookup, "RETRY_HOURS", 72, 0..=336)? * 60 * 60,
+            ),
+            unknown_user: Duration::from_secs(number(
+                lookup,
+                "UNKNOWN_USER_SECONDS",
+                900,
+                0..=1_209_600,
+            )?),
+        };
+        Ok(Self {
+            secret_id: required(lookup, "SECRET_ID", "the secret's ARN or name")?,
+            retry_queue_url: required(lookup, "RETRY_QUEUE_URL", "the retry queue's URL")?,
+            dead_letter_queue_url: required(
+                lookup,
+                "DEAD_LETTER_QUEUE_URL",
+                "the dead-letter queue's URL",
+            )?,
+            intercom_base_url: intercom_base_url(lookup)?,
+            intercom_version: lookup("INTERCOM_VERSION").unwrap_or_else(|| "2.16".to_owned()),
+            delivery_mode: one_of(
+                lookup,
+                "DELIVERY_MODE",
+                &[
+                    ("inline", DeliveryMode::Inline),
+                    ("queue", DeliveryMode::Queue),
+                ],
+            )?,
+            inline_budget: Duration::from_millis(number(
+                lookup,
+                "INLINE_BUDGET_MS",
+                3500,
+                0..=3500,
+            )?),
+            retry: schedule,
+            require_user_hash: flag(lookup, "REQUIRE_USER_HASH")?,
+            strict_webhook_signature: flag(lookup, "STRICT_WEBHOOK_SIGNATURE")?,
+            mapping: mapping_settings(lookup)?,
+            delivery: delivery_settings(lookup)?,
+        })
+    }
+}
+
+fn mapping_settings(lookup: Lookup<'_>) -> Result<mapping::Settings, ConfigError> {
+    Ok(mapping::Settings {
+        collect_context: flag(lookup, "COLLECT_CONTEXT")?,
+        nested: one_of(
+            lookup,
+            "NESTED",
+            &[
+                ("drop", Nested::Drop),
+                ("flatten", Nested::Flatten),
+                ("stringify", Nested::Stringify),
+            ],
+        )?,
+        rich_link_properties: comma_list(lookup, "RICH_LINK_PROPERTIES"),
+        metadata_limit: number(lookup, "METADATA_LIMIT", 10, 0..=20)?,
+        event_filter: comma_list(lookup, "EVENT_FILTER"),
+        company_id_hash: one_of(
+            lookup,
+            "COMPANY_ID_HASH",
+            &[
+                ("sha256", CompanyIdHash::Sha256),
+                ("segment", CompanyIdHash::Segment),
+            ],
+        )?,
+        anonymous: one_of(
+            lookup,
+            "ANONYMOUS",
+            &[("skip", Anonymous::Skip), ("lead", Anonymous::Lead)],
+        )?,
+    })
+}
+
+fn delivery_settings(lookup: Lookup<'_>) -> Result<delivery::Settings, ConfigError> {
+    use delivery::{DeleteMode, UnknownAttributes, UnknownUser};
+    Ok(delivery::Settings {
+        unknown_attributes: one_of(
+            lookup,
+            "UNKNOWN_ATTRIBUTES",
+            &[
+                ("create", UnknownAttributes::Create),
+                ("drop", UnknownAttributes::Drop),
+            ],
+        )?,
+        unknown_user: one_of(
+            lookup,
+            "UNKNOWN_USER",
+            &[
+                ("wait", UnknownUser::Wait),
+                ("create", UnknownUser::Create),
+                ("reject", UnknownUser::Reject),
+            ],
+        )?,
+        delete_mode: one_of(
+            lookup,
+            "DELETE_MODE",
+            &[
+                ("delete", DeleteMode::Delete),
+                ("archive", DeleteMode::Archive),
+            ],
+        )?,
+    })
+}
+
+fn intercom_base_url(lookup: Lookup<'_>) -> Result<String, ConfigError> {
+    const NAME: &str = "INTERCOM_BASE_URL";
+    let by_region = one_of(
+        lookup,
+        "INTERCOM_REGION",
+        &[
+            ("us", "https://api.intercom.io"),
+            ("eu", "https://api.eu.intercom.io"),
+            ("au", "https://api.au.intercom.io"),
+        ],
+    )?;
+    let Some(url) = lookup(NAME) else {
+        return Ok(by_region.to_owned());
+    };
+    let is_http = |url: &reqwest::Url| matches!(url.scheme(), "http" | "https");
+    if url.parse().is_ok_and(|url| is_http(&url)) {
+        Ok(url.trim_end_matches('/').to_owned())
+    } else {
+        Err(not_allowed(NAME, url, "a URL with http:// or https://"))
+    }
+}
+
+fn required(
+    lookup: Lookup<'_>,
+    name: &'static str,
+    meaning: &'static str,
+) -> Result<String, ConfigError> {
+    lookup(name).ok_or(ConfigError::Missing(name, meaning))
+}
+
+/// The value that stands for the variable's text; the first one is the default.
+fn one_of<T: Copy>(
+    lookup: Lookup<'_>,
+    name: &'static str,
+    values: &[(&str, T)],
+) -> Result<T, ConfigError> {
+    let Some(text) = lookup(name) else {
+        return Ok(values[0].1);
+    };
+    let mut known = values.iter();
+    let Some((_, value)) = known.find(|(known, _)| *known == text) else {
+        let allowed: Vec<&str> = values.iter().map(|(known, _)| *known).collect();
+        return Err(not_allowed(name, text, allowed.join(" or ")));
+    };
+    Ok(*value)
+}
+
+fn flag(lookup: Lookup<'_>, name: &'static str) -> Result<bool, ConfigError> {
+    one_of(lookup, name, &[("false", false), ("true", true)])
+}
+
+fn number<T: FromStr + PartialOrd + Display>(
+    lookup: Lookup<'_>,
+    name: &'static str,
+    default: T,
+    allowed: std::ops::RangeInclusive<T>,
+) -> Result<T, ConfigError> {
+    let Some(text) = lookup(name) else {
+        return Ok(default);
+    };
+    match text.parse() {
+        Ok(number) if allowed.contains(&number) => Ok(number),
+        _ => {
+            let allowed = format!(
+                "a whole number from {} to {}",
+                allowed.start(),
+                allowed.end()
+            );
+            Err(not_allowed(name, text, allowed))
+        }
+    }
+}
+
+fn comma_list(lookup: Lookup<'_>, name: &str) -> Vec<String> {
+    let text = lookup(name).unwrap_or_default();
+    let items = text.split(',').map(str::trim);
+    items
+        .filter(|item| !item.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn not_allowed(name: &'static str, value: String, allowed: impl Into<String>) -> ConfigError {
+    ConfigError::NotAllowed {
+        name,
+        value,
+        allowed: allowed.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let required = [
+            ("SECRET_ID", "s"),
+            ("RETRY_QUEUE_URL", "r"),
+            ("DEAD_LETTER_QUEUE_URL", "d"),
+        ];
+        Config::read(|name| {
+            let mut all = variables.iter().chain(&required);
+            all.find(|(other, _)| *other == name)
+                .map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn the_defaults_of_the_contract() {
+        let config = read(&[]).expect("only the required ones are set");
+        assert_eq!(config.intercom_base_url, "https://api.intercom.io");
+        assert_eq!(config.intercom_version, "2.16");
+        assert_eq!(config.delivery_mode, DeliveryMode::Inline);
+        assert_eq!(config.inline_budget, Duration::from_millis(3500));
+        assert_eq!(config.retry.give_up_after, Duration::from_secs(259_200));
+        assert_eq!(config.mapping, mapping::Settings::default());
+        assert_eq!(config.delivery, delivery::Settings::default());
+    }
+
+    #[test]
+    fn a_url_overrides_the_region() {
+        let url =
+            |variables: &[(&str, &str)]| read(variables).map(|config| config.intercom_base_url);
+        assert_eq!(
+            url(&[("INTERCOM_REGION", "eu")]).as_deref(),
+            Ok("https://api.eu.intercom.io")
+        );
+        let both = [
+            ("INTERCOM_REGION", "au"),
+            ("INTERCOM_BASE_URL", "http://127.0.0.1:8080/"),
+        ];
+        assert_eq!(url(&both).as_deref(), Ok("http://127.0.0.1:8080"));
+    }
+
+    #[test]
+    fn a_bad_value_names_the_variable_the_value_and_what_is_allowed() {
+        let cases = [
+            (
+                ("NESTED", "keep"),
+                r#"NESTED="keep" is not allowed: use drop or flatten or stringify"#,
+            ),
+            (
+                ("REQUIRE_USER_HASH", "yes"),
+                r#"REQUIRE_USER_HASH="yes" is not allowed: use false or true"#,
+            ),
+            (
+                ("METADATA_LIMIT", "-1"),
+                r#"METADATA_LIMIT="-1" is not allowed: use a whole number from 0 to 20"#,
+            ),
+            (
+                ("INTERCOM_BASE_URL", "ftp://x"),
+                r#"INTERCOM_BASE_URL="ftp://x" is not allowed: use a URL with http:// or https://"#,
+            ),
+            (
+                ("SECRET_ID", ""),
+                "SECRET_ID is not set: set it to the secret's ARN or name",
+            ),
+        ];
+        for (variable, expected) in cases {
+            let error = read(&[variable]).expect_err(variable.0);
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+}

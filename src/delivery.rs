@@ -1,0 +1,130 @@
+//! Executes the mapping's actions: users side by side, the events of one user in order.
+
+mod attributes;
+mod companies;
+mod contacts;
+mod known;
+mod outcome;
+mod step;
+mod user;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::time::Instant;
+
+use futures_util::stream::{self, StreamExt};
+
+pub use outcome::{Failure, Outcome, Undelivered};
+
+use crate::intercom::Intercom;
+use crate::mapping::Action;
+use known::Known;
+
+/// Users delivered side by side. More would not help: Intercom's rate limit comes first.
+const USERS_AT_ONCE: usize = 16;
+
+/// The settings of delivery (`contract.md`, "Environment").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// `UNKNOWN_ATTRIBUTES`.
+    pub unknown_attributes: UnknownAttributes,
+    /// `UNKNOWN_USER`.
+    pub unknown_user: UnknownUser,
+    /// `DELETE_MODE`.
+    pub delete_mode: DeleteMode,
+}
+
+/// `UNKNOWN_ATTRIBUTES`: a custom attribute that the workspace lacks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnknownAttributes {
+    /// Is created.
+    #[default]
+    Create,
+    /// Is left out.
+    Drop,
+}
+
+/// `UNKNOWN_USER`: an event for a user whom Intercom doesn't know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnknownUser {
+    /// Waits for its user.
+    #[default]
+    Wait,
+    /// Creates the user.
+    Create,
+    /// Is rejected.
+    Reject,
+}
+
+/// `DELETE_MODE`: what a Segment `delete` does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeleteMode {
+    /// Deletes permanently.
+    #[default]
+    Delete,
+    /// Archives.
+    Archive,
+}
+
+/// One mapped event to deliver.
+#[derive(Clone, Debug)]
+pub struct Job<'e> {
+    /// Whose order it stands in.
+    pub user: Cow<'e, str>,
+    /// Whether it is an identify, which a following one of the same user absorbs.
+    pub is_identify: bool,
+    /// What to do, in order.
+    pub actions: Vec<Action<'e>>,
+}
+
+/// Delivers to one Intercom workspace. Remembers what it learned from one call to the next.
+#[derive(Debug)]
+pub struct Delivery {
+    intercom: Intercom,
+    settings: Settings,
+    known: Known,
+}
+
+impl Delivery {
+    /// Delivery through this client.
+    pub fn new(intercom: Intercom, settings: Settings) -> Self {
+        Self {
+            intercom,
+            settings,
+            known: Known::default(),
+        }
+    }
+
+    /// Executes jobs until `deadline`. The outcomes stand in the order of the jobs.
+    ///
+    /// Jobs of one user run one after another; once one has to be tried again later, the later
+    /// ones of that user are not tried. An event that only waits for its user steps aside and is
+    /// tried again when one of them made the contact.
+    pub async fn deliver(&self, jobs: &[Job<'_>], deadline: Instant) -> Vec<Outcome> {
+        let users = by_user(jobs);
+        let mut outcomes: Vec<Outcome> = vec![Err(Undelivered::NotTried); jobs.len()];
+        let mut delivered = stream::iter(users)
+            .map(|indexes| self.deliver_user(jobs, indexes, deadline))
+            .buffer_unordered(USERS_AT_ONCE);
+        while let Some(of_user) = delivered.next().await {
+            for (index, outcome) in of_user {
+                outcomes[index] = outcome;
+            }
+        }
+        outcomes
+    }
+}
+
+/// The indexes of each user's jobs, in order; users in the order of their first job.
+fn by_user(jobs: &[Job<'_>]) -> Vec<Vec<usize>> {
+    let mut users: Vec<Vec<usize>> = Vec::new();
+    let mut place_of: HashMap<&str, usize> = HashMap::new();
+    for (index, job) in jobs.iter().enumerate() {
+        let place = *place_of.entry(&job.user).or_insert_with(|| {
+            users.push(Vec::new());
+            users.len() - 1
+        });
+        users[place].push(index);
+    }
+    users
+}

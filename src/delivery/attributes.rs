@@ -1,0 +1,198 @@
+//! Custom attributes that the workspace lacks: created or left out, never the end of a write.
+
+use std::time::Instant;
+
+use reqwest::Method;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{Delivery, UnknownAttributes};
+use crate::intercom::{CallError, Refusal};
+use crate::mapping::{Attributes, Company, Contact};
+use crate::segment::Value;
+
+/// A body with custom attributes.
+pub(super) trait WithAttributes<'e>: Clone + Serialize {
+    /// Intercom's name of what it describes, as `model` of a data attribute.
+    const MODEL: &'static str;
+
+    /// Its custom attributes.
+    fn attributes(&mut self) -> &mut Attributes<'e>;
+}
+
+impl<'e> WithAttributes<'e> for Contact<'e> {
+    const MODEL: &'static str = "contact";
+
+    fn attributes(&mut self) -> &mut Attributes<'e> {
+        &mut self.custom_attributes
+    }
+}
+
+impl<'e> WithAttributes<'e> for Company<'e> {
+    const MODEL: &'static str = "company";
+
+    fn attributes(&mut self) -> &mut Attributes<'e> {
+        &mut self.custom_attributes
+    }
+}
+
+#[derive(Deserialize)]
+struct DataAttributes {
+    #[serde(default)]
+    data: Vec<DataAttribute>,
+}
+
+#[derive(Deserialize)]
+struct DataAttribute {
+    name: String,
+    #[serde(default)]
+    archived: bool,
+}
+
+impl Delivery {
+    /// Writes a contact or company. Where Intercom refuses it for a custom attribute, all that
+    /// it lacks are created or left out (`UNKNOWN_ATTRIBUTES`), one whose value doesn't fit its
+    /// type is left out, and the rest is written.
+    ///
+    /// # Errors
+    /// [`CallError`] of the write itself.
+    pub(super) async fn write_with_attributes<'e, T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &impl WithAttributes<'e>,
+        deadline: Instant,
+    ) -> Result<T, CallError> {
+        let refusal = match self
+            .intercom
+            .send(method.clone(), path, body, deadline)
+            .await
+        {
+            Err(CallError::Refused(refusal)) if refusal.custom_attribute().is_some() => refusal,
+            written => return written,
+        };
+        let mut body = body.clone();
+        self.make_fit(&mut body, &refusal, deadline).await?;
+        loop {
+            match self
+                .intercom
+                .send(method.clone(), path, &body, deadline)
+                .await
+            {
+                Err(CallError::Refused(refusal))
+                    if refusal
+                        .custom_attribute()
+                        .is_some_and(|name| leave_out(&mut body, name, &refusal)) => {}
+                written => return written,
+            }
+        }
+    }
+
+    /// Creates or leaves out every custom attribute of `body` that the workspace lacks.
+    async fn make_fit<'e, B: WithAttributes<'e>>(
+        &self,
+        body: &mut B,
+        refusal: &Refusal,
+        deadline: Instant,
+    ) -> Result<(), CallError> {
+        let path = format!("/data_attributes?model={}", B::MODEL);
+        let known: DataAttributes = self.intercom.get(&path, deadline).await?;
+        let is_known = |name: &str| {
+            let mut known = known.data.iter();
+            known.any(|attribute| attribute.name == name && !attribute.archived)
+        };
+        let lacking: Vec<(String, &'static str)> = body
+            .attributes()
+            .iter()
+            .filter(|(name, _)| !is_known(name))
+            .map(|(name, value)| (name.to_owned(), data_type(name, value)))
+            .collect();
+        for (name, data_type) in lacking {
+            let created = match self.settings.unknown_attributes {
+                UnknownAttributes::Create => {
+                    self.create_attribute(B::MODEL, &name, data_type, deadline)
+                        .await?
+                }
+                UnknownAttributes::Drop => Err(refusal.clone()),
+            };
+            if let Err(refusal) = created {
+                leave_out(body, &name, &refusal);
+            }
+        }
+        Ok(())
+    }
+
+    /// Creates a data attribute; gives back Intercom's refusal where it won't have it.
+    async fn create_attribute(
+        &self,
+        model: &str,
+        name: &str,
+        data_type: &str,
+        deadline: Instant,
+    ) -> Result<Result<(), Refusal>, CallError> {
+        let body = json!({"name": name, "model": model, "data_type": data_type});
+        let created = self
+            .intercom
+            .change(Method::POST, "/data_attributes", Some(&body), deadline);
+        match created.await {
+            Ok(()) => {
+                tracing::info!(
+                    model,
+                    name,
+                    data_type,
+                    "created a custom attribute in Intercom"
+                );
+                Ok(Ok(()))
+            }
+            Err(CallError::Refused(refusal)) => Ok(Err(refusal)),
+            // Without the permission the rest of the write still arrives.
+            Err(CallError::RetryLater(later)) if later.status == Some(403) => Ok(Err(Refusal {
+                status: 403,
+                message: later.reason,
+                ..Refusal::default()
+            })),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Takes an attribute out of the body, with a line in the log; says whether it was there.
+fn leave_out<'e>(body: &mut impl WithAttributes<'e>, name: &str, refusal: &Refusal) -> bool {
+    let was_there = body.attributes().remove(name);
+    if was_there {
+        tracing::warn!(name, %refusal, "a custom attribute was left out, the rest is delivered");
+    }
+    was_there
+}
+
+/// Intercom's data type for a value (`facts/intercom.md`, "Data attributes").
+fn data_type(name: &str, value: &Value<'_>) -> &'static str {
+    match value {
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "float",
+        Value::Number(_) if name.ends_with("_at") => "datetime",
+        Value::Number(_) => "integer",
+        _ => "string",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::data_type;
+
+    #[test]
+    fn types_of_values() {
+        for (name, json, expected) in [
+            ("paid", "true", "boolean"),
+            ("seats", "3", "integer"),
+            ("score", "3.5", "float"),
+            ("renewed_at", "1394496000", "datetime"),
+            ("renewed_at", r#""soon""#, "string"),
+            ("plan", r#""pro""#, "string"),
+        ] {
+            let value = serde_json::from_str(json).expect("valid JSON");
+            assert_eq!(data_type(name, &value), expected, "{name} {json}");
+        }
+    }
+}

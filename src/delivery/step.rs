@@ -1,0 +1,168 @@
+//! Successive identifies of one user become one upsert (`mapping.md`, "Beyond one event").
+
+use std::borrow::Cow;
+
+use super::Job;
+use crate::mapping::{Action, Company, Contact, Identity};
+
+/// Jobs that are executed as one. Usually one; several when identifies were merged.
+pub(super) struct Step<'j, 'e> {
+    /// Indexes of the jobs.
+    pub(super) jobs: Vec<usize>,
+    /// What to do.
+    pub(super) actions: Cow<'j, [Action<'e>]>,
+}
+
+/// The steps of one user's jobs, in order.
+pub(super) fn steps<'j, 'e>(jobs: &'j [Job<'e>], indexes: &[usize]) -> Vec<Step<'j, 'e>> {
+    let mut steps: Vec<Step<'j, 'e>> = Vec::with_capacity(indexes.len());
+    for &index in indexes {
+        let job = &jobs[index];
+        if let Some(last) = steps.last_mut()
+            && last.jobs.iter().all(|earlier| jobs[*earlier].is_identify)
+            && job.is_identify
+            && let Some(merged) = merged(&last.actions, &job.actions)
+        {
+            last.jobs.push(index);
+            last.actions = Cow::Owned(merged);
+            continue;
+        }
+        steps.push(Step {
+            jobs: vec![index],
+            actions: Cow::Borrowed(&job.actions),
+        });
+    }
+    steps
+}
+
+/// The actions of two identifies of the same contact as those of one. `None` when they name the
+/// user differently.
+fn merged<'e>(earlier: &[Action<'e>], later: &[Action<'e>]) -> Option<Vec<Action<'e>>> {
+    let (identity, first) = upsert(earlier)?;
+    let (same_identity, second) = upsert(later)?;
+    if identity != same_identity {
+        return None;
+    }
+    let mut actions = vec![Action::UpsertContact {
+        identity: identity.clone(),
+        contact: first.clone().followed_by(second.clone()),
+    }];
+    let mut companies = memberships(earlier);
+    for later in memberships(later) {
+        match companies.iter_mut().find(|known| known.id == later.id) {
+            Some(known) => {
+                known.company = match (known.company.take(), later.company) {
+                    (Some(first), Some(second)) => Some(first.followed_by(second)),
+                    (_, later) => later,
+                };
+            }
+            None => companies.push(later),
+        }
+    }
+    for Membership { id, company } in companies {
+        let identity = identity.clone();
+        let company_id = id;
+        match company {
+            Some(company) => actions.extend([
+                Action::UpsertCompany { company },
+                Action::AttachCompany {
+                    identity,
+                    company_id,
+                },
+            ]),
+            None => actions.push(Action::DetachCompany {
+                identity,
+                company_id,
+            }),
+        }
+    }
+    Some(actions)
+}
+
+fn upsert<'a, 'e>(actions: &'a [Action<'e>]) -> Option<(&'a Identity<'e>, &'a Contact<'e>)> {
+    match actions.first()? {
+        Action::UpsertContact { identity, contact } => Some((identity, contact)),
+        _ => None,
+    }
+}
+
+/// A company that an identify puts its user into, or (without content) takes the user out of.
+struct Membership<'e> {
+    id: Cow<'e, str>,
+    company: Option<Company<'e>>,
+}
+
+fn memberships<'e>(actions: &[Action<'e>]) -> Vec<Membership<'e>> {
+    let companies = actions.iter().filter_map(|action| match action {
+        Action::UpsertCompany { company } => Some(Membership {
+            id: company.company_id.clone(),
+            company: Some(company.clone()),
+        }),
+        Action::DetachCompany { company_id, .. } => Some(Membership {
+            id: company_id.clone(),
+            company: None,
+        }),
+        _ => None,
+    });
+    companies.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::mapping::{Arrival, Mapped, Settings, map};
+    use crate::segment::Event;
+
+    #[test]
+    fn successive_identifies_are_one_upsert() {
+        let events = [
+            r#"{"type":"identify","userId":"u","timestamp":1000,"traits":{"name":"A","plan":"x",
+                "companies":[{"id":"1","name":"One","plan":"p"},{"id":"2","name":"Two"}]}}"#,
+            r#"{"type":"identify","userId":"u","timestamp":2000,"traits":{"plan":"y","name":null,
+                "companies":[{"id":"2","remove":true},{"id":"1","plan":"q"},{"id":"3"}]}}"#,
+            r#"{"type":"track","userId":"u","event":"E"}"#,
+            r#"{"type":"identify","userId":"u","timestamp":3000}"#,
+        ]
+        .map(|json| {
+            Event::new(serde_json::from_str(json).expect("valid JSON")).expect("an object")
+        });
+        let arrival = Arrival {
+            received_at: 0,
+            has_origin: false,
+        };
+        let settings = Settings::default();
+        let jobs: Vec<Job<'_>> = events
+            .iter()
+            .map(|event| {
+                let Mapped::Deliver { actions, .. } = map(event, arrival, &settings) else {
+                    panic!("every event is to be delivered");
+                };
+                Job {
+                    user: "u".into(),
+                    is_identify: event.type_name() == Some("identify"),
+                    actions,
+                }
+            })
+            .collect();
+        let steps = steps(&jobs, &[0, 1, 2, 3]);
+        let indexes: Vec<&[usize]> = steps.iter().map(|step| step.jobs.as_slice()).collect();
+        assert_eq!(indexes, [&[0, 1][..], &[2], &[3]]);
+        let identity = json!({"external_id": "u"});
+        assert_eq!(
+            serde_json::to_value(&steps[0].actions).expect("actions serialise"),
+            json!([
+                {"action": "upsert_contact", "identity": identity, "contact": {
+                    "role": "user", "external_id": "u", "name": "A", "last_seen_at": 2000,
+                    "custom_attributes": {"plan": "y"}}},
+                {"action": "upsert_company", "company":
+                    {"company_id": "1", "name": "One", "plan": "q"}},
+                {"action": "attach_company", "identity": identity, "company_id": "1"},
+                {"action": "detach_company", "identity": identity, "company_id": "2"},
+                {"action": "upsert_company", "company": {"company_id": "3"}},
+                {"action": "attach_company", "identity": identity, "company_id": "3"},
+            ])
+        );
+    }
+}

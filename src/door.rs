@@ -1,0 +1,103 @@
+//! The HTTP routes: who may come in, and what is answered (`contract.md`).
+
+mod answer;
+mod authentication;
+mod body;
+mod request;
+
+pub use answer::Answer;
+pub use authentication::{user_hash_is_valid, webhook_signature_is_valid, write_key};
+pub use body::{BodyError, Call, LARGEST_BODY, decode, entries_of_array, parse_call};
+pub use request::HttpRequest;
+
+use crate::segment::Kind;
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// One call of the Tracking API.
+    Single(Kind),
+    /// Many of them: `/v1/batch` and `/v1/import`.
+    Batch,
+    /// Telemetry of the SDKs, answered and dropped.
+    Telemetry,
+    /// Segment's webhooks, classic and Actions.
+    Webhook,
+    /// What would be sent for these events?
+    Preview,
+    /// Is it up?
+    Health,
+    /// A browser asks what it may send.
+    Preflight,
+    /// The path is known, the method isn't.
+    WrongMethod,
+    /// Nothing is here.
+    Unknown,
+}
+
+impl Route {
+    /// The route of a method and path. A slash at the end and a stage or base path in front of
+    /// `/v1` are tolerated.
+    pub fn of(method: &http::Method, path: &str) -> Self {
+        if method == http::Method::OPTIONS {
+            return Self::Preflight;
+        }
+        let path = path.trim_end_matches('/');
+        let path = path.find("/v1/").map_or(path, |start| &path[start..]);
+        let route = match path {
+            "/v1/identify" | "/v1/i" => Self::Single(Kind::Identify),
+            "/v1/track" | "/v1/t" => Self::Single(Kind::Track),
+            "/v1/page" | "/v1/p" => Self::Single(Kind::Page),
+            "/v1/screen" | "/v1/s" => Self::Single(Kind::Screen),
+            "/v1/group" | "/v1/g" => Self::Single(Kind::Group),
+            "/v1/alias" | "/v1/a" => Self::Single(Kind::Alias),
+            "/v1/batch" | "/v1/b" | "/v1/import" => Self::Batch,
+            "/v1/m" => Self::Telemetry,
+            "/v1/preview" => Self::Preview,
+            path if path.ends_with("/webhook") => Self::Webhook,
+            path if path.ends_with("/health") => Self::Health,
+            _ => Self::Unknown,
+        };
+        let is_right = match (route, method.as_str()) {
+            (Self::Health, "GET" | "HEAD") | (_, "POST") => true,
+            (Self::Webhook, "PUT" | "PATCH") => true,
+            _ => false,
+        };
+        match route {
+            Self::Unknown => Self::Unknown,
+            route if is_right => route,
+            _ => Self::WrongMethod,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Method;
+
+    #[test]
+    fn routes() {
+        let cases = [
+            (Method::POST, "/v1/track", Route::Single(Kind::Track)),
+            (Method::POST, "/v1/t", Route::Single(Kind::Track)),
+            (Method::POST, "/v1/identify/", Route::Single(Kind::Identify)),
+            (Method::POST, "/prod/v1/batch", Route::Batch),
+            (Method::POST, "/v1/import/", Route::Batch),
+            (Method::POST, "/v1/b", Route::Batch),
+            (Method::POST, "/v1/m", Route::Telemetry),
+            (Method::POST, "/webhook", Route::Webhook),
+            (Method::PUT, "/webhook/", Route::Webhook),
+            (Method::POST, "/v1/preview", Route::Preview),
+            (Method::GET, "/health", Route::Health),
+            (Method::GET, "/v1/track", Route::WrongMethod),
+            (Method::DELETE, "/webhook", Route::WrongMethod),
+            (Method::OPTIONS, "/anything", Route::Preflight),
+            (Method::POST, "/v1/tracks", Route::Unknown),
+            (Method::GET, "/", Route::Unknown),
+        ];
+        for (method, path, expected) in cases {
+            assert_eq!(Route::of(&method, path), expected, "{method} {path}");
+        }
+    }
+}

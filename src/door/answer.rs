@@ -1,0 +1,94 @@
+//! What a caller gets back.
+
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+/// An HTTP answer. Serialised by [`Answer::into_payload`] as API Gateway and Function URLs want
+/// it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    body: Option<Value>,
+    retry_after_seconds: Option<u32>,
+}
+
+/// After an answer of 503, senders wait this long.
+const RETRY_AFTER_SECONDS: u32 = 10;
+
+impl Answer {
+    /// 200 with this JSON.
+    pub fn ok(body: Value) -> Self {
+        Self {
+            status: StatusCode::OK,
+            body: Some(body),
+            retry_after_seconds: None,
+        }
+    }
+
+    /// What a preflight gets: nothing but headers.
+    pub fn no_content() -> Self {
+        Self {
+            status: StatusCode::NO_CONTENT,
+            body: None,
+            retry_after_seconds: None,
+        }
+    }
+
+    /// An error. SDKs read `code`, `message` or `error`, so it has all three. A 503 says when
+    /// to try again.
+    pub fn error(status: StatusCode, code: &str, message: &str) -> Self {
+        let is_temporary = status == StatusCode::SERVICE_UNAVAILABLE;
+        Self {
+            status,
+            body: Some(json!({"code": code, "message": message, "error": message})),
+            retry_after_seconds: is_temporary.then_some(RETRY_AFTER_SECONDS),
+        }
+    }
+
+    /// With a further field in the body.
+    #[must_use]
+    pub fn with(mut self, field: &str, value: Value) -> Self {
+        if let Some(Value::Object(body)) = &mut self.body {
+            body.insert(field.to_owned(), value);
+        }
+        self
+    }
+
+    /// The payload that API Gateway (both kinds) and Function URLs take as an answer, with the
+    /// CORS headers for a request from `origin`.
+    pub fn into_payload(self, origin: Option<&str>) -> Value {
+        let mut headers = Map::new();
+        let mut header = |name: &str, value: String| headers.insert(name.to_owned(), value.into());
+        header(
+            "Access-Control-Allow-Origin",
+            origin.unwrap_or("*").to_owned(),
+        );
+        header(
+            "Access-Control-Allow-Methods",
+            "GET, POST, OPTIONS".to_owned(),
+        );
+        header(
+            "Access-Control-Allow-Headers",
+            "Authorization, Content-Type, X-Retry-Count".to_owned(),
+        );
+        header(
+            "Access-Control-Expose-Headers",
+            "Retry-After, X-RateLimit-Reset".to_owned(),
+        );
+        header("Access-Control-Max-Age", "86400".to_owned());
+        header("Vary", "Origin".to_owned());
+        if let Some(seconds) = self.retry_after_seconds {
+            header("Retry-After", seconds.to_string());
+        }
+        if self.body.is_some() {
+            header("Content-Type", "application/json".to_owned());
+        }
+        json!({
+            "statusCode": self.status.as_u16(),
+            "headers": headers,
+            "body": self.body.map_or_else(String::new, |body| body.to_string()),
+            "isBase64Encoded": false,
+        })
+    }
+}

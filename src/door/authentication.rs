@@ -1,0 +1,94 @@
+//! Who may come in: write keys, webhook signatures, user hashes. Pure.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use sha1::Sha1;
+use sha2::Sha256;
+
+/// The write key of `Authorization: Basic base64("KEY:")`; the colon may be missing.
+pub fn write_key(authorization: &str) -> Option<String> {
+    let (scheme, encoded) = authorization.trim().split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let key = decoded.split_once(':').map_or(&*decoded, |(key, _)| key);
+    (!key.is_empty()).then(|| key.to_owned())
+}
+
+/// Whether `signature` is the hex HMAC-SHA1 of the raw body (Segment's webhook documentation),
+/// compared in constant time.
+pub fn webhook_signature_is_valid(webhook_secret: &str, body: &[u8], signature: &str) -> bool {
+    let Ok(signature) = hex::decode(signature.trim()) else {
+        return false;
+    };
+    let mut mac = Hmac::<Sha1>::new_from_slice(webhook_secret.as_bytes())
+        .expect("HMAC takes a key of any length");
+    mac.update(body);
+    mac.verify_slice(&signature).is_ok()
+}
+
+/// Whether `user_hash` is the hex HMAC-SHA256 of the user's id (Intercom's identity
+/// verification), compared in constant time.
+pub fn user_hash_is_valid(api_secret: &str, user: &str, user_hash: &str) -> bool {
+    let Ok(user_hash) = hex::decode(user_hash.trim()) else {
+        return false;
+    };
+    let mut mac = Hmac::<Sha256>::new_from_slice(api_secret.as_bytes())
+        .expect("HMAC takes a key of any length");
+    mac.update(user.as_bytes());
+    mac.verify_slice(&user_hash).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn write_keys_of_basic_authorization() {
+        for (authorization, expected) in [
+            ("Basic a2V5Og==", Some("key")),
+            ("basic a2V5", Some("key")),
+            ("Basic a2V5OnBhc3N3b3Jk", Some("key")),
+            ("Bearer a2V5Og==", None),
+            ("Basic Og==", None),
+            ("Basic ???", None),
+            ("a2V5Og==", None),
+            ("", None),
+        ] {
+            assert_eq!(
+                write_key(authorization).as_deref(),
+                expected,
+                "{authorization}"
+            );
+        }
+    }
+
+    /// RFC 2202, test case 2.
+    #[test]
+    fn webhook_signatures() {
+        let body = b"what do ya want for nothing?";
+        let valid = "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79";
+        assert!(webhook_signature_is_valid("Jefe", body, valid));
+        assert!(webhook_signature_is_valid(
+            "Jefe",
+            body,
+            &valid.to_uppercase()
+        ));
+        for wrong in ["", "zz", "effcdf", &valid.replace('e', "f")] {
+            assert!(!webhook_signature_is_valid("Jefe", body, wrong), "{wrong}");
+        }
+        assert!(!webhook_signature_is_valid("other", body, valid));
+    }
+
+    /// RFC 4231, test case 2.
+    #[test]
+    fn user_hashes() {
+        let valid = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        let user = "what do ya want for nothing?";
+        assert!(user_hash_is_valid("Jefe", user, valid));
+        assert!(!user_hash_is_valid("Jefe", "another user", valid));
+        assert!(!user_hash_is_valid("Jefe", user, ""));
+    }
+}

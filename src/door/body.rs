@@ -1,0 +1,320 @@
+//! The events in a body.
+
+use std::borrow::Cow;
+use std::io::Read;
+
+use flate2::read::MultiGzDecoder;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::intake::Entry;
+use crate::segment::{Event, Kind, Value};
+
+/// Segment's limit of one event, in bytes.
+const LARGEST_EVENT: usize = 32 * 1024;
+
+/// Segment's limit of a body, unpacked, in bytes.
+pub const LARGEST_BODY: usize = 500 * 1024;
+
+/// Segment's limit of events in a batch.
+const MOST_EVENTS: usize = 2_500;
+
+/// A body that can't be taken.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// Not JSON.
+    #[error("the body is not valid JSON: {0}")]
+    Json(String),
+    /// Not unpackable.
+    #[error("the body starts like gzip but does not unpack")]
+    Gzip,
+    /// JSON, but not what this route takes.
+    #[error("{0}")]
+    Shape(&'static str),
+    /// More than the limit of a body.
+    #[error("the body is larger than 500 KB")]
+    TooLarge,
+    /// More than the limit of a single event.
+    #[error("the event is larger than 32 KB")]
+    EventTooLarge,
+    /// More than the limit of a batch.
+    #[error("the batch has {0} events, at most 2500 are taken")]
+    TooManyEvents(usize),
+}
+
+impl BodyError {
+    /// The `code` of the answer.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Json(_) => "invalid_json",
+            Self::Gzip => "invalid_gzip",
+            Self::Shape(_) => "invalid_request",
+            Self::TooLarge => "body_too_large",
+            Self::EventTooLarge => "event_too_large",
+            Self::TooManyEvents(_) => "too_many_events",
+        }
+    }
+}
+
+/// Unpacks gzip, known by its magic bytes whatever the headers say; unpacks `limit` bytes at
+/// most.
+///
+/// # Errors
+/// [`BodyError::Gzip`], [`BodyError::TooLarge`].
+pub fn decode(raw: &[u8], limit: usize) -> Result<Cow<'_, [u8]>, BodyError> {
+    let decoded = if raw.starts_with(&[0x1f, 0x8b]) {
+        let mut unpacked = Vec::new();
+        let mut decoder = MultiGzDecoder::new(raw).take(limit as u64 + 1);
+        let read = decoder.read_to_end(&mut unpacked);
+        read.map_err(|_| BodyError::Gzip)?;
+        Cow::Owned(unpacked)
+    } else {
+        Cow::Borrowed(raw)
+    };
+    if decoded.len() > limit {
+        return Err(BodyError::TooLarge);
+    }
+    Ok(decoded)
+}
+
+/// A parsed call of the Tracking API.
+#[derive(Debug)]
+pub struct Call<'b> {
+    /// `writeKey` of the body.
+    pub write_key: Option<Cow<'b, str>>,
+    /// Its events.
+    pub entries: Vec<Entry<'b>>,
+}
+
+#[derive(Deserialize)]
+struct Batch<'b> {
+    #[serde(borrow, default)]
+    batch: Option<Vec<&'b RawValue>>,
+    #[serde(borrow, default, rename = "writeKey")]
+    write_key: Option<&'b RawValue>,
+    #[serde(borrow, default)]
+    context: Option<&'b RawValue>,
+    #[serde(borrow, default)]
+    integrations: Option<&'b RawValue>,
+    #[serde(borrow, default, rename = "sentAt")]
+    sent_at: Option<&'b RawValue>,
+}
+
+/// Parses the body of a Tracking API call; `kind` is a single call's, None a batch's.
+///
+/// # Errors
+/// [`BodyError`]. One bad event of a batch is no error: it comes as a refused [`Entry`].
+pub fn parse_call(body: &[u8], kind: Option<Kind>) -> Result<Call<'_>, BodyError> {
+    match kind {
+        Some(kind) => parse_single(body, kind),
+        None => parse_batch(body),
+    }
+}
+
+fn parse_single(body: &[u8], kind: Kind) -> Result<Call<'_>, BodyError> {
+    let raw: &RawValue = from_json(body)?;
+    let Ok(mut event) = Event::new(from_json(body)?) else {
+        return Err(BodyError::Shape("the body must be a JSON object"));
+    };
+    let write_key = event.take_write_key();
+    event.set_type(kind);
+    if raw.get().len() > LARGEST_EVENT {
+        return Err(BodyError::EventTooLarge);
+    }
+    Ok(Call {
+        write_key,
+        entries: vec![Entry {
+            event: Some(event),
+            raw,
+            refusal: None,
+        }],
+    })
+}
+
+fn parse_batch(body: &[u8]) -> Result<Call<'_>, BodyError> {
+    let batch: Batch<'_> = match serde_json::from_slice(body) {
+        Ok(batch) => batch,
+        Err(error) if error.is_data() => {
+            return Err(BodyError::Shape(
+                "the body must be a JSON object with an array \"batch\"",
+            ));
+        }
+        Err(error) => return Err(BodyError::Json(error.to_string())),
+    };
+    let Some(items) = batch.batch else {
+        return Err(BodyError::Shape("the body has no array \"batch\""));
+    };
+    if items.len() > MOST_EVENTS {
+        return Err(BodyError::TooManyEvents(items.len()));
+    }
+    let shared = Shared {
+        context: parsed(batch.context),
+        integrations: parsed(batch.integrations),
+        sent_at: parsed(batch.sent_at),
+    };
+    let entries = items.into_iter().map(|raw| {
+        let mut entry = Entry::parse(raw);
+        entry.event = entry.event.map(|event| shared.merged_under(event));
+        if raw.get().len() > LARGEST_EVENT {
+            entry.refusal = Some(BodyError::EventTooLarge.to_string().into());
+        }
+        entry
+    });
+    Ok(Call {
+        entries: entries.collect(),
+        write_key: match parsed(batch.write_key) {
+            Value::Str(key) => Some(key),
+            _ => None,
+        },
+    })
+}
+
+/// The entries of a body that is one event or an array of such, and for an array the first
+/// element's raw JSON.
+///
+/// # Errors
+/// [`BodyError::Json`].
+pub fn entries_of_array(body: &[u8]) -> Result<Vec<Entry<'_>>, BodyError> {
+    let raw: &RawValue = from_json(body)?;
+    let items: Vec<&RawValue> = if raw.get().starts_with('[') {
+        from_json(body)?
+    } else {
+        vec![raw]
+    };
+    Ok(items.into_iter().map(Entry::parse).collect())
+}
+
+fn from_json<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, BodyError> {
+    serde_json::from_slice(body).map_err(|error| BodyError::Json(error.to_string()))
+}
+
+fn parsed<'b>(raw: Option<&'b RawValue>) -> Value<'b> {
+    raw.and_then(|raw| serde_json::from_str(raw.get()).ok())
+        .unwrap_or_default()
+}
+
+/// The fields of a batch that hold for each of its events, unless the event has its own.
+struct Shared<'b> {
+    context: Value<'b>,
+    integrations: Value<'b>,
+    sent_at: Value<'b>,
+}
+
+impl<'b> Shared<'b> {
+    fn merged_under(&self, mut event: Event<'b>) -> Event<'b> {
+        event.take_write_key();
+        let mut fields = event.into_fields();
+        for (key, shared) in [
+            ("context", &self.context),
+            ("integrations", &self.integrations),
+            ("sentAt", &self.sent_at),
+        ] {
+            match (fields.get_mut(key), shared) {
+                (_, Value::Null) => {}
+                (Some(Value::Object(own)), Value::Object(shared)) => {
+                    for (key, value) in shared.clone().into_vec() {
+                        // Escaped keys can't be borrowed; Segment's own have none.
+                        if let Cow::Borrowed(key) = key
+                            && !own.contains_key(key)
+                        {
+                            own.insert(key, value);
+                        }
+                    }
+                }
+                (None | Some(Value::Null), shared) => {
+                    fields.insert(key, shared.clone());
+                }
+                (Some(_), _) => {}
+            }
+        }
+        Event::new(Value::Object(fields)).expect("an object's fields make an object")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(bytes).expect("memory takes all");
+        encoder.finish().expect("memory takes all")
+    }
+
+    #[test]
+    fn gzip_is_known_by_its_magic_bytes_and_bounded() {
+        assert_eq!(decode(b"{}", 10).as_deref(), Ok(&b"{}"[..]));
+        assert_eq!(decode(&gzip(b"{}"), 10).as_deref(), Ok(&b"{}"[..]));
+        assert_eq!(decode(&gzip(&[0; 11]), 10), Err(BodyError::TooLarge));
+        assert_eq!(decode(&[0x1f, 0x8b, 9], 10), Err(BodyError::Gzip));
+        assert_eq!(
+            decode(&gzip(&vec![0; 1 << 24]), 10),
+            Err(BodyError::TooLarge)
+        );
+    }
+
+    #[test]
+    fn a_batch_shares_its_fields_and_keeps_no_write_key() {
+        let body = br#"{"writeKey":"k","sentAt":"2020","context":{"ip":"1","app":{"name":"x"}},
+            "integrations":{"All":false},"batch":[
+            {"type":"track","writeKey":"k","context":{"ip":"2"}},
+            {"type":"track","context":null,"integrations":{"Intercom":true},"sentAt":"2021"},
+            7]}"#;
+        let call = parse_call(body, None).expect("a batch");
+        assert_eq!(call.write_key.as_deref(), Some("k"));
+        let events: Vec<String> = call
+            .entries
+            .iter()
+            .filter_map(|entry| Some(entry.event.as_ref()?.as_value().to_string()))
+            .collect();
+        assert_eq!(
+            events,
+            [
+                r#"{"type":"track","writeKey":null,"context":{"ip":"2","app":{"name":"x"}},"integrations":{"All":false},"sentAt":"2020"}"#,
+                r#"{"type":"track","context":{"ip":"1","app":{"name":"x"}},"integrations":{"Intercom":true,"All":false},"sentAt":"2021"}"#,
+            ]
+        );
+        assert!(call.entries[2].refusal.is_some());
+    }
+
+    #[test]
+    fn bodies_that_are_refused() {
+        let single = |body: &[u8]| parse_call(body, Some(Kind::Track)).map(drop);
+        let batch = |body: &[u8]| parse_call(body, None).map(drop);
+        assert!(matches!(single(b"{"), Err(BodyError::Json(_))));
+        assert!(matches!(single(b""), Err(BodyError::Json(_))));
+        assert!(matches!(single(b"[]"), Err(BodyError::Shape(_))));
+        assert!(matches!(batch(b"{\"batch\":[}"), Err(BodyError::Json(_))));
+        assert!(matches!(batch(b"{}"), Err(BodyError::Shape(_))));
+        assert!(matches!(batch(b"[]"), Err(BodyError::Shape(_))));
+        assert!(matches!(
+            batch(br#"{"batch":{}}"#),
+            Err(BodyError::Shape(_))
+        ));
+        let large = format!(r#"{{"x":"{}"}}"#, "x".repeat(LARGEST_EVENT));
+        assert_eq!(single(large.as_bytes()), Err(BodyError::EventTooLarge));
+        let many = format!(r#"{{"batch":[{}1]}}"#, "1,".repeat(MOST_EVENTS));
+        assert_eq!(batch(many.as_bytes()), Err(BodyError::TooManyEvents(2501)));
+    }
+
+    #[test]
+    fn one_bad_event_never_sinks_its_batch() {
+        let large = format!(r#"{{"type":"track","x":"{}"}}"#, "x".repeat(LARGEST_EVENT));
+        let deep = "[".repeat(1000) + &"]".repeat(1000);
+        let body = format!(
+            r#"{{"batch":[{large},{{"type":"track"}},{{"x":{deep}}},{{"x":"\ud800"}},{{"x":1e999}},null]}}"#
+        );
+        let call = parse_call(body.as_bytes(), None).expect("a batch");
+        let refused: Vec<bool> = call
+            .entries
+            .iter()
+            .map(|entry| entry.refusal.is_some())
+            .collect();
+        assert_eq!(refused, [true, false, true, true, true, true]);
+    }
+}

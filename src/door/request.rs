@@ -1,0 +1,76 @@
+//! An HTTP request, whichever API of AWS hands it over.
+
+use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayV2httpRequest};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, Method, header};
+
+/// One request.
+#[derive(Debug)]
+pub struct HttpRequest {
+    /// Its method.
+    pub method: Method,
+    /// Its path.
+    pub path: String,
+    /// Its headers.
+    pub headers: HeaderMap,
+    body: String,
+    is_base64: bool,
+}
+
+/// The body is marked as base64 and isn't.
+#[derive(Debug, thiserror::Error)]
+#[error("the body is marked as base64 but does not decode")]
+pub struct BrokenBase64;
+
+impl HttpRequest {
+    /// The body's bytes, as they were sent.
+    ///
+    /// # Errors
+    /// [`BrokenBase64`].
+    pub fn raw_body(&self) -> Result<Vec<u8>, BrokenBase64> {
+        if self.is_base64 {
+            STANDARD.decode(self.body.trim()).map_err(|_| BrokenBase64)
+        } else {
+            Ok(self.body.as_bytes().to_vec())
+        }
+    }
+
+    /// A header's value, where it is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The `Origin` header, which only browsers send.
+    pub fn origin(&self) -> Option<&str> {
+        self.header(header::ORIGIN.as_str())
+    }
+}
+
+impl From<ApiGatewayProxyRequest> for HttpRequest {
+    fn from(request: ApiGatewayProxyRequest) -> Self {
+        let mut headers = request.multi_value_headers;
+        for (name, value) in &request.headers {
+            headers.entry(name).or_insert_with(|| value.clone());
+        }
+        Self {
+            method: request.http_method,
+            path: request.path.unwrap_or_default(),
+            headers,
+            body: request.body.unwrap_or_default(),
+            is_base64: request.is_base64_encoded,
+        }
+    }
+}
+
+impl From<ApiGatewayV2httpRequest> for HttpRequest {
+    fn from(request: ApiGatewayV2httpRequest) -> Self {
+        Self {
+            method: request.request_context.http.method,
+            path: request.raw_path.unwrap_or_default(),
+            headers: request.headers,
+            body: request.body.unwrap_or_default(),
+            is_base64: request.is_base64_encoded,
+        }
+    }
+}

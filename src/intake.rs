@@ -1,0 +1,364 @@
+//! Events that just came in: delivered now, queued for later, or put aside with a reason.
+
+use std::borrow::Cow;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::config::DeliveryMode;
+use crate::delivery::{Delivery, Failure, Job, Undelivered};
+use crate::mapping::{self, Arrival, Mapped, Warning, map};
+use crate::queue::{BROWSER_CHANNEL, CHANNEL_ATTRIBUTE, Message, Queue, Queues, Source};
+use crate::segment::{Event, Kind};
+
+/// One event of a request, as far as it could be read.
+#[derive(Debug)]
+pub struct Entry<'b> {
+    /// The event; None when it is none.
+    pub event: Option<Event<'b>>,
+    /// Its JSON as it was sent.
+    pub raw: &'b RawValue,
+    /// Why it isn't taken, known at the door.
+    pub refusal: Option<Cow<'static, str>>,
+}
+
+impl<'b> Entry<'b> {
+    /// Reads one event. What is none comes with the reason.
+    pub fn parse(raw: &'b RawValue) -> Self {
+        let parsed = serde_json::from_str(raw.get())
+            .map_err(|error| format!("the event can't be read: {error}"))
+            .and_then(|value| Event::new(value).map_err(|error| error.to_string()));
+        let (event, refusal) = match parsed {
+            Ok(event) => (Some(event), None),
+            Err(refusal) => (None, Some(refusal.into())),
+        };
+        Self {
+            event,
+            raw,
+            refusal,
+        }
+    }
+
+    fn message(&self, request: &Request) -> Message {
+        let message = match &self.event {
+            Some(event) => Message::new(request.source, request.received_at, event),
+            None => Message::of_non_event(request.source, request.received_at, self.raw),
+        };
+        if request.has_origin {
+            message.with_attribute(CHANNEL_ATTRIBUTE, BROWSER_CHANNEL)
+        } else {
+            message
+        }
+    }
+
+    fn message_id(&self) -> Option<&str> {
+        self.event.as_ref()?.message_id()
+    }
+
+    fn type_name(&self) -> Option<&str> {
+        self.event.as_ref()?.type_name()
+    }
+}
+
+/// What all events of a request share.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// How they came in.
+    pub source: Source,
+    /// When they came in.
+    pub received_at: DateTime<Utc>,
+    /// Whether they came with an `Origin` header.
+    pub has_origin: bool,
+    /// When the function began to handle them: the time limits count from here.
+    pub started: Instant,
+}
+
+/// What became of an event, as senders of webhooks and direct callers see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EventResult {
+    /// Its messageId.
+    #[serde(rename = "messageId")]
+    pub message_id: Option<String>,
+    /// Its type as sent.
+    #[serde(rename = "type")]
+    pub type_name: Option<String>,
+    /// What became of it.
+    pub status: Status,
+    /// Why, unless it was delivered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Intercom has it.
+    Delivered,
+    /// It is in the retry queue.
+    Queued,
+    /// There was nothing to send.
+    Skipped,
+    /// It is in the dead-letter queue.
+    Rejected,
+    /// Neither delivered nor queued: the sender has to keep it.
+    Lost,
+}
+
+/// Time from the start of a request by which its answer is to be ready, queueing included:
+/// Segment's webhook gives up after 5 s.
+const ANSWER_WITHIN: Duration = Duration::from_millis(4700);
+
+/// Takes events in.
+#[derive(Debug)]
+pub struct Intake {
+    /// How the mapping is set.
+    pub mapping: mapping::Settings,
+    /// Whether Intercom is called at all.
+    pub mode: DeliveryMode,
+    /// How long Intercom may take of a request.
+    pub budget: Duration,
+}
+
+/// What is done with an entry.
+enum Fate {
+    Delivered,
+    Skipped(String),
+    Queue(Failure),
+    Reject(Failure),
+}
+
+impl Intake {
+    /// Delivers or queues the events of a request. The results stand in their order.
+    pub async fn take(
+        &self,
+        entries: &[Entry<'_>],
+        request: &Request,
+        delivery: &Delivery,
+        queues: &Queues,
+    ) -> Vec<EventResult> {
+        let mut fates: Vec<Option<Fate>> = Vec::with_capacity(entries.len());
+        let mut jobs = Vec::new();
+        let mut entry_of_job = Vec::new();
+        let mut warnings: Vec<Vec<Warning<'_>>> = Vec::with_capacity(entries.len());
+        for (index, entry) in entries.iter().enumerate() {
+            let (fate, of_entry) = match self.map(entry, request) {
+                Ok((job, of_entry)) => {
+                    jobs.push(job);
+                    entry_of_job.push(index);
+                    (None, of_entry)
+                }
+                Err(fate) => (Some(fate), Vec::new()),
+            };
+            fates.push(fate);
+            warnings.push(of_entry);
+        }
+        if self.mode == DeliveryMode::Inline {
+            let deadline = request.started + self.budget;
+            let outcomes = delivery.deliver(&jobs, deadline).await;
+            for (index, outcome) in entry_of_job.into_iter().zip(outcomes) {
+                fates[index] = Some(outcome.map_or_else(Fate::of, |()| Fate::Delivered));
+            }
+        }
+        let queued = "queued: DELIVERY_MODE is queue";
+        let fates: Vec<Fate> = fates
+            .into_iter()
+            .map(|fate| fate.unwrap_or_else(|| Fate::Queue(Failure::new(queued))))
+            .collect();
+        let results = self.store(entries, &fates, request, queues).await;
+        for (result, warnings) in results.iter().zip(&warnings) {
+            log(result, warnings, request.source);
+        }
+        results
+    }
+
+    fn map<'e>(
+        &self,
+        entry: &'e Entry<'_>,
+        request: &Request,
+    ) -> Result<(Job<'e>, Vec<Warning<'e>>), Fate> {
+        let reject = |reason: &Cow<'static, str>| Fate::Reject(Failure::new(reason.clone()));
+        let (event, refusal) = (entry.event.as_ref(), entry.refusal.as_ref());
+        let event = match (event, refusal) {
+            (Some(event), None) => event,
+            (_, Some(reason)) => return Err(reject(reason)),
+            (None, None) => return Err(reject(&"the event can't be read".into())),
+        };
+        let arrival = Arrival {
+            received_at: request.received_at.timestamp(),
+            has_origin: request.has_origin,
+        };
+        match map(event, arrival, &self.mapping) {
+            Mapped::Deliver { actions, warnings } => Ok((job(event, actions), warnings)),
+            Mapped::Skip(reason) => Err(Fate::Skipped(reason.into_owned())),
+            Mapped::Reject(reason) => Err(reject(&reason)),
+        }
+    }
+
+    /// Puts what is to be queued and what is rejected into their queues; what doesn't get there
+    /// in time is lost for us, so the sender must keep it.
+    async fn store(
+        &self,
+        entries: &[Entry<'_>],
+        fates: &[Fate],
+        request: &Request,
+        queues: &Queues,
+    ) -> Vec<EventResult> {
+        let mut to_retry = (Vec::new(), Vec::new());
+        let mut to_reject = (Vec::new(), Vec::new());
+        for (index, (entry, fate)) in entries.iter().zip(fates).enumerate() {
+            match fate {
+                Fate::Queue(_) => {
+                    to_retry.0.push(index);
+                    to_retry.1.push(entry.message(request));
+                }
+                Fate::Reject(failure) => {
+                    to_reject.0.push(index);
+                    to_reject
+                        .1
+                        .push(with_failure(entry.message(request), failure));
+                }
+                Fate::Delivered | Fate::Skipped(_) => {}
+            }
+        }
+        let left = ANSWER_WITHIN.saturating_sub(request.started.elapsed());
+        let sent = tokio::time::timeout(left, async {
+            tokio::join!(
+                queues.send(Queue::Retry, &to_retry.1),
+                queues.send(Queue::DeadLetter, &to_reject.1),
+            )
+        });
+        let sent = sent.await.ok();
+        let mut lost: Vec<Option<String>> = vec![None; entries.len()];
+        let (retried, rejected) = match sent {
+            Some((retried, rejected)) => (Some(retried), Some(rejected)),
+            None => (None, None),
+        };
+        for (indexes, sent) in [(&to_retry.0, retried), (&to_reject.0, rejected)] {
+            for (place, index) in indexes.iter().enumerate() {
+                lost[*index] = match &sent {
+                    Some(sent) => sent[place].as_ref().err().map(ToString::to_string),
+                    None => Some("the queue did not answer in time".to_owned()),
+                };
+            }
+        }
+        let entries = entries.iter().zip(fates).zip(lost);
+        entries
+            .map(|((entry, fate), lost)| EventResult {
+                message_id: entry.message_id().map(str::to_owned),
+                type_name: entry.type_name().map(str::to_owned),
+                status: if lost.is_some() {
+                    Status::Lost
+                } else {
+                    fate.status()
+                },
+                reason: lost.or_else(|| fate.reason().map(str::to_owned)),
+            })
+            .collect()
+    }
+}
+
+/// A job for an event's actions.
+pub(crate) fn job<'e>(event: &'e Event<'_>, actions: Vec<mapping::Action<'e>>) -> Job<'e> {
+    let own_user = || event.message_id().unwrap_or_default().into();
+    Job {
+        user: event.user().unwrap_or_else(own_user),
+        is_identify: event.type_name() == Some(Kind::Identify.as_str()),
+        actions,
+    }
+}
+
+/// The message attributes that say why an event is in the dead-letter queue.
+pub(crate) fn with_failure(message: Message, failure: &Failure) -> Message {
+    let status = failure.status.map(|status| status.to_string());
+    message
+        .with_attribute("reason", &failure.reason)
+        .with_attribute("status", status.as_deref().unwrap_or("rejected"))
+        .with_attribute(
+            "requestId",
+            failure.request_id.as_deref().unwrap_or_default(),
+        )
+}
+
+impl Fate {
+    fn of(undelivered: Undelivered) -> Self {
+        match undelivered {
+            Undelivered::Skipped(reason) => Self::Skipped(reason.into_owned()),
+            Undelivered::Rejected(failure) => Self::Reject(failure),
+            Undelivered::Retry { failure, .. } | Undelivered::Waiting(failure) => {
+                Self::Queue(failure)
+            }
+            Undelivered::NotTried => Self::Queue(Failure::new(NOT_TRIED)),
+        }
+    }
+
+    fn status(&self) -> Status {
+        match self {
+            Self::Delivered => Status::Delivered,
+            Self::Skipped(_) => Status::Skipped,
+            Self::Queue(_) => Status::Queued,
+            Self::Reject(_) => Status::Rejected,
+        }
+    }
+
+    fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Delivered => None,
+            Self::Skipped(reason) => Some(reason),
+            Self::Queue(failure) | Self::Reject(failure) => Some(&failure.reason),
+        }
+    }
+}
+
+/// Why an event wasn't even tried.
+pub(crate) const NOT_TRIED: &str = "an earlier event of its user has to be delivered first";
+
+/// One line per event: what became of it, and all that the mapping changed.
+fn log(result: &EventResult, warnings: &[Warning<'_>], source: Source) {
+    let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    let EventResult {
+        message_id,
+        type_name,
+        status,
+        reason,
+    } = result;
+    let (message_id, kind) = (message_id.as_deref(), type_name.as_deref());
+    let reason = reason.as_deref();
+    match status {
+        Status::Delivered | Status::Skipped => {
+            tracing::info!(
+                message_id,
+                kind,
+                ?status,
+                reason,
+                ?source,
+                ?warnings,
+                "event"
+            );
+        }
+        Status::Queued | Status::Rejected => {
+            tracing::warn!(
+                message_id,
+                kind,
+                ?status,
+                reason,
+                ?source,
+                ?warnings,
+                "event"
+            );
+        }
+        Status::Lost => {
+            tracing::error!(
+                message_id,
+                kind,
+                ?status,
+                reason,
+                ?source,
+                ?warnings,
+                "event"
+            );
+        }
+    }
+}

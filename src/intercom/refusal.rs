@@ -1,0 +1,279 @@
+//! What Intercom's error answers mean. Pure.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+/// An answer of Intercom that isn't a success (`facts/intercom.md`, "General").
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refusal {
+    /// HTTP status.
+    pub status: u16,
+    /// `code` of the first error; empty when the answer isn't an `error.list`.
+    pub code: String,
+    /// `message` of the first error.
+    pub message: String,
+    /// The field that it is about, where Intercom names one.
+    pub field: Option<String>,
+    /// Intercom's id of the request, for its support.
+    pub request_id: Option<String>,
+    /// Id of the contact that a merged one became, from the `Link` header of a 410.
+    pub canonical_contact: Option<String>,
+}
+
+/// What a refusal means, whatever the call was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may work later. With what a person may have to do.
+    RetryLater(&'static str),
+    /// The contact, company or event's user isn't there.
+    NotFound,
+    /// Another contact has the external_id or the email.
+    Conflict,
+    /// The contact was merged into another.
+    Merged,
+    /// It can never work.
+    Rejected,
+}
+
+#[derive(Deserialize)]
+struct ErrorList {
+    request_id: Option<String>,
+    #[serde(default)]
+    errors: Vec<ErrorItem>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ErrorItem {
+    code: String,
+    message: String,
+    field: Option<String>,
+}
+
+impl Refusal {
+    /// Reads an error answer; `link` is the `Link` header.
+    pub fn read(status: u16, body: &[u8], link: Option<&str>) -> Self {
+        let list: Option<ErrorList> = serde_json::from_slice(body).ok();
+        let (request_id, errors) = match list {
+            Some(list) => (list.request_id, list.errors),
+            None => (None, Vec::new()),
+        };
+        let first = errors.into_iter().next().unwrap_or_default();
+        Self {
+            status,
+            code: first.code,
+            message: first.message,
+            field: first.field,
+            request_id,
+            canonical_contact: link.and_then(contact_in_link),
+        }
+    }
+
+    /// What it means. Decides by `code` before status: conflicts were seen as 400 and as 409.
+    pub fn verdict(&self) -> Verdict {
+        const ACCOUNT: &str = "Intercom refuses this account's token";
+        const PLAN: &str = "the plan of this Intercom workspace does not allow it";
+        const PERMISSION: &str = "the token lacks a permission in Intercom";
+        const RATE: &str = "Intercom's rate limit is used up";
+        const OUTAGE: &str = "Intercom fails";
+        match self.code.as_str() {
+            "conflict" => return Verdict::Conflict,
+            "contact_merged" => return Verdict::Merged,
+            "rate_limit_exceeded" => return Verdict::RetryLater(RATE),
+            "unauthorized" | "token_revoked" | "token_expired" | "token_suspended"
+            | "token_not_found" | "token_blocked" | "token_unauthorized" => {
+                return Verdict::RetryLater(ACCOUNT);
+            }
+            "api_plan_restricted" => return Verdict::RetryLater(PLAN),
+            "action_forbidden" | "forbidden" => return Verdict::RetryLater(PERMISSION),
+            "server_error" | "service_unavailable" | "server_timeout" => {
+                return Verdict::RetryLater(OUTAGE);
+            }
+            code if code == "not_found" || code.ends_with("_not_found") => {
+                return Verdict::NotFound;
+            }
+            _ => {}
+        }
+        match self.status {
+            401 => Verdict::RetryLater(ACCOUNT),
+            402 => Verdict::RetryLater(PLAN),
+            403 => Verdict::RetryLater(PERMISSION),
+            404 => Verdict::NotFound,
+            408 => Verdict::RetryLater(OUTAGE),
+            409 => Verdict::Conflict,
+            410 => Verdict::Merged,
+            429 => Verdict::RetryLater(RATE),
+            501 => Verdict::Rejected,
+            500.. => Verdict::RetryLater(OUTAGE),
+            _ => Verdict::Rejected,
+        }
+    }
+
+    /// The id in the text of a conflict: "A contact matching those details already exists with
+    /// id=5da6…". It stands nowhere else.
+    pub fn conflicting_contact(&self) -> Option<&str> {
+        let (_, id) = self.message.split_once("id=")?;
+        let end = id
+            .find(|c: char| !c.is_ascii_alphanumeric())
+            .unwrap_or(id.len());
+        (end > 0).then(|| &id[..end])
+    }
+
+    /// Whether a conflict is with an archived contact.
+    pub fn is_about_archived(&self) -> bool {
+        self.message
+            .to_ascii_lowercase()
+            .contains("archived contact")
+    }
+
+    /// The custom attribute that a write was refused for: "Custom attribute 'x' does not exist".
+    pub fn custom_attribute(&self) -> Option<&str> {
+        if !self
+            .message
+            .to_ascii_lowercase()
+            .contains("custom attribute")
+        {
+            return None;
+        }
+        let (_, name) = self.message.split_once('\'')?;
+        let (name, _) = name.rsplit_once('\'')?;
+        (!name.is_empty()).then_some(name)
+    }
+}
+
+/// The id in `</contacts/{id}>; rel="canonical"`.
+fn contact_in_link(link: &str) -> Option<String> {
+    let (_, rest) = link.split_once("/contacts/")?;
+    let (id, _) = rest.split_once('>')?;
+    Some(id.to_owned())
+}
+
+/// Intercom's own words, with its status.
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Intercom answered {}", self.status)?;
+        if !self.code.is_empty() {
+            write!(f, " {}", self.code)?;
+        }
+        if !self.message.is_empty() {
+            write!(f, ": {}", self.message)?;
+        }
+        if let Some(field) = &self.field {
+            write!(f, " (field {field})")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(status: u16, code: &str, message: &str) -> Refusal {
+        Refusal {
+            status,
+            code: code.to_owned(),
+            message: message.to_owned(),
+            ..Refusal::default()
+        }
+    }
+
+    #[test]
+    fn every_status_and_code() {
+        enum Expected {
+            Retry,
+            NotFound,
+            Conflict,
+            Merged,
+            Rejected,
+        }
+        use Expected::{Conflict, Merged, NotFound, Rejected, Retry};
+        let cases = [
+            (400, "parameter_invalid", Rejected),
+            (400, "bad_request", Rejected),
+            (400, "conflict", Conflict),
+            (400, "custom_data_limit_reached", Rejected),
+            (400, "contact_company_limit_exceeded", Rejected),
+            (400, "invalid_merge", Rejected),
+            (401, "unauthorized", Retry),
+            (401, "token_revoked", Retry),
+            (401, "token_expired", Retry),
+            (401, "token_suspended", Retry),
+            (401, "", Retry),
+            (402, "api_plan_restricted", Retry),
+            (402, "", Retry),
+            (403, "action_forbidden", Retry),
+            (403, "forbidden", Retry),
+            (403, "", Retry),
+            (404, "not_found", NotFound),
+            (404, "company_not_found", NotFound),
+            (404, "", NotFound),
+            (405, "", Rejected),
+            (406, "not_acceptable", Rejected),
+            (408, "", Retry),
+            (409, "conflict", Conflict),
+            (409, "", Conflict),
+            (410, "contact_merged", Merged),
+            (413, "", Rejected),
+            (415, "", Rejected),
+            (422, "", Rejected),
+            (429, "rate_limit_exceeded", Retry),
+            (429, "", Retry),
+            (500, "", Retry),
+            (501, "", Rejected),
+            (502, "", Retry),
+            (503, "service_unavailable", Retry),
+            (504, "", Retry),
+            (599, "", Retry),
+        ];
+        for (status, code, expected) in cases {
+            let verdict = refusal(status, code, "").verdict();
+            let as_expected = match expected {
+                Retry => matches!(verdict, Verdict::RetryLater(_)),
+                NotFound => verdict == Verdict::NotFound,
+                Conflict => verdict == Verdict::Conflict,
+                Merged => verdict == Verdict::Merged,
+                Rejected => verdict == Verdict::Rejected,
+            };
+            assert!(as_expected, "{status} {code}: {verdict:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_texts_say() {
+        let conflict = refusal(
+            409,
+            "conflict",
+            "An archived contact matching those details already exists with id=5da61b",
+        );
+        assert_eq!(conflict.conflicting_contact(), Some("5da61b"));
+        assert!(conflict.is_about_archived());
+        let attribute = refusal(
+            400,
+            "parameter_invalid",
+            "Custom attribute 'it's mine' does not exist",
+        );
+        assert_eq!(attribute.custom_attribute(), Some("it's mine"));
+        assert_eq!(
+            refusal(400, "", "email is invalid").custom_attribute(),
+            None
+        );
+    }
+
+    #[test]
+    fn an_error_list_and_a_page_of_a_proxy() {
+        let body = br#"{"type":"error.list","request_id":"r1","errors":[{"code":"parameter_invalid","message":"email is invalid","field":"email"}]}"#;
+        let read = Refusal::read(400, body, None);
+        assert_eq!(
+            read.to_string(),
+            "Intercom answered 400 parameter_invalid: email is invalid (field email)"
+        );
+        assert_eq!(read.request_id.as_deref(), Some("r1"));
+        let page = Refusal::read(502, b"<html>", None);
+        assert_eq!(page.to_string(), "Intercom answered 502");
+        let link = r#"</contacts/5da6>; rel="canonical""#;
+        let merged = Refusal::read(410, b"", Some(link));
+        assert_eq!(merged.canonical_contact.as_deref(), Some("5da6"));
+    }
+}

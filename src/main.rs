@@ -1,0 +1,56 @@
+//! The binary that Lambda starts.
+
+use std::env;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use aws_config::BehaviorVersion;
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use lambda_runtime::{LambdaEvent, service_fn, tracing};
+use segment_intercom::config::Config;
+use segment_intercom::function::Function;
+use segment_intercom::http_client::{AwsHttpClient, http_client};
+use serde_json::value::RawValue;
+
+/// A call of AWS that takes longer is tried again, so that a request's answer still comes
+/// within 5 s.
+const AWS_ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1500);
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    tracing::init_default_subscriber();
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), lambda_runtime::Error> {
+    let config = Config::read(|name| env::var(name).ok())?;
+    let http = http_client()?;
+    let aws = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(AwsHttpClient(http.clone()))
+        .credentials_provider(EnvironmentVariableCredentialsProvider::new())
+        .retry_config(RetryConfig::standard().with_max_attempts(3))
+        .timeout_config(
+            TimeoutConfig::builder()
+                .operation_attempt_timeout(AWS_ATTEMPT_TIMEOUT)
+                .build(),
+        )
+        .load()
+        .await;
+    let secrets = aws_sdk_secretsmanager::Client::new(&aws);
+    let sqs = aws_sdk_sqs::Client::new(&aws);
+    let function = Function::new(config, secrets, sqs, http);
+    function.warm_up().await;
+    let function = &function;
+    lambda_runtime::run(service_fn(move |invocation: LambdaEvent<Box<RawValue>>| {
+        function.handle(invocation)
+    }))
+    .await
+}

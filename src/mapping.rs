@@ -1,0 +1,158 @@
+//! What a Segment event becomes in Intercom.
+//!
+//! Pure: the same event, settings and time of receipt give the same [`Action`]s. Delivery
+//! executes the very actions that `POST /v1/preview` shows. Rules: `mapping.md`.
+
+mod action;
+mod alias;
+mod attributes;
+mod company;
+mod delete;
+mod group;
+mod identify;
+mod number;
+mod settings;
+mod track;
+mod warning;
+
+use std::borrow::Cow;
+
+pub use action::{ANONYMOUS_ID, Action, Company, Contact, Identity, IntercomEvent, Role};
+pub use attributes::Attributes;
+pub use settings::{Anonymous, CompanyIdHash, Nested, Settings};
+pub use warning::{Change, Place, Warning};
+
+use crate::segment::{Event, Kind, is_addressed_to_intercom};
+
+/// What is to be done with one event.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mapped<'e> {
+    /// Send these actions, in this order.
+    Deliver {
+        /// At least one action.
+        actions: Vec<Action<'e>>,
+        /// Everything that the mapping changed or left out.
+        warnings: Vec<Warning<'e>>,
+    },
+    /// Nothing to send, by the customer's own settings or Segment's rules. Not an error.
+    Skip(Cow<'static, str>),
+    /// Can never be sent; says what is wrong and what to do.
+    Reject(Cow<'static, str>),
+}
+
+/// When and how an event reached this project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Unix seconds of the first receipt; stays the same however often the event is retried.
+    pub received_at: i64,
+    /// Whether the request carried an `Origin` header, which only browsers send.
+    pub has_origin: bool,
+}
+
+/// Why an event without a usable identity isn't sent (Segment's own words).
+const NO_IDENTITY: &str = ".userId or .email is required";
+
+/// Maps one event.
+pub fn map<'e>(event: &'e Event<'e>, arrival: Arrival, settings: &Settings) -> Mapped<'e> {
+    let Some(type_name) = event.type_name() else {
+        return Mapped::Reject(
+            "the event has no \"type\": send identify, track, page, screen, group, alias or delete"
+                .into(),
+        );
+    };
+    let Some(kind) = Kind::from_type(type_name) else {
+        return Mapped::Reject(
+            format!(
+                "unknown type {:?}: send identify, track, page, screen, group, alias or delete",
+                truncated(type_name)
+            )
+            .into(),
+        );
+    };
+    if !is_addressed_to_intercom(event.fields()) {
+        return Mapped::Skip("not addressed to Intercom by the event's integrations".into());
+    }
+    let mut mapper = Mapper {
+        event,
+        arrival,
+        settings,
+        warnings: Vec::new(),
+    };
+    let mapped = match kind {
+        Kind::Identify => mapper.identify(),
+        Kind::Group => mapper.group(),
+        Kind::Track => mapper.track(),
+        Kind::Alias => mapper.alias(),
+        Kind::Delete => mapper.delete(),
+        Kind::Page | Kind::Screen => Err(Mapped::Skip(
+            format!("{type_name} calls are not sent to Intercom by a server").into(),
+        )),
+    };
+    match mapped {
+        Ok(actions) => Mapped::Deliver {
+            actions,
+            warnings: mapper.warnings,
+        },
+        Err(not_sent) => not_sent,
+    }
+}
+
+/// One mapping under way.
+struct Mapper<'e, 's> {
+    event: &'e Event<'e>,
+    arrival: Arrival,
+    settings: &'s Settings,
+    warnings: Vec<Warning<'e>>,
+}
+
+/// The actions, or why there are none.
+type Actions<'e> = Result<Vec<Action<'e>>, Mapped<'e>>;
+
+impl<'e> Mapper<'e, '_> {
+    fn time(&self) -> i64 {
+        self.event.time(self.arrival.received_at)
+    }
+
+    fn is_from_browser(&self) -> bool {
+        self.arrival.has_origin || self.event.is_from_browser()
+    }
+
+    /// userId, else email.
+    fn known_identity(&self) -> Option<Identity<'e>> {
+        let external_id = self.event.user_id().map(Identity::ExternalId);
+        external_id.or_else(|| self.event.email().map(Identity::Email))
+    }
+
+    /// userId, else email, else what the ANONYMOUS setting makes of the anonymousId.
+    fn identity(&self) -> Result<Identity<'e>, Mapped<'e>> {
+        let lead = || match self.settings.anonymous {
+            Anonymous::Skip => None,
+            Anonymous::Lead => self.event.anonymous_id().map(Identity::AnonymousId),
+        };
+        self.known_identity()
+            .or_else(lead)
+            .ok_or(Mapped::Skip(NO_IDENTITY.into()))
+    }
+
+    /// `last_seen_at` of a call that shows the user active, None for one that doesn't.
+    fn last_seen_at(&self) -> Option<i64> {
+        self.event.is_active().then(|| self.time())
+    }
+
+    fn warn(&mut self, place: Place, key: impl Into<Cow<'e, str>>, change: Change<'e>) {
+        self.warnings.push(Warning {
+            place,
+            key: key.into(),
+            change,
+        });
+    }
+}
+
+/// The start of a text that somebody else chose, short enough for a reason.
+fn truncated(text: &str) -> Cow<'_, str> {
+    const SHOWN: usize = 60;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
+}

@@ -1,0 +1,19 @@
+//! alias → `merge_contact`: the lead of previousId into the user.
+
+use super::{Action, Actions, Identity, Mapped, Mapper, NO_IDENTITY};
+
+impl<'e> Mapper<'e, '_> {
+    pub(super) fn alias(&mut self) -> Actions<'e> {
+        let into = self
+            .known_identity()
+            .ok_or(Mapped::Skip(NO_IDENTITY.into()))?;
+        let from = self
+            .event
+            .previous_id()
+            .map(Identity::AnonymousId)
+            .ok_or(Mapped::Reject(
+                ".previousId is required: it names the lead to merge into the user".into(),
+            ))?;
+        Ok(vec![Action::MergeContact { from, into }])
+    }
+}

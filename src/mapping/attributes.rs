@@ -1,0 +1,318 @@
+//! Custom attributes and event metadata: flat, bounded, in the order sent.
+
+use std::borrow::Cow;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use super::{Change, Mapper, Nested, Place};
+use crate::segment::{Object, Value, get_loose, is_loosely, iso_timestamp, timestamp};
+
+/// Longest string that Intercom stores, in characters.
+const LONGEST_VALUE: usize = 255;
+
+/// Longest name of a custom attribute, in characters.
+const LONGEST_KEY: usize = 190;
+
+/// Ending by which Intercom knows a number as a date.
+const DATE_SUFFIX: &str = "_at";
+
+/// Keys and values in order; serialises as a JSON object. A key stands in it once.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Attributes<'e>(Vec<(Cow<'e, str>, Value<'e>)>);
+
+impl<'e> Attributes<'e> {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Keys and values, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value<'e>)> {
+        self.0.iter().map(|(key, value)| (key.as_ref(), value))
+    }
+
+    /// The value under `key`.
+    pub fn get(&self, key: &str) -> Option<&Value<'e>> {
+        self.iter()
+            .find(|(other, _)| *other == key)
+            .map(|(_, value)| value)
+    }
+
+    /// Adds a key that isn't there yet; says whether it was added.
+    pub fn insert(&mut self, key: Cow<'e, str>, value: Value<'e>) -> bool {
+        let is_new = self.get(&key).is_none();
+        if is_new {
+            self.0.push((key, value));
+        }
+        is_new
+    }
+
+    /// Takes a key out; says whether it was there.
+    pub fn remove(&mut self, key: &str) -> bool {
+        let before = self.0.len();
+        self.0.retain(|(other, _)| other != key);
+        self.0.len() < before
+    }
+
+    /// These with later ones laid over them: the later value of a key wins.
+    #[must_use]
+    pub fn followed_by(mut self, later: Self) -> Self {
+        for (key, value) in later.0 {
+            match self.0.iter_mut().find(|(other, _)| *other == key) {
+                Some((_, earlier)) => *earlier = value,
+                None => self.0.push((key, value)),
+            }
+        }
+        self
+    }
+
+    /// Keeps the first `limit`; gives back the keys of the others.
+    pub(super) fn truncate(&mut self, limit: usize) -> Vec<Cow<'e, str>> {
+        let kept = limit.min(self.0.len());
+        self.0
+            .split_off(kept)
+            .into_iter()
+            .map(|(key, _)| key)
+            .collect()
+    }
+
+    fn with_capacity(capacity: usize) -> Self {
+        Self(Vec::with_capacity(capacity))
+    }
+}
+
+impl Serialize for Attributes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (key, value) in &self.0 {
+            map.serialize_entry(key, value)?;
+        }
+        map.end()
+    }
+}
+
+/// What a place of the event allows.
+#[derive(Clone, Copy)]
+pub(super) struct Rules {
+    /// Where the keys stand, for warnings.
+    pub(super) place: Place,
+    /// Event metadata: Intercom has no boolean there, and keys are free.
+    pub(super) is_metadata: bool,
+}
+
+impl<'e> Mapper<'e, '_> {
+    /// The attributes of `object` whose key `is_taken` doesn't claim.
+    pub(super) fn attributes(
+        &mut self,
+        object: &'e Object<'e>,
+        rules: Rules,
+        mut is_taken: impl FnMut(&mut Self, &'e str, &'e Value<'e>) -> bool,
+    ) -> Attributes<'e> {
+        let mut attributes = Attributes::with_capacity(object.len());
+        for (key, value) in object.iter() {
+            if !is_taken(self, key, value) {
+                self.add(&mut attributes, rules, Cow::Borrowed(key), value);
+            }
+        }
+        attributes
+    }
+
+    /// Adds one value, however nested, by the rules for custom attributes or metadata.
+    pub(super) fn add(
+        &mut self,
+        attributes: &mut Attributes<'e>,
+        rules: Rules,
+        key: Cow<'e, str>,
+        value: &'e Value<'e>,
+    ) {
+        let scalar = match value {
+            Value::Null => return self.warn(rules.place, key, Change::Null),
+            Value::Bool(flag) if rules.is_metadata => {
+                Value::Str(Cow::Borrowed(if *flag { "true" } else { "false" }))
+            }
+            Value::Bool(flag) => Value::Bool(*flag),
+            Value::Number(number) => Value::Number(*number),
+            Value::Str(text) => return self.add_text(attributes, rules, key, Cow::Borrowed(text)),
+            Value::Array(_) | Value::Object(_) => {
+                return self.add_nested(attributes, rules, key, value);
+            }
+        };
+        self.insert(attributes, rules, key, scalar, false);
+    }
+
+    fn add_nested(
+        &mut self,
+        attributes: &mut Attributes<'e>,
+        rules: Rules,
+        key: Cow<'e, str>,
+        value: &'e Value<'e>,
+    ) {
+        match (self.settings.nested, value) {
+            (Nested::Flatten, Value::Object(object)) if !object.is_empty() => {
+                for (inner, value) in object.iter() {
+                    self.add(attributes, rules, format!("{key}_{inner}").into(), value);
+                }
+            }
+            (Nested::Flatten, Value::Array(items)) if !items.is_empty() => {
+                for (index, value) in items.iter().enumerate() {
+                    self.add(attributes, rules, format!("{key}_{index}").into(), value);
+                }
+            }
+            (Nested::Stringify, value) => {
+                self.add_text(attributes, rules, key, value.to_string().into());
+            }
+            _ => self.warn(rules.place, key, Change::Nested),
+        }
+    }
+
+    fn add_text(
+        &mut self,
+        attributes: &mut Attributes<'e>,
+        rules: Rules,
+        key: Cow<'e, str>,
+        text: Cow<'e, str>,
+    ) {
+        if let Some(seconds) = iso_timestamp(&text) {
+            return self.insert(attributes, rules, key, Value::Number(seconds.into()), true);
+        }
+        let text = match text.char_indices().nth(LONGEST_VALUE) {
+            None => text,
+            Some((end, _)) => {
+                self.warn(rules.place, key.clone(), Change::Cut(LONGEST_VALUE));
+                match text {
+                    Cow::Borrowed(text) => Cow::Borrowed(&text[..end]),
+                    Cow::Owned(text) => Cow::Owned(text[..end].to_owned()),
+                }
+            }
+        };
+        self.insert(attributes, rules, key, Value::Str(text), false);
+    }
+
+    fn insert(
+        &mut self,
+        attributes: &mut Attributes<'e>,
+        rules: Rules,
+        key: Cow<'e, str>,
+        value: Value<'e>,
+        is_date: bool,
+    ) {
+        let renamed = renamed(&key, rules, is_date).map(Cow::Owned);
+        let name = renamed.clone().unwrap_or_else(|| key.clone());
+        if name.is_empty() {
+            self.warn(rules.place, key, Change::LeftOut("its key is empty"));
+        } else if !attributes.insert(name, value) {
+            let reason = "an earlier key has the same name in Intercom";
+            self.warn(rules.place, key, Change::LeftOut(reason));
+        } else if let Some(name) = renamed {
+            self.warn(rules.place, key, Change::Renamed(name));
+        }
+    }
+}
+
+/// Why a second spelling of a key isn't sent.
+pub(super) const ANOTHER_SPELLING: &str = "another spelling of this key came first";
+
+/// Which of the canonical `fields` a key is.
+pub(super) fn field_of<'f>(key: &str, fields: &[&'f str]) -> Option<&'f str> {
+    fields.iter().copied().find(|field| is_loosely(key, field))
+}
+
+/// The first of `keys`, in their order, that `read` can use, and what it reads.
+pub(super) fn first_of<'e, 'f, T>(
+    object: &'e Object<'e>,
+    keys: &[&'f str],
+    read: impl Fn(&'e Value<'e>) -> Option<T>,
+) -> Option<(&'f str, T)> {
+    let mut keys = keys.iter();
+    keys.find_map(|key| Some((*key, read(get_loose(object, key)?)?)))
+}
+
+/// Why a date isn't the one that was used, if it isn't.
+pub(super) fn date_problem(
+    value: &Value<'_>,
+    key: &str,
+    used: Option<(&str, i64)>,
+) -> Option<&'static str> {
+    if timestamp(value).is_none() {
+        Some("it is no date")
+    } else if used.is_some_and(|(used, _)| used != key) {
+        Some("another date of creation is used")
+    } else {
+        None
+    }
+}
+
+/// The key as Intercom takes it, where that differs from the one sent.
+fn renamed(key: &str, rules: Rules, is_date: bool) -> Option<String> {
+    let needs_suffix = is_date && !key.ends_with(DATE_SUFFIX) && !key.ends_with("At");
+    let needs_clean_up =
+        !rules.is_metadata && (key.contains(['.', '$']) || key.chars().nth(LONGEST_KEY).is_some());
+    if !needs_suffix && !needs_clean_up {
+        return None;
+    }
+    let (stem, suffix) = if needs_suffix {
+        (key.strip_suffix(" at").unwrap_or(key), DATE_SUFFIX)
+    } else {
+        (key, "")
+    };
+    if rules.is_metadata {
+        return Some(format!("{stem}{suffix}"));
+    }
+    let stem = stem.chars().take(LONGEST_KEY - suffix.len());
+    let clean = stem.map(|c| if matches!(c, '.' | '$') { '_' } else { c });
+    Some(clean.chain(suffix.chars()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRAIT: Rules = Rules {
+        place: Place::Trait,
+        is_metadata: false,
+    };
+
+    #[test]
+    fn names_of_custom_attributes() {
+        let cases = [
+            ("plan", false, "plan"),
+            ("a.b$c", false, "a_b_c"),
+            ("born", true, "born_at"),
+            ("born_at", true, "born_at"),
+            ("bornAt", true, "bornAt"),
+            ("born at", true, "born_at"),
+            ("bornat", true, "bornat_at"),
+        ];
+        for (key, is_date, expected) in cases {
+            let name = renamed(key, TRAIT, is_date).unwrap_or(key.to_owned());
+            assert_eq!(name, expected, "{key}");
+        }
+        let long = "é".repeat(200);
+        assert_eq!(renamed(&long, TRAIT, false), Some("é".repeat(190)));
+        assert_eq!(renamed(&long, TRAIT, true), Some("é".repeat(187) + "_at"));
+        let metadata = Rules {
+            place: Place::Property,
+            is_metadata: true,
+        };
+        assert_eq!(renamed("a.b", metadata, false), None);
+    }
+
+    #[test]
+    fn later_attributes_win_in_the_earlier_place() {
+        let attributes = |pairs: &[(&'static str, i64)]| {
+            let mut attributes = Attributes::default();
+            for (key, value) in pairs {
+                assert!(attributes.insert((*key).into(), Value::Number((*value).into())));
+            }
+            attributes
+        };
+        let merged =
+            attributes(&[("a", 1), ("b", 2)]).followed_by(attributes(&[("c", 3), ("a", 4)]));
+        assert_eq!(merged, attributes(&[("a", 4), ("b", 2), ("c", 3)]));
+    }
+}

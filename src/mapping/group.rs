@@ -1,0 +1,44 @@
+//! group → `upsert_company`; with a user: `upsert_contact`, `upsert_company`, `attach_company`.
+
+use std::sync::LazyLock;
+
+use super::{Action, Actions, Change, Contact, Mapped, Mapper, Place};
+use crate::segment::Object;
+
+static NO_TRAITS: LazyLock<Object<'static>> = LazyLock::new(Object::default);
+
+impl<'e> Mapper<'e, '_> {
+    pub(super) fn group(&mut self) -> Actions<'e> {
+        let identity = self.known_identity();
+        let traits = self.event.traits().unwrap_or(&*NO_TRAITS);
+        let company = self.company(traits, self.event.group_id());
+        let mut actions = Vec::with_capacity(3);
+        if let Some(identity) = &identity {
+            // The group call shows the user active; its traits are the company's, not the user's.
+            actions.push(Action::UpsertContact {
+                identity: identity.clone(),
+                contact: Contact {
+                    last_seen_at: self.last_seen_at(),
+                    ..Contact::of(identity)
+                },
+            });
+        }
+        let Some(company) = company else {
+            const REASON: &str = ".groupId is required: the group has neither an id nor a name";
+            if actions.is_empty() {
+                return Err(Mapped::Skip(REASON.into()));
+            }
+            self.warn(Place::Company, "groupId", Change::LeftOut(REASON));
+            return Ok(actions);
+        };
+        let company_id = company.company_id.clone();
+        actions.push(Action::UpsertCompany { company });
+        if let Some(identity) = identity {
+            actions.push(Action::AttachCompany {
+                identity,
+                company_id,
+            });
+        }
+        Ok(actions)
+    }
+}

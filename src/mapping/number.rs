@@ -1,0 +1,119 @@
+//! Money and whole numbers, in decimal arithmetic: 19.99 × 100 is 1999, not 1998.9999999999998.
+
+use rust_decimal::prelude::ToPrimitive;
+use rust_decimal::{Decimal, RoundingStrategy};
+
+use crate::segment::Value;
+
+/// A number, or a string that is one: `"1,000.50"` and `"$1,000.50"` too.
+pub(super) fn decimal(value: &Value<'_>) -> Option<Decimal> {
+    match value {
+        Value::Number(number) => exact(&number.to_string()),
+        Value::Str(text) => amount(text),
+        _ => None,
+    }
+}
+
+/// The nearest whole number, half away from zero. `None` beyond what a `u31` of Intercom holds.
+pub(super) fn integer(value: &Value<'_>) -> Option<i64> {
+    let whole = rounded(decimal(value)?).to_i64()?;
+    (-LIMIT < whole && whole < LIMIT).then_some(whole)
+}
+
+/// Intercom stores company numbers below 2^31.
+const LIMIT: i64 = 1 << 31;
+
+/// Hundredths of an amount of money, half away from zero; only positive ones.
+pub(super) fn cents(value: &Value<'_>) -> Option<i64> {
+    let cents = decimal(value)?.checked_mul(Decimal::ONE_HUNDRED)?;
+    rounded(cents).to_i64().filter(|cents| *cents > 0)
+}
+
+fn rounded(number: Decimal) -> Decimal {
+    number.round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero)
+}
+
+fn exact(text: &str) -> Option<Decimal> {
+    text.parse()
+        .or_else(|_| Decimal::from_scientific(text))
+        .ok()
+}
+
+fn amount(text: &str) -> Option<Decimal> {
+    let text = text.trim();
+    let (sign, unsigned) = match text.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", text),
+    };
+    let digits = unsigned
+        .trim_matches(['$', '€', '£', '¥'])
+        .trim_matches(' ');
+    if !digits.starts_with(|first: char| first.is_ascii_digit() || first == '.') {
+        return None;
+    }
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let mut groups = whole.split(',');
+    let first = groups.next()?;
+    // A comma is a thousands separator or the text is no number that we can be sure of.
+    let is_grouped = whole.contains(',');
+    if is_grouped && (first.is_empty() || first.len() > 3 || !groups.all(|group| group.len() == 3))
+    {
+        return None;
+    }
+    exact(&format!("{sign}{}.{fraction}", whole.replace(',', "")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(json: &str) -> Value<'_> {
+        serde_json::from_str(json).expect("valid JSON")
+    }
+
+    #[test]
+    fn cents_of_money() {
+        let cases = [
+            ("19.99", Some(1999)),
+            (r#""19.99""#, Some(1999)),
+            (r#""$1,000.50""#, Some(100_050)),
+            (r#""1,000""#, Some(100_000)),
+            (r#"" €12 ""#, Some(1200)),
+            (r#"".5""#, Some(50)),
+            ("1.005", Some(101)),
+            ("0.125", Some(13)),
+            ("0.004", None),
+            ("1e3", Some(100_000)),
+            ("0", None),
+            ("-5", None),
+            (r#""-$5""#, None),
+            (r#""1.000,50""#, None),
+            (r#""1,00""#, None),
+            (r#""1,0000""#, None),
+            (r#""free""#, None),
+            (r#""""#, None),
+            ("true", None),
+            ("1e300", None),
+        ];
+        for (json, expected) in cases {
+            assert_eq!(cents(&value(json)), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers() {
+        let cases = [
+            ("12", Some(12)),
+            ("12.5", Some(13)),
+            ("-12.5", Some(-13)),
+            (r#""1,200""#, Some(1200)),
+            ("2147483647", Some(2_147_483_647)),
+            ("2147483648", None),
+            (r#""10-50""#, None),
+            ("[]", None),
+        ];
+        for (json, expected) in cases {
+            assert_eq!(integer(&value(json)), expected, "{json}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The settings that change what an event becomes (`contract.md`, "Environment").
+
+/// `NESTED`: what becomes of objects and arrays where Intercom takes only scalars.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Nested {
+    /// Left out, with a warning.
+    #[default]
+    Drop,
+    /// `a.b` → `a_b`, `l[0]` → `l_0`.
+    Flatten,
+    /// Compact JSON as one string.
+    Stringify,
+}
+
+/// `COMPANY_ID_HASH`: the id of a company known only by its name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CompanyIdHash {
+    /// Hex SHA-256 of the UTF-8 name.
+    #[default]
+    Sha256,
+    /// The classic destination's 32-bit string hash, in decimal.
+    Segment,
+}
+
+/// `ANONYMOUS`: what becomes of events that have only an anonymousId.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Anonymous {
+    /// Skipped.
+    #[default]
+    Skip,
+    /// An Intercom lead that carries the anonymousId as a custom attribute.
+    Lead,
+}
+
+/// The settings of the mapping.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// `COLLECT_CONTEXT`: device, os and app of the context become custom attributes.
+    pub collect_context: bool,
+    /// `NESTED`.
+    pub nested: Nested,
+    /// `RICH_LINK_PROPERTIES`: event properties that stay `{url, value}`.
+    pub rich_link_properties: Vec<String>,
+    /// `METADATA_LIMIT`: event metadata keys kept.
+    pub metadata_limit: usize,
+    /// `EVENT_FILTER`: event names to send, `*` stands for anything; empty sends all.
+    pub event_filter: Vec<String>,
+    /// `COMPANY_ID_HASH`.
+    pub company_id_hash: CompanyIdHash,
+    /// `ANONYMOUS`.
+    pub anonymous: Anonymous,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            collect_context: false,
+            nested: Nested::default(),
+            rich_link_properties: Vec::new(),
+            metadata_limit: 10,
+            event_filter: Vec::new(),
+            company_id_hash: CompanyIdHash::default(),
+            anonymous: Anonymous::default(),
+        }
+    }
+}

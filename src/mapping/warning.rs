@@ -1,0 +1,69 @@
+//! What the mapping changed or left out: never silent.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// Where in the event the key stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named by Segment's specification")]
+pub enum Place {
+    Trait,
+    Company,
+    Property,
+    Option,
+    Context,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change<'e> {
+    /// A null never overwrites what Intercom has.
+    Null,
+    /// An object or array under `NESTED=drop`, or an empty one.
+    Nested,
+    /// A string longer than Intercom stores, cut to this many characters.
+    Cut(usize),
+    /// Sent under this key.
+    Renamed(Cow<'e, str>),
+    /// More than `METADATA_LIMIT` keys.
+    OverLimit(usize),
+    /// Left out, for this reason.
+    LeftOut(&'static str),
+}
+
+/// One change to one key. Displays as a line that a person understands; values never show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning<'e> {
+    /// Where the key stands.
+    pub place: Place,
+    /// The key as sent; for nested data with its path.
+    pub key: Cow<'e, str>,
+    /// What became of it.
+    pub change: Change<'e>,
+}
+
+impl fmt::Display for Warning<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = match self.place {
+            Place::Trait => "trait",
+            Place::Company => "company trait",
+            Place::Property => "property",
+            Place::Option => "option",
+            Place::Context => "context",
+        };
+        write!(f, "{place} {:?} ", self.key)?;
+        match &self.change {
+            Change::Null => f.write_str("left out: it is null, and null never overwrites"),
+            Change::Nested => {
+                f.write_str("left out: Intercom takes no nested data (see the setting NESTED)")
+            }
+            Change::Cut(limit) => write!(f, "cut at {limit} characters"),
+            Change::Renamed(key) => write!(f, "sent as {key:?}"),
+            Change::OverLimit(limit) => write!(
+                f,
+                "left out: more than {limit} keys (see the setting METADATA_LIMIT)"
+            ),
+            Change::LeftOut(reason) => write!(f, "left out: {reason}"),
+        }
+    }
+}

@@ -1,0 +1,398 @@
+//! The two queues of SQS: events to try again, and events that can never be delivered.
+
+use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue, SendMessageBatchRequestEntry,
+};
+use chrono::{DateTime, Utc};
+use futures_util::future::join_all;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::aws;
+use crate::segment::{Event, Value};
+
+/// How an event came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "named by contract.md")]
+pub enum Source {
+    Api,
+    Webhook,
+    EventBridge,
+    Direct,
+}
+
+/// The body of a message in either queue (`contract.md`, "Queue message"). `E` is the event as
+/// it was received, unmapped.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Envelope<E> {
+    /// Version of this format: 1.
+    pub v: u8,
+    /// How the event came in.
+    pub source: Source,
+    /// When it came in first.
+    pub received_at: DateTime<Utc>,
+    /// The event.
+    pub event: E,
+}
+
+/// The version of [`Envelope`] that this code writes and reads.
+pub const ENVELOPE_VERSION: u8 = 1;
+
+/// Message attribute of an event whose request carried an `Origin` header.
+pub const CHANNEL_ATTRIBUTE: &str = "channel";
+
+/// Its value.
+pub const BROWSER_CHANNEL: &str = "browser";
+
+/// One message to send.
+#[derive(Clone, Debug)]
+pub struct Message {
+    body: String,
+    group_id: String,
+    deduplication_id: String,
+    attributes: Vec<(&'static str, String)>,
+}
+
+impl Message {
+    /// A message with an event. Its group is the event's user (else its messageId), its
+    /// deduplication id the messageId (else the SHA-256 of the event).
+    pub fn new(source: Source, received_at: DateTime<Utc>, event: &Event<'_>) -> Self {
+        let id = event.message_id().map_or_else(
+            || sha256(&event.as_value().to_string()),
+            |id| queue_id(id).into_owned(),
+        );
+        let group_id = event
+            .user()
+            .map_or_else(|| id.clone(), |user| queue_id(&user).into_owned());
+        Self {
+            body: body(source, received_at, event.as_value()),
+            group_id,
+            deduplication_id: id,
+            attributes: Vec::new(),
+        }
+    }
+
+    /// A message with something that is no event but was sent as one.
+    pub fn of_non_event(
+        source: Source,
+        received_at: DateTime<Utc>,
+        json: &serde_json::value::RawValue,
+    ) -> Self {
+        let id = sha256(json.get());
+        Self {
+            body: body(source, received_at, json),
+            group_id: id.clone(),
+            deduplication_id: id,
+            attributes: Vec::new(),
+        }
+    }
+
+    /// A message with this very body, for a body of the retry queue that can't be read.
+    pub fn unreadable(body: String) -> Self {
+        let id = sha256(&body);
+        Self {
+            body,
+            group_id: id.clone(),
+            deduplication_id: id,
+            attributes: Vec::new(),
+        }
+    }
+
+    /// With another deduplication id, so that the queue takes an event again that it has seen.
+    #[must_use]
+    pub fn with_deduplication_id(mut self, id: &str) -> Self {
+        self.deduplication_id = queue_id(id).into_owned();
+        self
+    }
+
+    /// With an attribute. An empty value is left out: SQS refuses it.
+    #[must_use]
+    pub fn with_attribute(mut self, name: &'static str, value: &str) -> Self {
+        if !value.is_empty() {
+            self.attributes.push((name, printable(value).into_owned()));
+        }
+        self
+    }
+}
+
+fn body<E: Serialize + ?Sized>(source: Source, received_at: DateTime<Utc>, event: &E) -> String {
+    let envelope = Envelope {
+        v: ENVELOPE_VERSION,
+        source,
+        received_at,
+        event,
+    };
+    let json = serde_json::to_string(&envelope).expect("JSON values always serialise");
+    printable(&json).into_owned()
+}
+
+/// The text without the characters that SQS refuses, written as JSON escapes (they can only
+/// stand inside of strings).
+fn printable(text: &str) -> Cow<'_, str> {
+    let refused = |c: char| {
+        matches!(c, '\u{fffe}' | '\u{ffff}') || (c < ' ' && !matches!(c, '\t' | '\n' | '\r'))
+    };
+    if !text.contains(refused) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if refused(c) {
+            escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            escaped.push(c);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// An id as SQS takes it for groups and deduplication: up to 128 printable ASCII characters
+/// without spaces. Any other becomes its SHA-256.
+pub fn queue_id(id: &str) -> Cow<'_, str> {
+    const LONGEST: usize = 128;
+    let fits = (1..=LONGEST).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits {
+        Cow::Borrowed(id)
+    } else {
+        Cow::Owned(sha256(id))
+    }
+}
+
+fn sha256(text: &str) -> String {
+    hex::encode(Sha256::digest(text))
+}
+
+/// Reads the body of a message. The event borrows from it.
+///
+/// # Errors
+/// One line that says what is wrong with it.
+pub fn read_body(body: &str) -> Result<Envelope<Event<'_>>, String> {
+    let envelope: Envelope<Value<'_>> =
+        serde_json::from_str(body).map_err(|error| format!("the message is not ours: {error}"))?;
+    if envelope.v != ENVELOPE_VERSION {
+        return Err(format!(
+            "the message has version {}, only {ENVELOPE_VERSION} is known",
+            envelope.v
+        ));
+    }
+    Ok(Envelope {
+        v: envelope.v,
+        source: envelope.source,
+        received_at: envelope.received_at,
+        event: Event::new(envelope.event).map_err(|error| error.to_string())?,
+    })
+}
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queue {
+    /// Events to try again.
+    Retry,
+    /// Events that can never be delivered, with their reason.
+    DeadLetter,
+}
+
+/// A message that wasn't taken. Says why.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct QueueError(String);
+
+/// Sends to and delays messages of the queues.
+#[derive(Debug)]
+pub struct Queues {
+    client: aws_sdk_sqs::Client,
+    retry_url: String,
+    dead_letter_url: String,
+}
+
+/// Most messages in one call of SQS.
+const BATCH: usize = 10;
+
+/// Most bytes in one call: below SQS's limit, with room for attributes.
+const BATCH_BYTES: usize = 240 * 1024;
+
+/// Calls of SQS under way at once. All messages of a group go the same lane, in order.
+const LANES: usize = 16;
+
+impl Queues {
+    /// The two queues at these URLs.
+    pub fn new(client: aws_sdk_sqs::Client, retry_url: String, dead_letter_url: String) -> Self {
+        Self {
+            client,
+            retry_url,
+            dead_letter_url,
+        }
+    }
+
+    /// Sends messages in batches of ten, those of one group in order. The results stand in the
+    /// order of the messages.
+    pub async fn send(&self, queue: Queue, messages: &[Message]) -> Vec<Result<(), QueueError>> {
+        let mut lanes: Vec<Vec<usize>> = vec![Vec::new(); LANES];
+        for (index, message) in messages.iter().enumerate() {
+            let mut hasher = DefaultHasher::new();
+            message.group_id.hash(&mut hasher);
+            let lane = usize::try_from(hasher.finish() % LANES as u64).unwrap_or_default();
+            lanes[lane].push(index);
+        }
+        let filled = lanes.iter().filter(|lane| !lane.is_empty());
+        let sent = join_all(filled.map(|lane| self.send_lane(queue, messages, lane))).await;
+        let mut results = vec![Ok(()); messages.len()];
+        for (index, error) in sent.into_iter().flatten() {
+            results[index] = Err(error);
+        }
+        results
+    }
+
+    /// Sends one lane, batch after batch; gives back what wasn't taken.
+    async fn send_lane(
+        &self,
+        queue: Queue,
+        messages: &[Message],
+        lane: &[usize],
+    ) -> Vec<(usize, QueueError)> {
+        let mut failed = Vec::new();
+        let mut rest = lane;
+        while !rest.is_empty() {
+            let (batch, after) = rest.split_at(batch_length(messages, rest));
+            failed.extend(self.send_batch(queue, messages, batch).await);
+            rest = after;
+        }
+        failed
+    }
+
+    async fn send_batch(
+        &self,
+        queue: Queue,
+        messages: &[Message],
+        batch: &[usize],
+    ) -> Vec<(usize, QueueError)> {
+        let url = match queue {
+            Queue::Retry => &self.retry_url,
+            Queue::DeadLetter => &self.dead_letter_url,
+        };
+        let entries = batch.iter().map(|index| entry(*index, &messages[*index]));
+        let request = self.client.send_message_batch().queue_url(url);
+        match request.set_entries(Some(entries.collect())).send().await {
+            Ok(answer) => answer
+                .failed()
+                .iter()
+                .filter_map(|failed| {
+                    let message = failed.message().unwrap_or("no message");
+                    let error = QueueError(format!("{}: {message}", failed.code()));
+                    Some((failed.id().parse().ok()?, error))
+                })
+                .collect(),
+            Err(error) => {
+                let error = QueueError(aws::reason(&error));
+                batch.iter().map(|index| (*index, error.clone())).collect()
+            }
+        }
+    }
+
+    /// Hides messages of the retry queue for so long. A failure is only logged: the message
+    /// then comes back after the queue's own visibility timeout.
+    pub async fn hide(&self, receipts: &[(&str, Duration)]) {
+        for batch in receipts.chunks(BATCH) {
+            let entries = batch.iter().enumerate().map(|(index, (receipt, delay))| {
+                ChangeMessageVisibilityBatchRequestEntry::builder()
+                    .id(index.to_string())
+                    .receipt_handle(*receipt)
+                    .visibility_timeout(visibility_seconds(*delay))
+                    .build()
+                    .expect("id and receipt are set")
+            });
+            let request = self.client.change_message_visibility_batch();
+            let request = request.queue_url(&self.retry_url);
+            match request.set_entries(Some(entries.collect())).send().await {
+                Ok(answer) => {
+                    for failed in answer.failed() {
+                        tracing::warn!(reason = failed.code(), "a message could not be delayed");
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(
+                        reason = aws::reason(&error),
+                        "messages could not be delayed"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// How many of the first messages of `lane` fit into one call; at least one.
+fn batch_length(messages: &[Message], lane: &[usize]) -> usize {
+    let mut bytes = 0;
+    let fitting = lane.iter().take(BATCH).take_while(|index| {
+        bytes += messages[**index].body.len();
+        bytes <= BATCH_BYTES
+    });
+    fitting.count().max(1)
+}
+
+fn entry(index: usize, message: &Message) -> SendMessageBatchRequestEntry {
+    let mut entry = SendMessageBatchRequestEntry::builder()
+        .id(index.to_string())
+        .message_body(&message.body)
+        .message_group_id(&message.group_id)
+        .message_deduplication_id(&message.deduplication_id);
+    for (name, value) in &message.attributes {
+        let value = MessageAttributeValue::builder()
+            .data_type("String")
+            .string_value(value)
+            .build()
+            .expect("the data type is set");
+        entry = entry.message_attributes(*name, value);
+    }
+    entry.build().expect("id and body are set")
+}
+
+/// Whole seconds, rounded up, within what SQS takes (12 hours).
+fn visibility_seconds(delay: Duration) -> i32 {
+    const LONGEST: u64 = 12 * 60 * 60;
+    let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
+    i32::try_from(seconds.min(LONGEST)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_that_sqs_refuses_become_hashes() {
+        assert_eq!(queue_id("user-1@example.com"), "user-1@example.com");
+        for id in ["two words", "é", "", &"x".repeat(129)] {
+            assert_eq!(queue_id(id).len(), 64, "{id}");
+        }
+    }
+
+    #[test]
+    fn the_body_reads_back() {
+        let json = r#"{"type":"track","userId":"u","event":"a￿b","properties":{"n":1.5}}"#;
+        let event = Event::new(serde_json::from_str(json).expect("valid JSON")).expect("an object");
+        let received_at = "2026-11-23T12:00:00Z".parse().expect("a date");
+        let message = Message::new(Source::Api, received_at, &event);
+        assert!(message.body.is_ascii(), "{}", message.body);
+        assert_eq!(message.group_id, "u");
+        let envelope = read_body(&message.body).expect("our own body");
+        assert_eq!(
+            (envelope.source, envelope.received_at),
+            (Source::Api, received_at)
+        );
+        assert_eq!(envelope.event, event);
+        assert!(read_body("{}").is_err());
+        assert!(read_body(&message.body.replace("\"v\":1", "\"v\":2")).is_err());
+    }
+
+    #[test]
+    fn delays_are_whole_seconds_of_at_most_twelve_hours() {
+        assert_eq!(visibility_seconds(Duration::from_millis(1200)), 2);
+        assert_eq!(visibility_seconds(Duration::from_secs(90_000)), 43_200);
+    }
+}

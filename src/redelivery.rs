@@ -1,0 +1,320 @@
+//! Messages of the retry queue: tried again in order, delayed, or given up.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use crate::delivery::{Delivery, Failure, Undelivered};
+use crate::intake::{NOT_TRIED, job, with_failure};
+use crate::mapping::{self, Arrival, Mapped, map};
+use crate::queue::{
+    BROWSER_CHANNEL, CHANNEL_ATTRIBUTE, Envelope, Message, Queue, Queues, read_body,
+};
+use crate::retry::Schedule;
+use crate::segment::Event;
+
+/// Most messages that SQS hands over from a FIFO queue at once.
+const FULL_BATCH: usize = 10;
+
+/// Tries queued events again.
+#[derive(Debug)]
+pub struct Redelivery {
+    /// How the mapping is set.
+    pub mapping: mapping::Settings,
+    /// When to try again, when to give up.
+    pub schedule: Schedule,
+}
+
+/// One message of the batch.
+struct Record<'r> {
+    sqs: &'r SqsMessage,
+    envelope: Result<Envelope<Event<'r>>, String>,
+}
+
+/// What is done with a message.
+enum Fate {
+    /// Deleted: there is nothing more to do.
+    Done,
+    /// Into the dead-letter queue.
+    DeadLetter(Failure),
+    /// Back to the end of its group, as a new message.
+    EndOfGroup(Failure),
+    /// Stays in front of its group, hidden for so long.
+    Hide(Failure, Duration),
+}
+
+impl Redelivery {
+    /// Tries the messages again until `deadline`; answers which of them stay in the queue, as
+    /// the event source mapping's `ReportBatchItemFailures` wants it.
+    pub async fn redeliver(
+        &self,
+        batch: &SqsEvent,
+        now: DateTime<Utc>,
+        deadline: Instant,
+        delivery: &Delivery,
+        queues: &Queues,
+    ) -> Value {
+        let records: Vec<Record<'_>> = batch.records.iter().map(Record::read).collect();
+        let mut fates: Vec<Option<Fate>> = Vec::with_capacity(records.len());
+        let mut jobs = Vec::new();
+        let mut record_of_job = Vec::new();
+        for (index, record) in records.iter().enumerate() {
+            let fate = match &record.envelope {
+                Err(reason) => Some(Fate::DeadLetter(Failure::new(reason.clone()))),
+                Ok(envelope) => match map(&envelope.event, record.arrival(envelope), &self.mapping)
+                {
+                    Mapped::Skip(_) => Some(Fate::Done),
+                    Mapped::Reject(reason) => Some(Fate::DeadLetter(Failure::new(reason))),
+                    Mapped::Deliver { actions, .. } => {
+                        let mut job = job(&envelope.event, actions);
+                        job.user = record.group();
+                        jobs.push(job);
+                        record_of_job.push(index);
+                        None
+                    }
+                },
+            };
+            fates.push(fate);
+        }
+        let outcomes = delivery.deliver(&jobs, deadline).await;
+        let mut delay_of_group: HashMap<Cow<'_, str>, Duration> = HashMap::new();
+        for (index, outcome) in record_of_job.into_iter().zip(outcomes) {
+            let fate = match outcome {
+                Ok(()) | Err(Undelivered::Skipped(_)) => Fate::Done,
+                Err(why) => self.fate(why, index, &records, now, &delay_of_group),
+            };
+            if let Fate::Hide(_, delay) = &fate {
+                delay_of_group.insert(records[index].group(), *delay);
+            }
+            fates[index] = Some(fate);
+        }
+        let fates: Vec<Fate> = fates
+            .into_iter()
+            .map(|fate| fate.unwrap_or(Fate::Done))
+            .collect();
+        self.settle(&records, fates, queues).await
+    }
+
+    /// What is done with an event that wasn't delivered.
+    fn fate(
+        &self,
+        why: Undelivered,
+        index: usize,
+        records: &[Record<'_>],
+        now: DateTime<Utc>,
+        delay_of_group: &HashMap<Cow<'_, str>, Duration>,
+    ) -> Fate {
+        let record = &records[index];
+        let age = record.age(now);
+        match why {
+            Undelivered::Skipped(_) => Fate::Done,
+            Undelivered::Rejected(failure) => Fate::DeadLetter(failure),
+            Undelivered::Retry { failure, .. } if age >= self.schedule.give_up_after => {
+                Fate::DeadLetter(given_up(failure, self.schedule.give_up_after))
+            }
+            Undelivered::Retry { failure, after } => {
+                let delay = self
+                    .schedule
+                    .delay(record.attempt(), after, fastrand::f64());
+                Fate::Hide(failure, delay)
+            }
+            // It becomes visible with the one that it waits for, so that SQS keeps their order.
+            Undelivered::NotTried => {
+                let delay = delay_of_group.get(&record.group());
+                Fate::Hide(
+                    Failure::new(NOT_TRIED),
+                    delay.copied().unwrap_or(self.schedule.base),
+                )
+            }
+            Undelivered::Waiting(failure) if age >= self.schedule.unknown_user => {
+                Fate::DeadLetter(given_up(failure, self.schedule.unknown_user))
+            }
+            Undelivered::Waiting(failure) => {
+                let mut behind = records[index + 1..].iter();
+                let others_are_behind = behind.any(|other| other.group() == record.group());
+                // A full batch may have cut them off.
+                let others_may_be_behind = records.len() == FULL_BATCH && record.attempt() > 1;
+                if others_are_behind || others_may_be_behind {
+                    Fate::EndOfGroup(failure)
+                } else {
+                    Fate::Hide(failure, self.schedule.delay_of_waiting(age))
+                }
+            }
+        }
+    }
+
+    /// Does with each message what was decided. A message that can't be moved stays.
+    async fn settle(&self, records: &[Record<'_>], fates: Vec<Fate>, queues: &Queues) -> Value {
+        let mut to_dead_letter = (Vec::new(), Vec::new());
+        let mut to_end_of_group = (Vec::new(), Vec::new());
+        for (index, (record, fate)) in records.iter().zip(&fates).enumerate() {
+            match fate {
+                Fate::DeadLetter(failure) => {
+                    to_dead_letter.0.push(index);
+                    to_dead_letter
+                        .1
+                        .push(with_failure(record.message(), failure));
+                }
+                Fate::EndOfGroup(_) => {
+                    // The old message's own id: sent twice, it is still taken once.
+                    let id = record.sqs.message_id.as_deref().unwrap_or_default();
+                    to_end_of_group.0.push(index);
+                    to_end_of_group
+                        .1
+                        .push(record.message().with_deduplication_id(id));
+                }
+                Fate::Done | Fate::Hide(..) => {}
+            }
+        }
+        let (dead, moved) = tokio::join!(
+            queues.send(Queue::DeadLetter, &to_dead_letter.1),
+            queues.send(Queue::Retry, &to_end_of_group.1),
+        );
+        let mut hidden: HashMap<usize, Duration> = HashMap::new();
+        let sent = to_dead_letter
+            .0
+            .iter()
+            .zip(dead)
+            .chain(to_end_of_group.0.iter().zip(moved));
+        for (index, result) in sent {
+            if let Err(error) = result {
+                tracing::error!(%error, "a message could not be moved, it stays in the retry queue");
+                hidden.insert(*index, self.schedule.base);
+            }
+        }
+        for (index, (record, fate)) in records.iter().zip(&fates).enumerate() {
+            record.log(fate);
+            if let Fate::Hide(_, delay) = fate {
+                hidden.insert(index, *delay);
+            }
+        }
+        let receipt = |index: &usize| records[*index].sqs.receipt_handle.as_deref();
+        let receipts: Vec<(&str, Duration)> = hidden
+            .iter()
+            .filter_map(|(index, delay)| Some((receipt(index)?, *delay)))
+            .collect();
+        queues.hide(&receipts).await;
+        let mut failed: Vec<usize> = hidden.into_keys().collect();
+        failed.sort_unstable();
+        let failures: Vec<Value> = failed
+            .into_iter()
+            .map(|index| json!({"itemIdentifier": records[index].sqs.message_id}))
+            .collect();
+        json!({"batchItemFailures": failures})
+    }
+}
+
+fn given_up(failure: Failure, after: Duration) -> Failure {
+    let (number, unit) = match after.as_secs() {
+        seconds if seconds >= 3600 && seconds % 3600 == 0 => (seconds / 3600, "hours"),
+        seconds => (seconds, "seconds"),
+    };
+    Failure {
+        reason: format!("given up after {number} {unit}: {}", failure.reason),
+        ..failure
+    }
+}
+
+impl<'r> Record<'r> {
+    fn read(sqs: &'r SqsMessage) -> Self {
+        Self {
+            sqs,
+            envelope: read_body(sqs.body.as_deref().unwrap_or_default()),
+        }
+    }
+
+    fn arrival(&self, envelope: &Envelope<Event<'_>>) -> Arrival {
+        let channel = self.sqs.message_attributes.get(CHANNEL_ATTRIBUTE);
+        let channel = channel.and_then(|channel| channel.string_value.as_deref());
+        Arrival {
+            received_at: envelope.received_at.timestamp(),
+            has_origin: channel == Some(BROWSER_CHANNEL),
+        }
+    }
+
+    /// The group whose order SQS keeps.
+    fn group(&self) -> Cow<'r, str> {
+        let group = self.sqs.attributes.get("MessageGroupId");
+        let own = || self.sqs.message_id.as_deref().unwrap_or_default();
+        Cow::Borrowed(group.map_or_else(own, String::as_str))
+    }
+
+    /// How often SQS handed the message out, this time included.
+    fn attempt(&self) -> u32 {
+        let count = self.sqs.attributes.get("ApproximateReceiveCount");
+        count.and_then(|count| count.parse().ok()).unwrap_or(1)
+    }
+
+    fn age(&self, now: DateTime<Utc>) -> Duration {
+        let received_at = self.envelope.as_ref().map(|envelope| envelope.received_at);
+        let age = received_at.map(|received_at| (now - received_at).to_std());
+        age.ok().and_then(Result::ok).unwrap_or_default()
+    }
+
+    /// The same event as a message to send.
+    fn message(&self) -> Message {
+        let Ok(envelope) = &self.envelope else {
+            return Message::unreadable(self.sqs.body.clone().unwrap_or_default());
+        };
+        let message = Message::new(envelope.source, envelope.received_at, &envelope.event);
+        if self.arrival(envelope).has_origin {
+            message.with_attribute(CHANNEL_ATTRIBUTE, BROWSER_CHANNEL)
+        } else {
+            message
+        }
+    }
+
+    fn log(&self, fate: &Fate) {
+        let event = self.envelope.as_ref().ok().map(|envelope| &envelope.event);
+        let message_id = event.and_then(Event::message_id);
+        let kind = event.and_then(Event::type_name);
+        let attempt = self.attempt();
+        match fate {
+            Fate::Done => {
+                tracing::info!(
+                    message_id,
+                    kind,
+                    attempt,
+                    status = "delivered",
+                    "queued event"
+                );
+            }
+            Fate::DeadLetter(Failure { reason, .. }) => {
+                tracing::warn!(
+                    message_id,
+                    kind,
+                    attempt,
+                    reason,
+                    status = "rejected",
+                    "queued event"
+                );
+            }
+            Fate::EndOfGroup(Failure { reason, .. }) => {
+                tracing::info!(
+                    message_id,
+                    kind,
+                    attempt,
+                    reason,
+                    status = "waiting",
+                    "queued event"
+                );
+            }
+            Fate::Hide(Failure { reason, .. }, delay) => {
+                let delay_seconds = delay.as_secs();
+                tracing::info!(
+                    message_id,
+                    kind,
+                    attempt,
+                    reason,
+                    delay_seconds,
+                    status = "queued",
+                    "queued event"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Whether an event is meant for Intercom, as its `integrations` say.
+
+use super::{Object, Value};
+
+/// The keys under which Segment's users name this destination, the classic one first.
+const OUR_NAMES: [&str; 2] = ["Intercom", "Intercom Cloud Mode (Actions)"];
+
+/// Whether the event is addressed to Intercom.
+///
+/// `integrations.All` (any case) decides unless Intercom is named itself: a boolean is taken as
+/// it is, an object of options means yes. Without `integrations`, `context.Intercom: false`
+/// disables. Rule: `mapping.md`, "Addressed to us?".
+pub fn is_addressed_to_intercom(event: &Object<'_>) -> bool {
+    let Some(integrations) = event.get("integrations").and_then(Value::as_object) else {
+        let context = event.get("context").and_then(Value::as_object);
+        let intercom = context.and_then(|context| context.get("Intercom"));
+        return intercom != Some(&Value::Bool(false));
+    };
+    OUR_NAMES
+        .iter()
+        .find_map(|name| match integrations.get(name) {
+            Some(Value::Bool(addressed)) => Some(*addressed),
+            Some(Value::Object(_)) => Some(true),
+            _ => None,
+        })
+        .or_else(|| {
+            let mut keys = integrations.iter();
+            let (_, all) = keys.find(|(key, _)| key.eq_ignore_ascii_case("all"))?;
+            all.as_bool()
+        })
+        .unwrap_or(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integrations_decide() {
+        let cases = [
+            ("{}", true),
+            (r#"{"integrations":null}"#, true),
+            (r#"{"integrations":{}}"#, true),
+            (r#"{"integrations":{"All":false}}"#, false),
+            (r#"{"integrations":{"all":false}}"#, false),
+            (r#"{"integrations":{"ALL":"no"}}"#, true),
+            (r#"{"integrations":{"All":false,"Intercom":true}}"#, true),
+            (r#"{"integrations":{"All":false,"Intercom":{}}}"#, true),
+            (r#"{"integrations":{"All":false,"Intercom":"x"}}"#, false),
+            (r#"{"integrations":{"All":true,"Intercom":false}}"#, false),
+            (
+                r#"{"integrations":{"All":false,"Intercom Cloud Mode (Actions)":true}}"#,
+                true,
+            ),
+            (
+                r#"{"integrations":{"Intercom Cloud Mode (Actions)":false}}"#,
+                false,
+            ),
+            (r#"{"context":{"Intercom":false}}"#, false),
+            (r#"{"context":{"Intercom":true}}"#, true),
+            (
+                r#"{"context":{"Intercom":false},"integrations":{"All":true}}"#,
+                true,
+            ),
+            (r#"{"context":null}"#, true),
+        ];
+        for (json, expected) in cases {
+            let event: Value = serde_json::from_str(json).expect("valid JSON");
+            let event = event.as_object().expect("an object");
+            assert_eq!(is_addressed_to_intercom(event), expected, "{json}");
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Dates in every form that Segment's sources send, as Unix seconds.
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime};
+
+use super::Value;
+
+/// Numbers from here on are milliseconds: as seconds they would be beyond the year 2969.
+const FIRST_MILLISECONDS: f64 = 31_557_600_000.0;
+
+/// Unix seconds of a date in any form listed under "Dates" in `mapping.md`: ISO 8601 and
+/// RFC 3339 (also `2014`, `2014-03`, `20140311`), RFC 2822, JavaScript's and Go's default
+/// formats, Unix seconds or milliseconds as a number or as digits.
+///
+/// `None` when it is no date.
+pub fn timestamp(value: &Value<'_>) -> Option<i64> {
+    match value {
+        Value::Number(number) => seconds_of_number(number.as_f64()?),
+        Value::Str(text) => timestamp_of_text(text.trim()),
+        _ => None,
+    }
+}
+
+/// Unix seconds of a string that is unmistakably an ISO 8601 date: it starts with `YYYY-MM-DD`.
+///
+/// For values whose key doesn't say that they are dates. Stricter than [`timestamp`], as
+/// Segment's own `isodate` is there: the postcode "2014" stays a postcode.
+pub fn iso_timestamp(text: &str) -> Option<i64> {
+    let bytes = text.as_bytes();
+    let starts_with_date = bytes.len() >= 10
+        && bytes[..10].iter().enumerate().all(|(i, byte)| match i {
+            4 | 7 => *byte == b'-',
+            _ => byte.is_ascii_digit(),
+        });
+    starts_with_date.then(|| iso(text)).flatten()
+}
+
+fn timestamp_of_text(text: &str) -> Option<i64> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return match text.len() {
+            4 | 8 => iso(text),
+            _ => seconds_of_number(text.parse().ok()?),
+        };
+    }
+    iso(text)
+        .or_else(|| go(text))
+        .or_else(|| javascript(text))
+        .or_else(|| Some(DateTime::parse_from_rfc2822(text).ok()?.timestamp()))
+}
+
+fn seconds_of_number(number: f64) -> Option<i64> {
+    let seconds = if number >= FIRST_MILLISECONDS {
+        number / 1000.0
+    } else {
+        number
+    };
+    // Outside of chrono's range there is no such date, whatever the number.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "bounded by the check after it"
+    )]
+    let whole = seconds.floor() as i64;
+    DateTime::from_timestamp(whole, 0).map(|_| whole)
+}
+
+fn iso(text: &str) -> Option<i64> {
+    if let Ok(date_time) = DateTime::parse_from_rfc3339(text) {
+        return Some(date_time.timestamp());
+    }
+    if let Some(date) = iso_date(text) {
+        return Some(date.and_hms_opt(0, 0, 0)?.and_utc().timestamp());
+    }
+    const WITH_OFFSET: [&str; 3] = [
+        "%Y-%m-%dT%H:%M:%S%.f%#z",
+        "%Y-%m-%dT%H:%M%#z",
+        "%Y%m%dT%H%M%S%.f%#z",
+    ];
+    const WITHOUT_OFFSET: [&str; 3] =
+        ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y%m%dT%H%M%S%.f"];
+    let separator = if text.as_bytes().get(8) == Some(&b'T') {
+        8
+    } else {
+        10
+    };
+    if !matches!(text.as_bytes().get(separator), Some(b'T' | b't' | b' ')) {
+        return None;
+    }
+    let text = format!("{}T{}", text.get(..separator)?, text.get(separator + 1..)?);
+    if let Some(utc) = text.strip_suffix(['Z', 'z']) {
+        return without_offset(utc, &WITHOUT_OFFSET);
+    }
+    WITH_OFFSET
+        .iter()
+        .find_map(|format| DateTime::parse_from_str(&text, format).ok())
+        .map(|date_time| date_time.timestamp())
+        .or_else(|| without_offset(&text, &WITHOUT_OFFSET))
+}
+
+fn without_offset(text: &str, formats: &[&str]) -> Option<i64> {
+    formats
+        .iter()
+        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+        .map(|date_time| date_time.and_utc().timestamp())
+}
+
+fn iso_date(text: &str) -> Option<NaiveDate> {
+    let digits = |range| -> Option<u32> {
+        let part: &str = text.get(range)?;
+        let all_digits = part.bytes().all(|byte| byte.is_ascii_digit());
+        all_digits.then(|| part.parse().ok())?
+    };
+    let (month, day) = match text.len() {
+        4 => (1, 1),
+        7 if &text[4..5] == "-" => (digits(5..7)?, 1),
+        8 => (digits(4..6)?, digits(6..8)?),
+        10 if text.get(4..5)? == "-" && text.get(7..8)? == "-" => (digits(5..7)?, digits(8..10)?),
+        _ => return None,
+    };
+    NaiveDate::from_ymd_opt(i32::try_from(digits(0..4)?).ok()?, month, day)
+}
+
+/// `2020-05-09 23:54:49.209808489 +0000 UTC m=+70366.29`, Go's `time.Time.String()`.
+fn go(text: &str) -> Option<i64> {
+    let mut parts = text.splitn(4, ' ');
+    let (date, time, offset) = (parts.next()?, parts.next()?, parts.next()?);
+    let date_time = format!("{date} {time} {offset}");
+    let date_time = DateTime::parse_from_str(&date_time, "%Y-%m-%d %H:%M:%S%.f %z").ok()?;
+    Some(date_time.timestamp())
+}
+
+/// `Thu Mar 24 2016 17:46:45 GMT+0000 (UTC)`, JavaScript's `Date.toString()`.
+fn javascript(text: &str) -> Option<i64> {
+    let without_zone_name = text.split_once(" (").map_or(text, |(before, _)| before);
+    let format = "%a %b %d %Y %H:%M:%S GMT%z";
+    Some(
+        DateTime::parse_from_str(without_zone_name, format)
+            .ok()?
+            .timestamp(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Option<i64> {
+        timestamp(&serde_json::from_str(json).expect("valid JSON"))
+    }
+
+    #[test]
+    fn every_listed_form() {
+        let day = 1_394_496_000; // 2014-03-11T00:00:00Z
+        let cases = [
+            (r#""2014-03-11T00:00:00Z""#, day),
+            (r#""2014-03-11T00:00:00.123Z""#, day),
+            (r#""2014-03-11T01:00:00+01:00""#, day),
+            (r#""2014-03-11T01:00:00+0100""#, day),
+            (r#""2014-03-11T01:00+01""#, day),
+            (r#""2014-03-11 00:00:00""#, day),
+            (r#""2014-03-11 00:00:00Z""#, day),
+            (r#""2014-03-11T00:00""#, day),
+            (r#""2014-03-11T00:00Z""#, day),
+            (r#""20140311T000000Z""#, day),
+            (r#""2014-03-11""#, day),
+            (r#""20140311""#, day),
+            (r#""2014-03""#, 1_393_632_000),
+            (r#""2014""#, 1_388_534_400),
+            (r#"" 2014-03-11 ""#, day),
+            (r#""Tue, 11 Mar 2014 00:00:00 +0000""#, day),
+            (r#""Tue, 11 Mar 2014 00:00:00 GMT""#, day),
+            (
+                r#""Thu Mar 24 2016 17:46:45 GMT+0000 (UTC)""#,
+                1_458_841_605,
+            ),
+            (
+                r#""Thu Mar 24 2016 18:46:45 GMT+0100 (Central European Time)""#,
+                1_458_841_605,
+            ),
+            (
+                r#""2020-05-09 23:54:49.209808489 +0000 UTC m=+70366.29""#,
+                1_589_068_489,
+            ),
+            (r#""2020-05-09 23:54:49 +0000 UTC""#, 1_589_068_489),
+            (r#""1394496000000""#, day),
+            (r#""1394496000""#, day),
+            ("1394496000000", day),
+            ("1394496000", day),
+            ("1394496000.9", day),
+            ("31557599999", 31_557_599_999),
+            ("31557600000", 31_557_600),
+            ("0", 0),
+        ];
+        for (json, expected) in cases {
+            assert_eq!(read(json), Some(expected), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_date() {
+        for json in [
+            r#""""#,
+            r#""soon""#,
+            r#""2014-13-01""#,
+            r#""2014-02-30""#,
+            r#""2014-3""#,
+            r#""+014-03-11""#,
+            r#""äöüß""#,
+            r#""12345678901234567890""#,
+            "1e300",
+            "-1e300",
+            "true",
+            "null",
+            "{}",
+            "[]",
+        ] {
+            assert_eq!(read(json), None, "{json}");
+        }
+    }
+
+    #[test]
+    fn an_unmarked_value_is_a_date_only_when_unmistakable() {
+        assert_eq!(iso_timestamp("2014-03-11"), Some(1_394_496_000));
+        assert_eq!(iso_timestamp("2014-03-11T00:00:00Z"), Some(1_394_496_000));
+        for text in [
+            "2014",
+            "2014-03",
+            "20140311",
+            "1394496000",
+            "2014-03-11 at noon",
+            "x",
+        ] {
+            assert_eq!(iso_timestamp(text), None, "{text}");
+        }
+    }
+}

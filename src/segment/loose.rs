@@ -1,0 +1,59 @@
+//! Loose keys: `firstName`, `first_name` and `First Name` are one key.
+
+use super::{Object, Value};
+
+/// Whether `key`, as sent, is loosely `canonical` (lower case, only letters, digits and dots).
+///
+/// Rule: `mapping.md`, "Loose keys".
+pub fn is_loosely(key: &str, canonical: &str) -> bool {
+    let significant = key
+        .chars()
+        .filter(|c| c.is_alphanumeric() || *c == '.')
+        .flat_map(char::to_lowercase);
+    significant.eq(canonical.chars())
+}
+
+/// The first value in key order whose key is loosely `canonical`. A null counts as absent,
+/// because a null never overwrites anything.
+pub fn get_loose<'e>(object: &'e Object<'e>, canonical: &str) -> Option<&'e Value<'e>> {
+    object
+        .iter()
+        .find(|(key, value)| !value.is_null() && is_loosely(key, canonical))
+        .map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_key_in_many_spellings() {
+        for key in [
+            "firstName",
+            "first_name",
+            "First Name",
+            "FIRSTNAME",
+            "first-name",
+            "$first name",
+        ] {
+            assert!(is_loosely(key, "firstname"), "{key}");
+        }
+        for key in ["first.name", "firstNames", "first", ""] {
+            assert!(!is_loosely(key, "firstname"), "{key}");
+        }
+        assert!(is_loosely("É_tat", "état"));
+    }
+
+    #[test]
+    fn the_first_in_key_order_wins_and_null_is_absent() {
+        let object: Value =
+            serde_json::from_str(r#"{"first_name":null,"First Name":"a","firstName":"b"}"#)
+                .expect("valid JSON");
+        let object = object.as_object().expect("an object");
+        assert_eq!(
+            get_loose(object, "firstname"),
+            Some(&Value::Str("a".into()))
+        );
+        assert_eq!(get_loose(object, "lastname"), None);
+    }
+}

@@ -1,0 +1,46 @@
+//! A stateful simulator of Intercom's REST API, version 2.16, for development and tests.
+//!
+//! It keeps contacts, companies, events and data attributes in memory, answers as Intercom's
+//! OpenAPI description and documentation say (errors, conflicts, search lag, rate limit), fails
+//! on demand, and logs every request. `/_simulator/*` is its control interface; the same is
+//! available to in-process tests through [`Simulator`].
+//!
+//! A request's way through the code: [`Simulator`] → `server` (HTTP) → `state` (authentication,
+//! rate limit, routing) → `contacts`, `companies`, `events`, `data_attributes` (behaviour).
+
+mod clock;
+mod companies;
+mod company_view;
+mod contact_body;
+mod contact_store;
+mod contact_view;
+mod contacts;
+mod control;
+mod data_attributes;
+mod errors;
+mod events;
+mod faults;
+mod fields;
+mod ids;
+mod log;
+mod memberships;
+mod merge;
+mod message;
+mod metadata;
+mod rate_limit;
+mod search;
+mod server;
+mod settings;
+mod simulator;
+mod snapshot;
+mod state;
+
+pub use clock::ClockMode;
+pub use faults::{Fault, FaultKind, FaultMatch, FaultStatus, FaultWhen};
+pub use log::LoggedRequest;
+pub use settings::Settings;
+pub use simulator::Simulator;
+pub use snapshot::{
+    CompanySnapshot, ContactSnapshot, Counts, DataAttributeSnapshot, DeletedContact, EventSnapshot,
+    MergedContact, Snapshot,
+};

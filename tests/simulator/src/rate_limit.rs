@@ -1,0 +1,60 @@
+//! Intercom's rate limit: so many requests per window of 10 seconds.
+
+use std::time::Duration;
+
+const WINDOW_SECONDS: u64 = 10;
+
+#[derive(Debug, Default)]
+pub(crate) struct RateLimiter {
+    window: u64,
+    used: u64,
+}
+
+/// What the `X-RateLimit-*` headers of one answer say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RateStatus {
+    pub(crate) limit: u64,
+    pub(crate) remaining: u64,
+    /// Unix seconds at which the next window begins.
+    pub(crate) reset: u64,
+    pub(crate) exceeded: bool,
+}
+
+impl RateLimiter {
+    /// Counts one request.
+    pub(crate) fn count(&mut self, now: Duration, limit: u64) -> RateStatus {
+        let window = now.as_secs() / WINDOW_SECONDS;
+        if window != self.window {
+            self.window = window;
+            self.used = 0;
+        }
+        let exceeded = self.used >= limit;
+        if !exceeded {
+            self.used += 1;
+        }
+        RateStatus {
+            limit,
+            remaining: limit - self.used.min(limit),
+            reset: (window + 1) * WINDOW_SECONDS,
+            exceeded,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_lasts_ten_seconds_and_then_starts_anew() {
+        let mut limiter = RateLimiter::default();
+        let mut count = |seconds| {
+            let status = limiter.count(Duration::from_secs(seconds), 2);
+            (status.remaining, status.exceeded, status.reset)
+        };
+        assert_eq!(count(1003), (1, false, 1010));
+        assert_eq!(count(1004), (0, false, 1010));
+        assert_eq!(count(1009), (0, true, 1010));
+        assert_eq!(count(1010), (1, false, 1020));
+    }
+}

@@ -1,0 +1,75 @@
+//! What a user of the simulator can change.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::clock::ClockMode;
+
+/// The simulator's settings. All but `clock` can be changed while it runs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Bearer tokens that are accepted; never shown or logged.
+    #[serde(skip_serializing)]
+    pub tokens: Vec<String>,
+    /// Seconds until `POST /contacts/search` sees a new or changed contact.
+    pub search_lag_seconds: u64,
+    /// Requests per window of 10 seconds.
+    pub rate_limit: u64,
+    /// Custom data attributes per model.
+    pub attribute_limit: usize,
+    /// Whether the token has the "Write data attributes" permission.
+    pub attribute_writes_allowed: bool,
+    /// Distinct event names per workspace.
+    pub event_name_limit: usize,
+    /// Metadata keys kept per event.
+    pub metadata_limit: usize,
+    /// Companies per contact.
+    pub contact_company_limit: usize,
+    /// Whether `GET /companies?company_id=` answers with a list (as the OpenAPI description
+    /// says) or with the company itself (as has been seen).
+    pub company_lookup_as_list: bool,
+    /// Whether a permanently deleted user may be created again. If not: 409 naming the deleted
+    /// contact as archived, which then can't be unarchived.
+    pub deleted_users_may_return: bool,
+    /// Entries kept in the request log; the oldest go first.
+    pub log_limit: usize,
+    /// How time passes. Fixed once the simulator runs.
+    #[serde(skip)]
+    pub clock: ClockMode,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            tokens: vec!["simulator-token".to_owned()],
+            search_lag_seconds: 0,
+            rate_limit: 1667,
+            attribute_limit: 250,
+            attribute_writes_allowed: true,
+            event_name_limit: 120,
+            metadata_limit: 10,
+            contact_company_limit: 1000,
+            company_lookup_as_list: true,
+            deleted_users_may_return: true,
+            log_limit: 50_000,
+            clock: ClockMode::Real,
+        }
+    }
+}
+
+impl Settings {
+    /// These settings with some replaced by the JSON object `changes`; an error names the
+    /// unknown or ill-typed key.
+    pub(crate) fn with_changes(&self, changes: Map<String, Value>) -> Result<Self, String> {
+        let Value::Object(mut merged) = json!(self) else {
+            return Err("settings are not an object".to_owned());
+        };
+        merged.insert("tokens".to_owned(), json!(self.tokens));
+        merged.extend(changes);
+        let mut settings: Self =
+            serde_json::from_value(Value::Object(merged)).map_err(|error| error.to_string())?;
+        settings.clock = self.clock;
+        Ok(settings)
+    }
+}

@@ -1,0 +1,329 @@
+//! The simulated workspace, and what every request goes through: authentication, rate limit,
+//! headers, routing, error answers.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::clock::Clock;
+use crate::companies::CompanyStore;
+use crate::contact_store::ContactStore;
+use crate::contacts::Duplicates;
+use crate::data_attributes::DataAttributes;
+use crate::errors::{ApiError, Result};
+use crate::events::EventStore;
+use crate::faults::{self, Fault, FaultStatus, Faults};
+use crate::ids::Ids;
+use crate::log::RequestLog;
+use crate::message::{ApiRequest, ApiResponse};
+use crate::rate_limit::{RateLimiter, RateStatus};
+use crate::settings::Settings;
+
+/// Id of the simulated workspace.
+pub(crate) const WORKSPACE_ID: &str = "simulator";
+/// The API version that the simulator speaks.
+const VERSION: &str = "2.16";
+
+/// Everything that the simulator knows.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) settings: Settings,
+    pub(crate) clock: Clock,
+    pub(crate) ids: Ids,
+    pub(crate) contacts: ContactStore,
+    pub(crate) companies: CompanyStore,
+    /// Plans by name, with their ids.
+    pub(crate) plans: HashMap<String, usize>,
+    pub(crate) attributes: DataAttributes,
+    pub(crate) events: EventStore,
+    pub(crate) faults: Faults,
+    pub(crate) log: RequestLog,
+    pub(crate) answered_by_status: BTreeMap<u16, u64>,
+    pub(crate) dropped_connections: u64,
+    rate: RateLimiter,
+}
+
+impl State {
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self {
+            clock: Clock::new(settings.clock),
+            settings,
+            ids: Ids::default(),
+            contacts: ContactStore::default(),
+            companies: CompanyStore::default(),
+            plans: HashMap::new(),
+            attributes: DataAttributes::default(),
+            events: EventStore::default(),
+            faults: Faults::default(),
+            log: RequestLog::default(),
+            answered_by_status: BTreeMap::new(),
+            dropped_connections: 0,
+            rate: RateLimiter::default(),
+        }
+    }
+
+    /// Forgets everything but the settings.
+    pub(crate) fn reset(&mut self) {
+        *self = Self::new(self.settings.clone());
+    }
+
+    pub(crate) fn search_lag(&self) -> Duration {
+        Duration::from_secs(self.settings.search_lag_seconds)
+    }
+
+    /// Logs the request's arrival; returns its sequence number and the fault to apply.
+    pub(crate) fn begin(&mut self, request: &ApiRequest) -> (u64, Option<Fault>) {
+        let authorization = match (request.header("authorization"), self.is_authorized(request)) {
+            (None, _) => "missing",
+            (Some(_), false) => "rejected",
+            (Some(_), true) => "accepted",
+        };
+        let at = self.clock.now().as_secs_f64();
+        let limit = self.settings.log_limit;
+        let sequence = self.log.begin(request, at, authorization, limit);
+        let fault = self.faults.take(request);
+        if let (Some(fault), Some(entry)) = (&fault, self.log.entry(sequence)) {
+            entry.fault = Some(fault.describe());
+        }
+        (sequence, fault)
+    }
+
+    /// Does what the request asks and makes the answer.
+    pub(crate) fn answer(&mut self, sequence: u64, request: &ApiRequest) -> ApiResponse {
+        let mut violations = Vec::new();
+        let request_id = self.ids.uuid();
+        let rate = self.count_rate(request);
+        let outcome = match &rate {
+            None => Err(ApiError::new(401, "unauthorized", "Access Token Invalid")),
+            Some(rate) if rate.exceeded => Err(ApiError::new(
+                429,
+                "rate_limit_exceeded",
+                "Exceeded rate limit for requests",
+            )),
+            Some(_) => self.checked_route(request, &mut violations),
+        };
+        if let Some(entry) = self.log.entry(sequence) {
+            entry.violations = violations;
+        }
+        finish(outcome, &request_id, rate)
+    }
+
+    /// The answer of a status fault. Counts against the rate limit, as any request does, unless
+    /// it was counted when the change was made.
+    pub(crate) fn answer_with_fault(
+        &mut self,
+        fault: &FaultStatus,
+        request: &ApiRequest,
+        lost: Option<ApiResponse>,
+    ) -> ApiResponse {
+        let request_id = self.ids.uuid();
+        let message = fault
+            .message
+            .clone()
+            .unwrap_or_else(|| "Fault of the simulator".to_owned());
+        let code = fault
+            .code
+            .clone()
+            .unwrap_or_else(|| faults::usual_code(fault.status).to_owned());
+        let error = ApiError::new(fault.status, code, message);
+        let mut response = match lost {
+            Some(lost) => ApiResponse {
+                status: fault.status,
+                headers: lost.headers,
+                body: Some(error.body(&request_id)),
+            },
+            None => {
+                let rate = self.count_rate(request);
+                finish(Err(error), &request_id, rate)
+            }
+        };
+        if fault.status == 429 {
+            response.set_header("x-ratelimit-remaining", "0");
+        }
+        if let Some(seconds) = fault.retry_after {
+            response.set_header("retry-after", seconds.to_string());
+        }
+        for (name, value) in &fault.headers {
+            response.set_header(name, value.clone());
+        }
+        response
+    }
+
+    /// Notes that this answer was sent.
+    pub(crate) fn sent(&mut self, sequence: u64, response: &ApiResponse) {
+        self.log.finish(sequence, response);
+        *self.answered_by_status.entry(response.status).or_default() += 1;
+    }
+
+    /// Notes that the connection was closed without an answer.
+    pub(crate) fn dropped(&mut self) {
+        self.dropped_connections += 1;
+    }
+
+    /// Fault rules that make no sense are refused with the reason.
+    pub(crate) fn add_fault(&mut self, fault: Fault) -> std::result::Result<Value, String> {
+        fault.check()?;
+        Ok(json!(self.faults.add(fault)))
+    }
+
+    fn is_authorized(&self, request: &ApiRequest) -> bool {
+        request
+            .header("authorization")
+            .and_then(|value| value.split_once(' '))
+            .is_some_and(|(scheme, token)| {
+                scheme.eq_ignore_ascii_case("bearer")
+                    && self
+                        .settings
+                        .tokens
+                        .iter()
+                        .any(|known| known == token.trim())
+            })
+    }
+
+    /// Counts a request of a known token; `None` for an unknown one.
+    fn count_rate(&mut self, request: &ApiRequest) -> Option<RateStatus> {
+        self.is_authorized(request)
+            .then(|| self.rate.count(self.clock.now(), self.settings.rate_limit))
+    }
+
+    /// Checks what holds for every request, then routes it.
+    fn checked_route(
+        &mut self,
+        request: &ApiRequest,
+        violations: &mut Vec<String>,
+    ) -> Result<ApiResponse> {
+        match request.header("intercom-version") {
+            Some(VERSION) => {}
+            Some(other) => violations.push(format!("Intercom-Version is {other}, not {VERSION}")),
+            None => violations.push("Intercom-Version missing: always send it".to_owned()),
+        }
+        let accepts_json = request
+            .header("accept")
+            .is_some_and(|accept| accept.to_ascii_lowercase().contains("application/json"));
+        if !accepts_json {
+            return Err(ApiError::new(
+                406,
+                "media_type_not_acceptable",
+                "The Accept header should send a media type of application/json",
+            ));
+        }
+        let body = read_body(request)?;
+        self.route(request, &body, violations)
+    }
+
+    fn route(
+        &mut self,
+        request: &ApiRequest,
+        body: &Value,
+        violations: &mut Vec<String>,
+    ) -> Result<ApiResponse> {
+        let segments = request.segments();
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        match (request.method.as_str(), segments.as_slice()) {
+            ("GET", ["me"]) => Ok(ApiResponse::ok(me())),
+
+            ("GET", ["contacts"]) => self.list_contacts(request),
+            ("POST", ["contacts"]) => {
+                let id = self.create_contact(body, Duplicates::Refuse, violations)?;
+                self.show_contact(&id)
+            }
+            ("POST", ["contacts", "search"]) => self.search_contacts(body),
+            ("POST", ["contacts", "merge"]) => self.merge_contacts(body),
+            ("GET", ["contacts", "find_by_external_id", external_id]) => {
+                self.find_contact_by_external_id(external_id)
+            }
+            ("GET", ["contacts", id]) => self.show_contact(id),
+            ("PUT", ["contacts", id]) => self.update_contact(id, body, violations),
+            ("DELETE", ["contacts", id]) => self.delete_contact(id),
+            ("POST", ["contacts", id, "archive"]) => self.archive_contact(id),
+            ("POST", ["contacts", id, "unarchive"]) => self.unarchive_contact(id),
+            ("GET", ["contacts", id, "companies"]) => self.list_attached_companies(id),
+            ("POST", ["contacts", id, "companies"]) => self.attach_company(id, body),
+            ("DELETE", ["contacts", id, "companies", company]) => self.detach_company(id, company),
+
+            ("GET", ["companies"]) => self.find_companies(request),
+            ("POST", ["companies"]) => self.upsert_company(body, violations),
+            ("GET", ["companies", id]) => self.show_company(id),
+            ("PUT", ["companies", id]) => self.update_company(id, body, violations),
+            ("DELETE", ["companies", id]) => self.delete_company(id),
+
+            ("GET", ["events"]) => self.list_events(request),
+            ("POST", ["events"]) => self.create_event(body, violations),
+
+            ("GET", ["data_attributes"]) => self.list_data_attributes(request),
+            ("POST", ["data_attributes"]) => self.create_data_attribute(body),
+
+            _ => Err(ApiError::new(
+                404,
+                "not_found",
+                format!("The requested URL {} was not found", request.path),
+            )),
+        }
+    }
+}
+
+/// The JSON body; null without one.
+fn read_body(request: &ApiRequest) -> Result<Value> {
+    if request.body.is_empty() {
+        return Ok(Value::Null);
+    }
+    let is_json = request.header("content-type").is_some_and(|content_type| {
+        let media_type = content_type.split(';').next().unwrap_or_default();
+        media_type.trim().eq_ignore_ascii_case("application/json")
+    });
+    if !is_json {
+        return Err(ApiError::new(
+            415,
+            "client_error",
+            "The Content-Type header should be application/json",
+        ));
+    }
+    serde_json::from_slice(&request.body)
+        .map_err(|error| ApiError::new(400, "bad_request", format!("Invalid JSON: {error}")))
+}
+
+fn finish(outcome: Result<ApiResponse>, request_id: &str, rate: Option<RateStatus>) -> ApiResponse {
+    let mut response = outcome.unwrap_or_else(|error| ApiResponse {
+        status: error.status,
+        headers: error
+            .link
+            .iter()
+            .map(|link| ("link".to_owned(), link.clone()))
+            .collect(),
+        body: Some(error.body(request_id)),
+    });
+    if response.body.is_some() {
+        response.set_header("content-type", "application/json; charset=utf-8");
+    }
+    response.set_header("x-request-id", request_id);
+    response.set_header("intercom-version", VERSION);
+    if let Some(rate) = rate {
+        response.set_header("x-ratelimit-limit", rate.limit.to_string());
+        response.set_header("x-ratelimit-remaining", rate.remaining.to_string());
+        response.set_header("x-ratelimit-reset", rate.reset.to_string());
+    }
+    response
+}
+
+fn me() -> Value {
+    json!({
+        "type": "admin",
+        "id": "991267459",
+        "email": "admin@simulator.example",
+        "name": "Simulator Admin",
+        "email_verified": true,
+        "app": {
+            "type": "app",
+            "id_code": WORKSPACE_ID,
+            "name": "Intercom simulator",
+            "created_at": 1_734_537_243,
+            "secure": false,
+            "identity_verification": false,
+            "timezone": "Etc/UTC",
+            "region": "US",
+        },
+        "avatar": {"type": "avatar", "image_url": null},
+        "has_inbox_seat": true,
+    })
+}

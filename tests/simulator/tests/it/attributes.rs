@@ -1,0 +1,113 @@
+use serde_json::json;
+
+use crate::client::*;
+
+#[test]
+fn attributes_are_created_and_listed() {
+    let simulator = simulator();
+    for (name, data_type, answered) in [
+        ("text", "string", "string"),
+        ("count", "integer", "integer"),
+        ("ratio", "float", "float"),
+        ("flag", "boolean", "boolean"),
+        ("seen_at", "datetime", "date"),
+        ("day", "date", "date"),
+    ] {
+        let body = json!({"name": name, "model": "contact", "data_type": data_type});
+        let answer = post(&simulator, "/data_attributes", body);
+        assert_eq!(
+            (answer.status, &answer.body["data_type"]),
+            (200, &json!(answered))
+        );
+    }
+    let options = [json!({"value": "S"}), json!({"value": "L"})];
+    let body =
+        json!({"name": "size", "model": "company", "data_type": "options", "options": options});
+    assert_eq!(
+        post(&simulator, "/data_attributes", body).body["options"],
+        json!(["S", "L"])
+    );
+
+    let custom = |path: &str| {
+        let answer = get(&simulator, path).body;
+        let all = answer["data"].as_array().unwrap();
+        all.iter()
+            .filter(|attribute| attribute["custom"] == true)
+            .count()
+    };
+    assert_eq!(custom("/data_attributes"), 7);
+    assert_eq!(custom("/data_attributes?model=contact"), 6);
+    assert_eq!(
+        get(&simulator, "/data_attributes?model=conversation").status,
+        422
+    );
+}
+
+#[test]
+fn bad_attributes_are_refused() {
+    let simulator = simulator_with(|settings| settings.attribute_limit = 2);
+    attribute(&simulator, "company", "The One Ring", "string");
+    attribute(&simulator, "contact", "a", "string");
+    let long = "x".repeat(191);
+    for (name, model, data_type, message) in [
+        (
+            "The One Ring",
+            "contact",
+            "integer",
+            "You already have 'The One Ring' in your company data. To save this as new people data, use a different name.",
+        ),
+        (
+            "a",
+            "contact",
+            "string",
+            "You already have 'a' in your people data. To save this as new people data, use a different name.",
+        ),
+        ("b", "contact", "mithril", "Data Type isn't an option"),
+        (
+            "b",
+            "contact",
+            "options",
+            "The Data Attribute must have at least two options",
+        ),
+        (
+            "b",
+            "conversation",
+            "string",
+            "The Data Attribute model field must be either contact or company",
+        ),
+        (
+            "a.b",
+            "contact",
+            "string",
+            "Your name for this attribute must only contain alphanumeric characters, currency symbols, and hyphens",
+        ),
+        (
+            "a$b",
+            "contact",
+            "string",
+            "Your name for this attribute must only contain alphanumeric characters, currency symbols, and hyphens",
+        ),
+        (
+            &long,
+            "contact",
+            "string",
+            "Your name for this attribute must not be longer than 190 characters",
+        ),
+    ] {
+        let body = json!({"name": name, "model": model, "data_type": data_type});
+        let answer = post(&simulator, "/data_attributes", body);
+        assert_eq!((answer.status, answer.message()), (400, message));
+        assert_eq!(answer.code(), "parameter_invalid");
+    }
+
+    attribute(&simulator, "contact", "b", "string");
+    let third = json!({"name": "c", "model": "contact", "data_type": "string"});
+    let refused = post(&simulator, "/data_attributes", third.clone());
+    assert_eq!(
+        (refused.status, refused.code()),
+        (400, "custom_data_limit_reached")
+    );
+    simulator.set(|settings| settings.attribute_writes_allowed = false);
+    let refused = post(&simulator, "/data_attributes", third);
+    assert_eq!((refused.status, refused.code()), (403, "action_forbidden"));
+}

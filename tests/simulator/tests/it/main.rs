@@ -1,0 +1,11 @@
+//! The simulator as a client sees it.
+
+mod attributes;
+mod client;
+mod companies;
+mod contacts;
+mod control;
+mod events;
+mod faults;
+mod protocol;
+mod search;
