@@ -58,10 +58,10 @@ impl Route {
             path if path.ends_with("/health") => Self::Health,
             _ => Self::Unknown,
         };
-        let is_right = match (route, method.as_str()) {
-            (Self::Health, "GET" | "HEAD") | (_, "POST") => true,
-            (Self::Webhook, "PUT" | "PATCH") => true,
-            _ => false,
+        let is_right = match route {
+            Self::Health => matches!(method.as_str(), "GET" | "HEAD"),
+            Self::Webhook => matches!(method.as_str(), "POST" | "PUT" | "PATCH"),
+            _ => method == http::Method::POST,
         };
         match route {
             Self::Unknown => Self::Unknown,

@@ -213,7 +213,7 @@ impl Function {
         started: Instant,
     ) -> Result<Answer, Answer> {
         let secret = self.secret_for_delivery().await?;
-        let (body, is_let_in) = self.body_with_write_key(request, &secret)?;
+        let (body, is_let_in) = Self::body_with_write_key(request, &secret)?;
         let call = parse_call(&body, kind).map_err(|broken| refuse_body(&broken, is_let_in))?;
         let is_let_in = is_let_in
             || call
@@ -244,7 +244,6 @@ impl Function {
 
     /// The unpacked body, and whether the header alone lets the caller in.
     fn body_with_write_key(
-        &self,
         request: &HttpRequest,
         secret: &Secret,
     ) -> Result<(Vec<u8>, bool), Answer> {
@@ -318,7 +317,7 @@ impl Function {
 
     async fn preview(&self, request: &HttpRequest) -> Result<Answer, Answer> {
         let secret = self.secret().await?;
-        let (body, is_let_in) = self.body_with_write_key(request, &secret)?;
+        let (body, is_let_in) = Self::body_with_write_key(request, &secret)?;
         let has_batch =
             serde_json::from_slice::<Value>(&body).is_ok_and(|body| body.get("batch").is_some());
         let (key, entries) = if has_batch {

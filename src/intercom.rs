@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 pub use rate_limit::RateLimit;
 pub use refusal::{Refusal, Verdict};
 
-use crate::secret::{Secret, Secrets};
+use crate::secret::{Secret, SecretError, Secrets};
 
 /// Longest that one call may take, where the time left allows it.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -29,7 +29,7 @@ pub enum CallError {
     RetryLater(RetryLater),
     /// Intercom says no; what that means depends on the call.
     #[error("{0}")]
-    Refused(Refusal),
+    Refused(Box<Refusal>),
 }
 
 /// Why and when to try again.
@@ -134,7 +134,7 @@ impl Intercom {
             .secrets
             .get_newer_than(&secret)
             .await
-            .map_err(no_secret)?;
+            .map_err(|error| no_secret(&error))?;
         if newer.access_token() == secret.access_token() {
             return answer.check();
         }
@@ -145,7 +145,7 @@ impl Intercom {
     }
 
     async fn secret(&self) -> Result<Arc<Secret>, CallError> {
-        self.secrets.get().await.map_err(no_secret)
+        self.secrets.get().await.map_err(|error| no_secret(&error))
     }
 
     async fn try_once(
@@ -231,7 +231,7 @@ impl Answer {
                     self.status == StatusCode::TOO_MANY_REQUESTS || self.status.is_server_error()
                 }),
             })),
-            _ => Err(CallError::Refused(refusal)),
+            _ => Err(CallError::Refused(Box::new(refusal))),
         }
     }
 
@@ -256,7 +256,7 @@ fn retry_later(reason: String, after: Option<Duration>) -> CallError {
     })
 }
 
-fn no_secret(error: crate::secret::SecretError) -> CallError {
+fn no_secret(error: &SecretError) -> CallError {
     retry_later(error.to_string(), None)
 }
 

@@ -141,15 +141,14 @@ fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(refused) {
         return Cow::Borrowed(text);
     }
-    let mut escaped = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
+    let escaped = text.chars().map(|c| {
         if refused(c) {
-            escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
+            format!("\\u{:04x}", u32::from(c))
         } else {
-            escaped.push(c);
+            c.to_string()
         }
-    }
-    Cow::Owned(escaped)
+    });
+    Cow::Owned(escaped.collect())
 }
 
 /// An id as SQS takes it for groups and deduplication: up to 128 printable ASCII characters

@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use crate::aws;
 
 /// How long a secret is used before it is read again.
-const TIME_TO_LIVE: Duration = Duration::from_secs(5 * 60);
+const TIME_TO_LIVE: Duration = Duration::from_mins(5);
 
 /// After a read that failed, a secret that is still known is used this long.
 const RETRY_AFTER: Duration = Duration::from_secs(10);

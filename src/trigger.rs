@@ -83,6 +83,7 @@ impl<'p> Trigger<'p> {
 
 /// The top-level keys by which triggers are told apart.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each stands for one key")]
 struct Marks<'p> {
     keys: Vec<String>,
     records: Option<&'p RawValue>,

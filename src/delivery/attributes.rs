@@ -145,7 +145,7 @@ impl Delivery {
                 );
                 Ok(Ok(()))
             }
-            Err(CallError::Refused(refusal)) => Ok(Err(refusal)),
+            Err(CallError::Refused(refusal)) => Ok(Err(*refusal)),
             // Without the permission the rest of the write still arrives.
             Err(CallError::RetryLater(later)) if later.status == Some(403) => Ok(Err(Refusal {
                 status: 403,

@@ -60,7 +60,7 @@ impl Delivery {
                 self.known.companies.forget(company_id);
                 self.forget_contact(identity);
                 Err(Undelivered::Retry {
-                    failure: refusal.into(),
+                    failure: (&*refusal).into(),
                     after: None,
                 })
             }

@@ -126,7 +126,7 @@ impl Delivery {
                 match (refusal.verdict(), &refusal.canonical_contact) {
                     (Verdict::NotFound, _) => Ok(None),
                     (Verdict::Merged, Some(id)) => Ok(Some(id.clone())),
-                    _ => Err(Undelivered::Rejected(refusal.into())),
+                    _ => Err(Undelivered::Rejected((&*refusal).into())),
                 }
             }
             Err(error) => Err(error.into()),
@@ -172,7 +172,7 @@ impl Delivery {
                     Ok(false)
                 }
                 Verdict::Conflict => Err(conflict(&refusal, refusal.conflicting_contact(), None)),
-                _ => Err(Undelivered::Rejected(refusal.into())),
+                _ => Err(Undelivered::Rejected((&*refusal).into())),
             },
             Err(error) => Err(error.into()),
         }
@@ -210,7 +210,7 @@ impl Delivery {
         deadline: Instant,
     ) -> Result<bool, Undelivered> {
         let Some(id) = refusal.conflicting_contact() else {
-            return Err(Undelivered::Rejected(refusal.clone().into()));
+            return Err(Undelivered::Rejected(refusal.into()));
         };
         let path = format!("/contacts/{}", segment(id));
         // An archived contact can't be read, so whose it is shows only after.
@@ -287,15 +287,13 @@ impl Delivery {
         let Some(lead) = self.contact_id(from, deadline).await? else {
             return Err(self.no_lead(from, deadline).await?);
         };
-        let user = match self.contact_id(into, deadline).await? {
-            Some(id) => id,
-            None => {
-                self.upsert_contact(into, &Contact::of(into), deadline)
-                    .await?;
-                let made = self.contact_id(into, deadline).await?;
-                made.ok_or_else(|| Undelivered::rejected("the user to merge into is gone"))?
-            }
-        };
+        let mut user = self.contact_id(into, deadline).await?;
+        if user.is_none() {
+            let contact = Contact::of(into);
+            self.upsert_contact(into, &contact, deadline).await?;
+            user = self.contact_id(into, deadline).await?;
+        }
+        let user = user.ok_or_else(|| Undelivered::rejected("the user to merge into is gone"))?;
         let body = json!({"from": lead, "into": user, "skip_duplicate_validation": true});
         let merged = self
             .intercom
@@ -308,7 +306,7 @@ impl Delivery {
             {
                 self.known.contacts.forget(&memory_key(into));
                 Err(Undelivered::Retry {
-                    failure: refusal.into(),
+                    failure: (&*refusal).into(),
                     after: None,
                 })
             }

@@ -10,7 +10,7 @@ use lru::LruCache;
 const ENTRIES: NonZeroUsize = NonZeroUsize::new(5_000).expect("not zero");
 
 /// Contacts and companies can change behind our back, so nothing is believed for longer.
-const AGE: Duration = Duration::from_secs(10 * 60);
+const AGE: Duration = Duration::from_mins(10);
 
 /// Texts by text, bounded in number and age.
 #[derive(Debug)]

@@ -49,12 +49,12 @@ impl Failure {
     }
 }
 
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
+impl From<&Refusal> for Failure {
+    fn from(refusal: &Refusal) -> Self {
         Self {
             reason: refusal.to_string(),
             status: Some(refusal.status),
-            request_id: refusal.request_id,
+            request_id: refusal.request_id.clone(),
         }
     }
 }
@@ -84,7 +84,7 @@ impl From<CallError> for Undelivered {
     fn from(error: CallError) -> Self {
         match error {
             CallError::RetryLater(later) => later.into(),
-            CallError::Refused(refusal) => Self::Rejected(refusal.into()),
+            CallError::Refused(refusal) => Self::Rejected((&*refusal).into()),
         }
     }
 }

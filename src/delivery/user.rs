@@ -124,9 +124,8 @@ impl Delivery {
         lead: Option<&Identity<'_>>,
         deadline: Instant,
     ) -> Outcome {
-        let unknown = match self.send_event(event, lead, deadline).await? {
-            None => return Ok(()),
-            Some(unknown) => unknown,
+        let Some(unknown) = self.send_event(event, lead, deadline).await? else {
+            return Ok(());
         };
         match self.settings.unknown_user {
             UnknownUser::Wait => Err(Undelivered::Waiting(unknown)),
@@ -170,7 +169,7 @@ impl Delivery {
         match sent.await {
             Ok(()) => Ok(None),
             Err(CallError::Refused(refusal)) if refusal.verdict() == Verdict::NotFound => {
-                let failure = Failure::from(refusal);
+                let failure = Failure::from(&*refusal);
                 Ok(Some(Failure {
                     reason: format!("{UNKNOWN} ({})", failure.reason),
                     ..failure

@@ -188,7 +188,7 @@ fn from_json<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, BodyError> {
     serde_json::from_slice(body).map_err(|error| BodyError::Json(error.to_string()))
 }
 
-fn parsed<'b>(raw: Option<&'b RawValue>) -> Value<'b> {
+fn parsed(raw: Option<&RawValue>) -> Value<'_> {
     raw.and_then(|raw| serde_json::from_str(raw.get()).ok())
         .unwrap_or_default()
 }

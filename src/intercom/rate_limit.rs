@@ -45,7 +45,7 @@ pub(super) fn asked_wait(headers: &HeaderMap, clock: SystemTime) -> Option<Durat
 }
 
 /// No header makes us wait longer.
-const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 fn until_reset(headers: &HeaderMap, clock: SystemTime) -> Option<Duration> {
     let wait = from_now(number(headers, "x-ratelimit-reset")?, clock)?;

@@ -100,12 +100,11 @@ impl Refusal {
             402 => Verdict::RetryLater(PLAN),
             403 => Verdict::RetryLater(PERMISSION),
             404 => Verdict::NotFound,
-            408 => Verdict::RetryLater(OUTAGE),
             409 => Verdict::Conflict,
             410 => Verdict::Merged,
             429 => Verdict::RetryLater(RATE),
             501 => Verdict::Rejected,
-            500.. => Verdict::RetryLater(OUTAGE),
+            408 | 500.. => Verdict::RetryLater(OUTAGE),
             _ => Verdict::Rejected,
         }
     }

@@ -1,0 +1,39 @@
+"""One stack for all end-to-end tests: template.yaml on the emulator, the simulator as Intercom."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "local"))
+
+from stack import Stack  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def running_stack(request):
+    """The stack, for the whole session."""
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    parameters = {
+        "Anonymous": "lead",
+        "RetryBaseSeconds": 1,
+        "RetryMaxSeconds": 2,
+        "UnknownUserSeconds": 3,
+        "LogLevel": "DEBUG",
+    }
+    stack = Stack(parameters=parameters)
+    with capture.global_and_fixture_disabled():
+        print()
+        stack.__enter__()
+    yield stack
+    stack.close()
+
+
+@pytest.fixture
+def stack(running_stack):
+    """The stack with an empty Intercom and empty queues."""
+    running_stack.simulator.recover()
+    assert running_stack.settle(30), "an earlier test left events in the retry queue"
+    running_stack.purge_queues()
+    running_stack.simulator.reset()
+    return running_stack

@@ -1,0 +1,289 @@
+//! A world around the function: Intercom's simulator, and what it needs of AWS.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
+use intercom_simulator::{Settings, Simulator};
+use lambda_runtime::{Context, LambdaEvent};
+use segment_intercom::config::Config;
+use segment_intercom::function::{Function, InvocationError};
+use segment_intercom::http_client::{AwsHttpClient, http_client};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use wiremock::matchers::header;
+use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
+
+pub(crate) const WRITE_KEY: &str = "a-write-key";
+pub(crate) const WEBHOOK_SECRET: &str = "a-webhook-secret";
+pub(crate) const API_SECRET: &str = "an-api-secret";
+pub(crate) const ACCESS_TOKEN: &str = "simulator-token";
+
+const RETRY_QUEUE_URL: &str = "https://sqs.us-east-1.amazonaws.com/1/retry.fifo";
+const DEAD_LETTER_QUEUE_URL: &str = "https://sqs.us-east-1.amazonaws.com/1/dead-letter.fifo";
+
+/// A message that the function sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    pub(crate) group_id: String,
+    pub(crate) deduplication_id: String,
+    pub(crate) body: Value,
+    pub(crate) attributes: Value,
+}
+
+impl Sent {
+    pub(crate) fn event(&self) -> &Value {
+        &self.body["event"]
+    }
+
+    pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes[name]["StringValue"].as_str()
+    }
+}
+
+/// What the stand-ins of AWS saw and how they behave.
+#[derive(Debug)]
+pub(crate) struct AwsState {
+    pub(crate) secret: Value,
+    pub(crate) secret_reads: usize,
+    pub(crate) retry: Vec<Sent>,
+    pub(crate) dead_letter: Vec<Sent>,
+    /// Visibility timeouts set, in seconds by receipt handle.
+    pub(crate) hidden: Vec<(String, i64)>,
+    pub(crate) sqs_fails: bool,
+}
+
+/// Secrets Manager and SQS at the wire.
+#[derive(Clone)]
+struct Aws(Arc<Mutex<AwsState>>);
+
+impl Respond for Aws {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
+        let target = request.headers["x-amz-target"].to_str().expect("text");
+        let body: Value = serde_json::from_slice(&request.body).expect("JSON");
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if target == "secretsmanager.GetSecretValue" {
+            state.secret_reads += 1;
+            let secret = state.secret.to_string();
+            return ResponseTemplate::new(200).set_body_json(json!({"SecretString": secret}));
+        }
+        if state.sqs_fails {
+            return ResponseTemplate::new(400)
+                .set_body_json(json!({"__type": "AccessDenied", "message": "no"}));
+        }
+        let entries = body["Entries"].as_array().expect("entries").clone();
+        assert!(entries.len() <= 10, "SQS takes ten at most");
+        let ids: Vec<Value> = entries.iter().map(|entry| json!({"Id": entry["Id"],
+            "MessageId": entry["Id"], "MD5OfMessageBody": "x"})).collect();
+        for entry in entries {
+            if target == "AmazonSQS.ChangeMessageVisibilityBatch" {
+                let receipt = entry["ReceiptHandle"].as_str().expect("text").to_owned();
+                let seconds = entry["VisibilityTimeout"].as_i64().expect("a number");
+                state.hidden.push((receipt, seconds));
+                continue;
+            }
+            let text = |key: &str| entry[key].as_str().expect("text").to_owned();
+            let sent = Sent {
+                group_id: text("MessageGroupId"),
+                deduplication_id: text("MessageDeduplicationId"),
+                body: serde_json::from_str(&text("MessageBody"))
+                    .unwrap_or_else(|_| Value::String(text("MessageBody"))),
+                attributes: entry["MessageAttributes"].clone(),
+            };
+            match body["QueueUrl"].as_str() {
+                Some(RETRY_QUEUE_URL) => state.retry.push(sent),
+                Some(DEAD_LETTER_QUEUE_URL) => state.dead_letter.push(sent),
+                other => panic!("no such queue: {other:?}"),
+            }
+        }
+        ResponseTemplate::new(200).set_body_json(json!({"Successful": ids, "Failed": []}))
+    }
+}
+
+/// The function and all that it talks to.
+pub(crate) struct World {
+    pub(crate) function: Function,
+    pub(crate) intercom: Simulator,
+    aws: Arc<Mutex<AwsState>>,
+    _server: MockServer,
+}
+
+impl World {
+    /// A world with these environment variables beside the required ones.
+    pub(crate) async fn new(variables: &[(&str, &str)]) -> Self {
+        let intercom = Simulator::start(Settings::default());
+        let server = MockServer::start().await;
+        let aws = Arc::new(Mutex::new(AwsState {
+            secret: json!({"access_token": ACCESS_TOKEN, "api_secret": API_SECRET,
+                "webhook_secret": WEBHOOK_SECRET, "write_keys": [WRITE_KEY]}),
+            secret_reads: 0,
+            retry: Vec::new(),
+            dead_letter: Vec::new(),
+            hidden: Vec::new(),
+            sqs_fails: false,
+        }));
+        Mock::given(header("content-type", "application/x-amz-json-1.1"))
+            .respond_with(Aws(Arc::clone(&aws)))
+            .mount(&server)
+            .await;
+        Mock::given(header("content-type", "application/x-amz-json-1.0"))
+            .respond_with(Aws(Arc::clone(&aws)))
+            .mount(&server)
+            .await;
+        let function = function(variables, &intercom.base_url(), &server.uri());
+        Self {
+            function,
+            intercom,
+            aws,
+            _server: server,
+        }
+    }
+
+    pub(crate) fn aws(&self) -> std::sync::MutexGuard<'_, AwsState> {
+        self.aws.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Another instance of the function in the same world, with nothing in its memory.
+    pub(crate) fn another_instance(&self, variables: &[(&str, &str)]) -> Function {
+        function(variables, &self.intercom.base_url(), &self._server.uri())
+    }
+
+    pub(crate) async fn invoke(&self, payload: &Value) -> Result<Value, InvocationError> {
+        invoke(&self.function, payload).await
+    }
+
+    /// Sends a call of the Tracking API with the right key; gives back status and body.
+    pub(crate) async fn call(&self, path: &str, body: &Value) -> (u64, Value) {
+        self.http(&rest_request("POST", path, &body.to_string())).await
+    }
+
+    /// Sends an API Gateway payload; gives back status and body.
+    pub(crate) async fn http(&self, payload: &Value) -> (u64, Value) {
+        let answer = self.invoke(payload).await.expect("an HTTP answer");
+        let body = answer["body"].as_str().expect("a body");
+        (
+            answer["statusCode"].as_u64().expect("a status"),
+            serde_json::from_str(body).unwrap_or(Value::Null),
+        )
+    }
+
+    /// Hands the messages of the retry queue to the function, as SQS would, and takes what is
+    /// then still there back into the queue in its place; new messages go to the end.
+    pub(crate) async fn redeliver(&self, receive_count: u32) -> Value {
+        let messages: Vec<Sent> = std::mem::take(&mut self.aws().retry);
+        let batch: Vec<Sent> = messages.iter().take(10).cloned().collect();
+        let answer = self.invoke(&sqs_event(&batch, receive_count)).await.expect("an answer");
+        let failed: Vec<usize> = answer["batchItemFailures"]
+            .as_array()
+            .expect("failures")
+            .iter()
+            .map(|failure| failure["itemIdentifier"].as_str().expect("text").parse().expect("ours"))
+            .collect();
+        let mut state = self.aws();
+        let new = std::mem::take(&mut state.retry);
+        let kept = messages.into_iter().enumerate();
+        let kept = kept.filter(|(index, _)| *index >= batch.len() || failed.contains(index));
+        state.retry = kept.map(|(_, message)| message).chain(new).collect();
+        answer
+    }
+}
+
+/// An SQS payload with these messages; message ids are their indexes.
+pub(crate) fn sqs_event(messages: &[Sent], receive_count: u32) -> Value {
+    let records: Vec<Value> = messages
+        .iter()
+        .enumerate()
+        .map(|(index, message)| {
+            json!({
+                "messageId": index.to_string(),
+                "receiptHandle": format!("receipt-{index}"),
+                "body": message.body.to_string(),
+                "attributes": {
+                    "ApproximateReceiveCount": receive_count.to_string(),
+                    "MessageGroupId": message.group_id,
+                    "MessageDeduplicationId": message.deduplication_id,
+                },
+                "messageAttributes": message.attributes.as_object().map(|attributes| {
+                    attributes.iter().map(|(name, value)| {
+                        (name.clone(), json!({"stringValue": value["StringValue"],
+                            "dataType": "String"}))
+                    }).collect::<serde_json::Map<_, _>>()
+                }).unwrap_or_default(),
+                "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:us-east-1:1:retry.fifo",
+                "awsRegion": "us-east-1",
+            })
+        })
+        .collect();
+    json!({"Records": records})
+}
+
+/// A REST API payload with the right write key.
+pub(crate) fn rest_request(method: &str, path: &str, body: &str) -> Value {
+    let key = base64(format!("{WRITE_KEY}:").as_bytes());
+    json!({
+        "resource": "/{proxy+}",
+        "path": path,
+        "httpMethod": method,
+        "headers": {"Content-Type": "application/json", "Authorization": format!("Basic {key}")},
+        "multiValueHeaders": {"Content-Type": ["application/json"],
+            "Authorization": [format!("Basic {key}")]},
+        "requestContext": {"requestId": "r", "stage": "prod", "httpMethod": method},
+        "body": base64(body.as_bytes()),
+        "isBase64Encoded": true,
+    })
+}
+
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+/// The payload in a file of `events/`.
+pub(crate) fn payload(name: &str) -> Value {
+    let path = format!("{}/events/{name}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+pub(crate) async fn invoke(
+    function: &Function,
+    payload: &Value,
+) -> Result<Value, InvocationError> {
+    let payload = RawValue::from_string(payload.to_string()).expect("valid JSON");
+    let limit = SystemTime::now() + Duration::from_secs(30);
+    let mut context = Context::default();
+    let limit = limit.duration_since(UNIX_EPOCH).expect("after 1970");
+    context.deadline = u64::try_from(limit.as_millis()).expect("fits");
+    function.handle(LambdaEvent::new(payload, context)).await
+}
+
+fn function(variables: &[(&str, &str)], intercom_url: &str, aws_url: &str) -> Function {
+    let required = [
+        ("SECRET_ID", "a-secret"),
+        ("RETRY_QUEUE_URL", RETRY_QUEUE_URL),
+        ("DEAD_LETTER_QUEUE_URL", DEAD_LETTER_QUEUE_URL),
+        ("INTERCOM_BASE_URL", intercom_url),
+    ];
+    let config = Config::read(|name| {
+        let mut all = variables.iter().chain(&required);
+        let (_, value) = all.find(|(other, _)| *other == name)?;
+        Some((*value).to_owned())
+    });
+    let http = http_client().expect("a client");
+    let credentials = Credentials::new("test", "test", None, None, "test");
+    let aws = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(AwsHttpClient(http.clone()))
+        .region(Region::new("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .endpoint_url(aws_url)
+        .build();
+    Function::new(
+        config.expect("good settings"),
+        aws_sdk_secretsmanager::Client::new(&aws),
+        aws_sdk_sqs::Client::new(&aws),
+        http,
+    )
+}
