@@ -227,9 +227,11 @@ impl Answer {
                 reason: format!("{advice}: {refusal}"),
                 status: Some(refusal.status),
                 request_id: refusal.request_id.clone(),
-                after: rate_limit::asked_wait(&self.headers, SystemTime::now()).filter(|_| {
-                    self.status == StatusCode::TOO_MANY_REQUESTS || self.status.is_server_error()
-                }),
+                after: rate_limit::asked_wait(
+                    &self.headers,
+                    self.status == StatusCode::TOO_MANY_REQUESTS,
+                    SystemTime::now(),
+                ),
             })),
             _ => Err(CallError::Refused(Box::new(refusal))),
         }

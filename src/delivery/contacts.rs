@@ -140,8 +140,8 @@ impl Delivery {
                 .send::<FoundPage>(Method::POST, "/contacts/search", &body, deadline);
         match search.await {
             Ok(page) => Ok(page.data),
-            // A workspace where no lead was ever made doesn't know the attribute either.
-            Err(CallError::Refused(refusal)) if refusal.custom_attribute().is_some() => {
+            // A workspace where no lead was ever made doesn't know their attribute either.
+            Err(CallError::Refused(refusal)) if refusal.message.contains(ANONYMOUS_ID) => {
                 Ok(Vec::new())
             }
             Err(error) => Err(error.into()),
@@ -261,7 +261,9 @@ impl Delivery {
             }
             Err(error) => return Err(error.into()),
         };
-        let owner = found.external_id.filter(|id| !id.is_empty());
+        // A lead's external_id is Intercom's own, not a user's.
+        let is_user = found.role.as_deref() != Some("lead");
+        let owner = found.external_id.filter(|id| is_user && !id.is_empty());
         let is_meant = match identity {
             Identity::ExternalId(id) => owner.as_deref().is_none_or(|owner| owner == *id),
             Identity::Email(email) => found

@@ -28,9 +28,13 @@ impl RateLimit {
     }
 }
 
-/// How long an answer asks us to wait: `Retry-After` in seconds or as a date, else until
-/// `X-RateLimit-Reset`.
-pub(super) fn asked_wait(headers: &HeaderMap, clock: SystemTime) -> Option<Duration> {
+/// How long an error answer asks us to wait: `Retry-After` in seconds or as a date; else, where
+/// the rate limit is the error, until `X-RateLimit-Reset` (which stands on every answer).
+pub(super) fn asked_wait(
+    headers: &HeaderMap,
+    is_rate_limit: bool,
+    clock: SystemTime,
+) -> Option<Duration> {
     let retry_after = || {
         let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
         if let Ok(seconds) = text.parse() {
@@ -39,8 +43,9 @@ pub(super) fn asked_wait(headers: &HeaderMap, clock: SystemTime) -> Option<Durat
         let date = DateTime::parse_from_rfc2822(text).ok()?.timestamp();
         from_now(u64::try_from(date).ok()?, clock)
     };
+    let reset = || is_rate_limit.then(|| until_reset(headers, clock)).flatten();
     retry_after()
-        .or_else(|| until_reset(headers, clock))
+        .or_else(reset)
         .map(|wait| wait.min(LONGEST_WAIT))
 }
 
@@ -120,8 +125,10 @@ mod tests {
             (&[], None),
         ];
         for (pairs, expected) in cases {
-            let wait = asked_wait(&headers(pairs), clock);
+            let wait = asked_wait(&headers(pairs), true, clock);
             assert_eq!(wait, expected.map(Duration::from_secs), "{pairs:?}");
         }
+        let reset = headers(&[("x-ratelimit-reset", "1010")]);
+        assert_eq!(asked_wait(&reset, false, clock), None);
     }
 }

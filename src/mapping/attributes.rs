@@ -13,6 +13,9 @@ const LONGEST_VALUE: usize = 255;
 /// Longest name of a custom attribute, in characters.
 const LONGEST_KEY: usize = 190;
 
+/// Longest key, in bytes, whose object or array is flattened: each leaf repeats it.
+const LONGEST_PATH: usize = 1_000;
+
 /// Ending by which Intercom knows a number as a date.
 const DATE_SUFFIX: &str = "_at";
 
@@ -80,10 +83,6 @@ impl<'e> Attributes<'e> {
             .map(|(key, _)| key)
             .collect()
     }
-
-    fn with_capacity(capacity: usize) -> Self {
-        Self(Vec::with_capacity(capacity))
-    }
 }
 
 impl Serialize for Attributes<'_> {
@@ -106,20 +105,20 @@ pub(super) struct Rules {
 }
 
 impl<'e> Mapper<'e, '_> {
-    /// The attributes of `object` whose key `is_taken` doesn't claim.
-    pub(super) fn attributes(
+    /// Adds what `is_taken` doesn't claim.
+    pub(super) fn add_others(
         &mut self,
-        object: &'e Object<'e>,
+        attributes: &mut Attributes<'e>,
         rules: Rules,
-        mut is_taken: impl FnMut(&mut Self, &'e str, &'e Value<'e>) -> bool,
-    ) -> Attributes<'e> {
-        let mut attributes = Attributes::with_capacity(object.len());
+        object: &'e Object<'e>,
+        is_taken: impl Fn(&mut Self, &'e str, &'e Value<'e>) -> bool,
+    ) {
+        attributes.0.reserve(object.len());
         for (key, value) in object.iter() {
             if !is_taken(self, key, value) {
-                self.add(&mut attributes, rules, Cow::Borrowed(key), value);
+                self.add(attributes, rules, Cow::Borrowed(key), value);
             }
         }
-        attributes
     }
 
     /// Adds one value, however nested, by the rules for custom attributes or metadata.
@@ -153,6 +152,10 @@ impl<'e> Mapper<'e, '_> {
         value: &'e Value<'e>,
     ) {
         match (self.settings.nested, value) {
+            (Nested::Flatten, _) if key.len() > LONGEST_PATH => {
+                let reason = "its key is too long to be flattened";
+                self.warn(rules.place, key, Change::LeftOut(reason));
+            }
             (Nested::Flatten, Value::Object(object)) if !object.is_empty() => {
                 for (inner, value) in object.iter() {
                     self.add(attributes, rules, format!("{key}_{inner}").into(), value);
@@ -180,9 +183,9 @@ impl<'e> Mapper<'e, '_> {
         if let Some(seconds) = iso_timestamp(&text) {
             return self.insert(attributes, rules, key, Value::Number(seconds.into()), true);
         }
-        let text = match text.char_indices().nth(LONGEST_VALUE) {
-            None => text,
-            Some((end, _)) => {
+        let text = match (end_of(&text, LONGEST_VALUE), text) {
+            (None, text) => text,
+            (Some(end), text) => {
                 self.warn(rules.place, key.clone(), Change::Cut(LONGEST_VALUE));
                 match text {
                     Cow::Borrowed(text) => Cow::Borrowed(&text[..end]),
@@ -201,15 +204,18 @@ impl<'e> Mapper<'e, '_> {
         value: Value<'e>,
         is_date: bool,
     ) {
-        let renamed = renamed(&key, rules, is_date).map(Cow::Owned);
-        let name = renamed.clone().unwrap_or_else(|| key.clone());
+        let renamed = renamed(&key, rules, is_date);
+        let name = renamed.as_deref().unwrap_or(&key);
         if name.is_empty() {
             self.warn(rules.place, key, Change::LeftOut("its key is empty"));
-        } else if !attributes.insert(name, value) {
+        } else if attributes.get(name).is_some() {
             let reason = "an earlier key has the same name in Intercom";
             self.warn(rules.place, key, Change::LeftOut(reason));
         } else if let Some(name) = renamed {
-            self.warn(rules.place, key, Change::Renamed(name));
+            attributes.0.push((name.clone().into(), value));
+            self.warn(rules.place, key, Change::Renamed(name.into()));
+        } else {
+            attributes.0.push((key, value));
         }
     }
 }
@@ -249,23 +255,33 @@ pub(super) fn date_problem(
 
 /// The key as Intercom takes it, where that differs from the one sent.
 fn renamed(key: &str, rules: Rules, is_date: bool) -> Option<String> {
-    let needs_suffix = is_date && !key.ends_with(DATE_SUFFIX) && !key.ends_with("At");
-    let needs_clean_up =
-        !rules.is_metadata && (key.contains(['.', '$']) || key.chars().nth(LONGEST_KEY).is_some());
-    if !needs_suffix && !needs_clean_up {
+    let longest = if rules.is_metadata {
+        usize::MAX
+    } else {
+        LONGEST_KEY
+    };
+    let is_clean = rules.is_metadata || !key.contains(['.', '$']);
+    let clean = match end_of(key, longest) {
+        None if is_clean => Cow::Borrowed(key),
+        end => Cow::Owned(key[..end.unwrap_or(key.len())].replace(['.', '$'], "_")),
+    };
+    if !is_date || clean.ends_with(DATE_SUFFIX) || clean.ends_with("At") {
+        return match clean {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(clean) => Some(clean),
+        };
+    }
+    let stem = clean.strip_suffix(" at").unwrap_or(&clean);
+    let end = end_of(stem, longest - DATE_SUFFIX.len()).unwrap_or(stem.len());
+    Some(format!("{}{DATE_SUFFIX}", &stem[..end]))
+}
+
+/// Where a text longer than `longest` characters is to be cut, in bytes.
+fn end_of(text: &str, longest: usize) -> Option<usize> {
+    if text.len() <= longest {
         return None;
     }
-    let (stem, suffix) = if needs_suffix {
-        (key.strip_suffix(" at").unwrap_or(key), DATE_SUFFIX)
-    } else {
-        (key, "")
-    };
-    if rules.is_metadata {
-        return Some(format!("{stem}{suffix}"));
-    }
-    let stem = stem.chars().take(LONGEST_KEY - suffix.len());
-    let clean = stem.map(|c| if matches!(c, '.' | '$') { '_' } else { c });
-    Some(clean.chain(suffix.chars()).collect())
+    text.char_indices().nth(longest).map(|(end, _)| end)
 }
 
 #[cfg(test)]
@@ -287,6 +303,7 @@ mod tests {
             ("bornAt", true, "bornAt"),
             ("born at", true, "born_at"),
             ("bornat", true, "bornat_at"),
+            ("born.at", true, "born_at"),
         ];
         for (key, is_date, expected) in cases {
             let name = renamed(key, TRAIT, is_date).unwrap_or(key.to_owned());

@@ -59,34 +59,44 @@ impl<'e> Mapper<'e, '_> {
             Value::Array(companies) => companies.as_slice(),
             one => std::slice::from_ref(one),
         };
+        if companies.is_empty() {
+            self.warn(Place::Trait, key, Change::LeftOut("the list is empty"));
+        }
         for value in companies {
-            let company = match value {
-                Value::Object(object) => self.company(object, None),
-                Value::Str(name) if !name.trim().is_empty() => {
-                    Some(self.company_by_name(name, traits))
-                }
-                _ => None,
-            };
-            let Some(company) = company else {
+            if self.add_company(value, traits, identity, actions).is_none() {
                 let reason = "a company needs an id or a name";
                 self.warn(Place::Trait, key, Change::LeftOut(reason));
-                continue;
-            };
-            let identity = identity.clone();
-            let company_id = company.company_id.clone();
-            if is_removed(value) {
-                actions.push(Action::DetachCompany {
-                    identity,
-                    company_id,
-                });
-            } else {
-                actions.push(Action::UpsertCompany { company });
-                actions.push(Action::AttachCompany {
-                    identity,
-                    company_id,
-                });
             }
         }
+    }
+
+    /// Adds what one company of a contact asks for. `None` when it has neither id nor name.
+    fn add_company(
+        &mut self,
+        value: &'e Value<'e>,
+        traits: &'e Object<'e>,
+        identity: &Identity<'e>,
+        actions: &mut Vec<Action<'e>>,
+    ) -> Option<()> {
+        let company = match value {
+            Value::Object(object) if is_removed(object) => {
+                actions.push(Action::DetachCompany {
+                    identity: identity.clone(),
+                    company_id: self.company_id(object)?,
+                });
+                return Some(());
+            }
+            Value::Object(object) => self.company(object, None)?,
+            Value::Str(name) if !name.trim().is_empty() => self.company_by_name(name, traits),
+            _ => return None,
+        };
+        let company_id = company.company_id.clone();
+        actions.push(Action::UpsertCompany { company });
+        actions.push(Action::AttachCompany {
+            identity: identity.clone(),
+            company_id,
+        });
+        Some(())
     }
 
     /// The company in `traits`, under `group_id` where a group call names it. `None` when it has
@@ -97,16 +107,7 @@ impl<'e> Mapper<'e, '_> {
         group_id: Option<Cow<'e, str>>,
     ) -> Option<Company<'e>> {
         let text = |key| get_loose(traits, key).and_then(id_or_empty);
-        let own_id = || {
-            ["id", "companyid"]
-                .iter()
-                .find_map(|key| id_text(get_loose(traits, key)?))
-        };
-        let by_name = || {
-            let name = get_loose(traits, "name").and_then(id_text)?;
-            Some(self.id_of_name(&name))
-        };
-        let company_id = group_id.or_else(own_id).or_else(by_name)?;
+        let company_id = group_id.or_else(|| self.company_id(traits))?;
         let mut company = Company {
             name: text("name"),
             plan: text("plan"),
@@ -117,19 +118,28 @@ impl<'e> Mapper<'e, '_> {
             remote_created_at: first_of(traits, &CREATED, timestamp).map(|(_, date)| date),
             ..Company::default()
         };
-        company.custom_attributes = self.attributes(traits, TRAITS, |mapper, key, value| {
+        let attributes = &mut company.custom_attributes;
+        self.add_others(attributes, TRAITS, traits, |mapper, key, value| {
             mapper.is_company_field(traits, key, value, &company_id)
         });
         company.company_id = company_id;
         Some(company)
     }
 
+    /// The id that a company's own traits give it.
+    fn company_id(&self, traits: &'e Object<'e>) -> Option<Cow<'e, str>> {
+        let own_id = first_of(traits, &["id", "companyid"], id_text).map(|(_, id)| id);
+        own_id.or_else(|| {
+            let name = id_text(get_loose(traits, "name")?)?;
+            Some(self.id_of_name(&name))
+        })
+    }
+
     /// A company that is only a string takes the rest from the contact's traits.
     fn company_by_name(&mut self, name: &'e str, traits: &'e Object<'e>) -> Company<'e> {
-        let name = name.trim();
         Company {
             company_id: self.id_of_name(name),
-            name: Some(Cow::Borrowed(name)),
+            name: Some(Cow::Borrowed(name.trim())),
             plan: get_loose(traits, "plan").and_then(id_or_empty),
             monthly_spend: get_loose(traits, "monthlyspend").and_then(integer),
             ..Company::default()
@@ -162,7 +172,7 @@ impl<'e> Mapper<'e, '_> {
             date if CREATED.contains(&date) => {
                 date_problem(value, date, first_of(traits, &CREATED, timestamp))
             }
-            "remove" => None,
+            "remove" => value.as_bool().is_none().then_some("it is no boolean"),
             _ => id_or_empty(value).is_none().then_some("it is no string"),
         };
         let is_first = get_loose(traits, field).is_some_and(|first| std::ptr::eq(first, value));
@@ -173,6 +183,7 @@ impl<'e> Mapper<'e, '_> {
     }
 
     fn id_of_name(&self, name: &str) -> Cow<'e, str> {
+        let name = name.trim();
         Cow::Owned(match self.settings.company_id_hash {
             CompanyIdHash::Sha256 => hex::encode(Sha256::digest(name)),
             CompanyIdHash::Segment => segment_hash(name).to_string(),
@@ -180,11 +191,9 @@ impl<'e> Mapper<'e, '_> {
     }
 }
 
-fn is_removed(company: &Value<'_>) -> bool {
-    let remove = company
-        .as_object()
-        .and_then(|company| get_loose(company, "remove"));
-    remove == Some(&Value::Bool(true))
+/// Whether a company's traits ask to take the contact out of it.
+pub(super) fn is_removed(traits: &Object<'_>) -> bool {
+    get_loose(traits, "remove") == Some(&Value::Bool(true))
 }
 
 /// The string hash with which Segment's classic destination made ids of company names.

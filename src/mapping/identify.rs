@@ -62,13 +62,21 @@ impl<'e> Mapper<'e, '_> {
     fn contact(&mut self, identity: &Identity<'e>) -> Contact<'e> {
         let mut contact = Contact::of(identity);
         contact.unsubscribed_from_emails = self.unsubscribed_from_emails();
+        if self.event.option("hidedefaultlauncher").is_some() {
+            let reason = "only Intercom's Messenger in the browser knows it";
+            self.warn(
+                Place::Option,
+                "hideDefaultLauncher",
+                Change::LeftOut(reason),
+            );
+        }
         contact.last_seen_at = self.last_seen_at();
         if let Some(traits) = self.event.identify_traits() {
-            self.fields_from(traits, &mut contact);
-            let attributes = self.attributes(traits, TRAITS, |mapper, key, value| {
+            set_fields(&mut contact, traits);
+            let attributes = &mut contact.custom_attributes;
+            self.add_others(attributes, TRAITS, traits, |mapper, key, value| {
                 mapper.is_taken(traits, key, value)
             });
-            contact.custom_attributes = attributes.followed_by(contact.custom_attributes);
         }
         // An address-like userId is the email where no trait is.
         contact.email = contact.email.or_else(|| self.event.email());
@@ -76,19 +84,6 @@ impl<'e> Mapper<'e, '_> {
             self.collect_context(&mut contact.custom_attributes);
         }
         contact
-    }
-
-    fn fields_from(&mut self, traits: &'e Object<'e>, contact: &mut Contact<'e>) {
-        if let Some(Value::Str(email)) = get_loose(traits, "email") {
-            contact.email = Some(Cow::Borrowed(email.trim()));
-        }
-        contact.phone = Self::phone(traits);
-        contact.name = name(traits);
-        contact.signed_up_at = first_of(traits, &SIGNED_UP_AT, timestamp).map(|(_, date)| date);
-        if contact.last_seen_at.is_some() {
-            let last_request_at = get_loose(traits, "lastrequestat").and_then(timestamp);
-            contact.last_seen_at = last_request_at.or(contact.last_seen_at);
-        }
     }
 
     /// Whether a trait is spoken for by a field of the contact, so that it is no custom
@@ -102,6 +97,9 @@ impl<'e> Mapper<'e, '_> {
             "name" | "phone" => id_or_empty(value).is_none().then_some("it is no string"),
             "phones" if get_loose(traits, "phone").is_some() || first_phone(value).is_none() => {
                 return false;
+            }
+            "phones" if value.as_array().is_some_and(|phones| phones.len() > 1) => {
+                Some("only the first one is sent, as the phone")
             }
             "id" if id_text(value).is_none() || id_text(value) != self.event.user_id() => {
                 return false;
@@ -124,13 +122,6 @@ impl<'e> Mapper<'e, '_> {
             self.warn(Place::Trait, key, Change::LeftOut(reason));
         }
         true
-    }
-
-    fn phone(traits: &'e Object<'e>) -> Option<Cow<'e, str>> {
-        match get_loose(traits, "phone") {
-            Some(phone) => id_or_empty(phone),
-            None => first_phone(get_loose(traits, "phones")?),
-        }
     }
 
     fn unsubscribed_from_emails(&mut self) -> Option<bool> {
@@ -156,10 +147,32 @@ impl<'e> Mapper<'e, '_> {
         for (group, field, name) in COLLECTED {
             let holder = get_loose(context, group).and_then(Value::as_object);
             let value = holder.and_then(|holder| get_loose(holder, field));
-            if let Some(value) = value.filter(|_| attributes.get(name).is_none()) {
+            if let Some(value) = value {
                 self.add(attributes, CONTEXT, Cow::Borrowed(name), value);
             }
         }
+    }
+}
+
+/// Sets the fields that stand in the traits.
+fn set_fields<'e>(contact: &mut Contact<'e>, traits: &'e Object<'e>) {
+    if let Some(Value::Str(email)) = get_loose(traits, "email") {
+        contact.email = Some(Cow::Borrowed(email.trim()));
+    }
+    contact.phone = phone(traits);
+    contact.name = name(traits);
+    contact.signed_up_at = first_of(traits, &SIGNED_UP_AT, timestamp).map(|(_, date)| date);
+    if contact.last_seen_at.is_some() {
+        let last_request_at = get_loose(traits, "lastrequestat").and_then(timestamp);
+        contact.last_seen_at = last_request_at.or(contact.last_seen_at);
+    }
+}
+
+/// `phone`, else the first of `phones`.
+fn phone<'e>(traits: &'e Object<'e>) -> Option<Cow<'e, str>> {
+    match get_loose(traits, "phone") {
+        Some(phone) => id_or_empty(phone),
+        None => first_phone(get_loose(traits, "phones")?),
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::attributes::Rules;
+use super::attributes::{ANOTHER_SPELLING, Rules, field_of};
 use super::number::cents;
 use super::{
     Action, Actions, Attributes, Change, Identity, IntercomEvent, Mapped, Mapper, Place, Settings,
 };
-use crate::segment::{Object, Value, get_loose, is_loosely};
+use crate::segment::{Object, Value, are_loosely_equal, get_loose, is_loosely};
 
 const PROPERTIES: Rules = Rules {
     place: Place::Property,
@@ -59,7 +59,7 @@ impl<'e> Mapper<'e, '_> {
             None => false,
         };
         for (key, value) in properties.iter() {
-            if has_price && (is_loosely(key, "revenue") || is_loosely(key, "currency")) {
+            if has_price && self.is_in_price(properties, key, value) {
                 continue;
             }
             match self.rich_link(key, value) {
@@ -76,6 +76,25 @@ impl<'e> Mapper<'e, '_> {
         metadata
     }
 
+    /// Whether the price speaks for a property. Warns when it doesn't carry it.
+    fn is_in_price(
+        &mut self,
+        properties: &'e Object<'e>,
+        key: &'e str,
+        value: &'e Value<'e>,
+    ) -> bool {
+        let fields = ["revenue", "currency"];
+        let Some(field) = field_of(key, &fields).filter(|_| !value.is_null()) else {
+            return false;
+        };
+        let problem = (field == "currency" && !value.is_string()).then_some("it is no string");
+        let is_first = get_loose(properties, field).is_some_and(|first| std::ptr::eq(first, value));
+        if let Some(reason) = problem.or((!is_first).then_some(ANOTHER_SPELLING)) {
+            self.warn(Place::Property, key, Change::LeftOut(reason));
+        }
+        true
+    }
+
     /// `{url, value}` under a key of RICH_LINK_PROPERTIES, with nothing else in it.
     fn rich_link(&self, key: &str, value: &'e Value<'e>) -> Option<Value<'e>> {
         let link = value.as_object()?;
@@ -84,7 +103,7 @@ impl<'e> Mapper<'e, '_> {
                 .iter()
                 .all(|part| link.get(part).is_some_and(Value::is_string));
         let mut names = self.settings.rich_link_properties.iter();
-        (is_link && names.any(|name| name == key)).then(|| value.clone())
+        (is_link && names.any(|name| are_loosely_equal(name, key))).then(|| value.clone())
     }
 }
 
@@ -97,7 +116,9 @@ fn price<'e>(event_name: &str, properties: &'e Object<'e>) -> Option<Value<'e>> 
         is_order.then(|| get_loose(properties, "total")).flatten()
     });
     let amount = cents(amount?)?;
-    let currency = get_loose(properties, "currency").and_then(Value::as_str);
+    let currency = get_loose(properties, "currency")
+        .and_then(Value::as_str)
+        .filter(|currency| !currency.trim().is_empty());
     let price = vec![
         ("amount", Value::Number(amount.into())),
         (

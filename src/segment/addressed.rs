@@ -1,6 +1,6 @@
 //! Whether an event is meant for Intercom, as its `integrations` say.
 
-use super::{Object, Value};
+use super::{Object, Value, get_loose};
 
 /// The keys under which Segment's users name this destination, the classic one first.
 const OUR_NAMES: [&str; 2] = ["Intercom", "Intercom Cloud Mode (Actions)"];
@@ -13,7 +13,7 @@ const OUR_NAMES: [&str; 2] = ["Intercom", "Intercom Cloud Mode (Actions)"];
 pub fn is_addressed_to_intercom(event: &Object<'_>) -> bool {
     let Some(integrations) = event.get("integrations").and_then(Value::as_object) else {
         let context = event.get("context").and_then(Value::as_object);
-        let intercom = context.and_then(|context| context.get("Intercom"));
+        let intercom = context.and_then(|context| get_loose(context, "intercom"));
         return intercom != Some(&Value::Bool(false));
     };
     OUR_NAMES
@@ -57,6 +57,7 @@ mod tests {
                 false,
             ),
             (r#"{"context":{"Intercom":false}}"#, false),
+            (r#"{"context":{"intercom":false}}"#, false),
             (r#"{"context":{"Intercom":true}}"#, true),
             (
                 r#"{"context":{"Intercom":false},"integrations":{"All":true}}"#,

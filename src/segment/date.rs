@@ -13,9 +13,14 @@ const FIRST_MILLISECONDS: f64 = 31_557_600_000.0;
 ///
 /// `None` when it is no date.
 pub fn timestamp(value: &Value<'_>) -> Option<i64> {
+    timestamp_millis(value).map(whole_seconds)
+}
+
+/// Unix milliseconds of a date, read as [`timestamp`] reads it.
+pub fn timestamp_millis(value: &Value<'_>) -> Option<i64> {
     match value {
-        Value::Number(number) => seconds_of_number(number.as_f64()?),
-        Value::Str(text) => timestamp_of_text(text.trim()),
+        Value::Number(number) => millis_of_number(number.as_f64()?),
+        Value::Str(text) => millis_of_text(text.trim()),
         _ => None,
     }
 }
@@ -31,51 +36,58 @@ pub fn iso_timestamp(text: &str) -> Option<i64> {
             4 | 7 => *byte == b'-',
             _ => byte.is_ascii_digit(),
         });
-    starts_with_date.then(|| iso(text)).flatten()
+    starts_with_date.then(|| iso(text).map(whole_seconds))?
 }
 
-fn timestamp_of_text(text: &str) -> Option<i64> {
+fn whole_seconds(millis: i64) -> i64 {
+    millis.div_euclid(1000)
+}
+
+fn millis_of_text(text: &str) -> Option<i64> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return match text.len() {
             4 | 8 => iso(text),
-            _ => seconds_of_number(text.parse().ok()?),
+            _ => millis_of_number(text.parse().ok()?),
         };
     }
     iso(text)
         .or_else(|| go(text))
         .or_else(|| javascript(text))
-        .or_else(|| Some(DateTime::parse_from_rfc2822(text).ok()?.timestamp()))
+        .or_else(|| Some(DateTime::parse_from_rfc2822(text).ok()?.timestamp_millis()))
 }
 
-fn seconds_of_number(number: f64) -> Option<i64> {
-    let seconds = if number >= FIRST_MILLISECONDS {
-        number / 1000.0
-    } else {
+fn millis_of_number(number: f64) -> Option<i64> {
+    let millis = if number >= FIRST_MILLISECONDS {
         number
+    } else {
+        number * 1000.0
     };
     // Outside of chrono's range there is no such date, whatever the number.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "bounded by the check after it"
     )]
-    let whole = seconds.floor() as i64;
-    DateTime::from_timestamp(whole, 0).map(|_| whole)
+    let whole = millis.floor() as i64;
+    DateTime::from_timestamp_millis(whole).map(|_| whole)
 }
+
+/// ISO 8601 with a zone, in what RFC 3339 leaves out.
+const WITH_OFFSET: [&str; 3] = [
+    "%Y-%m-%dT%H:%M:%S%.f%#z",
+    "%Y-%m-%dT%H:%M%#z",
+    "%Y%m%dT%H%M%S%.f%#z",
+];
+
+/// ISO 8601 without a zone, which is UTC then.
+const WITHOUT_OFFSET: [&str; 3] = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y%m%dT%H%M%S%.f"];
 
 fn iso(text: &str) -> Option<i64> {
     if let Ok(date_time) = DateTime::parse_from_rfc3339(text) {
-        return Some(date_time.timestamp());
+        return Some(date_time.timestamp_millis());
     }
     if let Some(date) = iso_date(text) {
-        return Some(date.and_hms_opt(0, 0, 0)?.and_utc().timestamp());
+        return Some(date.and_hms_opt(0, 0, 0)?.and_utc().timestamp_millis());
     }
-    const WITH_OFFSET: [&str; 3] = [
-        "%Y-%m-%dT%H:%M:%S%.f%#z",
-        "%Y-%m-%dT%H:%M%#z",
-        "%Y%m%dT%H%M%S%.f%#z",
-    ];
-    const WITHOUT_OFFSET: [&str; 3] =
-        ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y%m%dT%H%M%S%.f"];
     let separator = if text.as_bytes().get(8) == Some(&b'T') {
         8
     } else {
@@ -86,20 +98,20 @@ fn iso(text: &str) -> Option<i64> {
     }
     let text = format!("{}T{}", text.get(..separator)?, text.get(separator + 1..)?);
     if let Some(utc) = text.strip_suffix(['Z', 'z']) {
-        return without_offset(utc, &WITHOUT_OFFSET);
+        return without_offset(utc);
     }
     WITH_OFFSET
         .iter()
         .find_map(|format| DateTime::parse_from_str(&text, format).ok())
-        .map(|date_time| date_time.timestamp())
-        .or_else(|| without_offset(&text, &WITHOUT_OFFSET))
+        .map(|date_time| date_time.timestamp_millis())
+        .or_else(|| without_offset(&text))
 }
 
-fn without_offset(text: &str, formats: &[&str]) -> Option<i64> {
-    formats
+fn without_offset(text: &str) -> Option<i64> {
+    WITHOUT_OFFSET
         .iter()
         .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
-        .map(|date_time| date_time.and_utc().timestamp())
+        .map(|date_time| date_time.and_utc().timestamp_millis())
 }
 
 fn iso_date(text: &str) -> Option<NaiveDate> {
@@ -108,11 +120,12 @@ fn iso_date(text: &str) -> Option<NaiveDate> {
         let all_digits = part.bytes().all(|byte| byte.is_ascii_digit());
         all_digits.then(|| part.parse().ok())?
     };
+    let is_hyphen = |at: usize| text.as_bytes()[at] == b'-';
     let (month, day) = match text.len() {
         4 => (1, 1),
-        7 if &text[4..5] == "-" => (digits(5..7)?, 1),
+        7 if is_hyphen(4) => (digits(5..7)?, 1),
         8 => (digits(4..6)?, digits(6..8)?),
-        10 if text.get(4..5)? == "-" && text.get(7..8)? == "-" => (digits(5..7)?, digits(8..10)?),
+        10 if is_hyphen(4) && is_hyphen(7) => (digits(5..7)?, digits(8..10)?),
         _ => return None,
     };
     NaiveDate::from_ymd_opt(i32::try_from(digits(0..4)?).ok()?, month, day)
@@ -124,7 +137,7 @@ fn go(text: &str) -> Option<i64> {
     let (date, time, offset) = (parts.next()?, parts.next()?, parts.next()?);
     let date_time = format!("{date} {time} {offset}");
     let date_time = DateTime::parse_from_str(&date_time, "%Y-%m-%d %H:%M:%S%.f %z").ok()?;
-    Some(date_time.timestamp())
+    Some(date_time.timestamp_millis())
 }
 
 /// `Thu Mar 24 2016 17:46:45 GMT+0000 (UTC)`, JavaScript's `Date.toString()`.
@@ -134,7 +147,7 @@ fn javascript(text: &str) -> Option<i64> {
     Some(
         DateTime::parse_from_str(without_zone_name, format)
             .ok()?
-            .timestamp(),
+            .timestamp_millis(),
     )
 }
 
@@ -204,6 +217,7 @@ mod tests {
             r#""2014-3""#,
             r#""+014-03-11""#,
             r#""äöüß""#,
+            r#""! A𞹋""#,
             r#""12345678901234567890""#,
             "1e300",
             "-1e300",

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::{Object, Value, get_loose, looks_like_email, timestamp};
+use super::{Object, Value, get_loose, looks_like_email, timestamp_millis};
 
 /// The kinds of call of Segment's specification, and `delete` of its privacy tools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -237,15 +237,16 @@ impl<'e> Event<'e> {
     /// `receivedAt − (sentAt − originalTimestamp)`; else `originalTimestamp`; else
     /// `received_at`, the time when this project first saw it (so a retry keeps it).
     pub fn time(&self, received_at: i64) -> i64 {
-        let date = |key| timestamp(self.fields().get(key)?);
+        let date = |key| timestamp_millis(self.fields().get(key)?);
         let corrected = || {
             let drift = date("sentAt")?.checked_sub(date("originalTimestamp")?)?;
-            date("receivedAt").unwrap_or(received_at).checked_sub(drift)
+            let received_at = date("receivedAt").unwrap_or(received_at.saturating_mul(1000));
+            received_at.checked_sub(drift)
         };
         date("timestamp")
             .or_else(corrected)
             .or_else(|| date("originalTimestamp"))
-            .unwrap_or(received_at)
+            .map_or(received_at, |millis| millis.div_euclid(1000))
     }
 }
 

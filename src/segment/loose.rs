@@ -6,11 +6,26 @@ use super::{Object, Value};
 ///
 /// Rule: `mapping.md`, "Loose keys".
 pub fn is_loosely(key: &str, canonical: &str) -> bool {
+    // Nearly every key is ASCII, and each is compared with all the names that the mapping knows.
+    if !key.is_ascii() {
+        return significant(key).eq(canonical.chars());
+    }
     let significant = key
-        .chars()
+        .bytes()
+        .filter(|byte| byte.is_ascii_alphanumeric() || *byte == b'.')
+        .map(|byte| byte.to_ascii_lowercase());
+    key.len() >= canonical.len() && significant.eq(canonical.bytes())
+}
+
+/// Whether two keys, as sent or as somebody wrote them into a setting, are one.
+pub fn are_loosely_equal(one: &str, other: &str) -> bool {
+    significant(one).eq(significant(other))
+}
+
+fn significant(key: &str) -> impl Iterator<Item = char> {
+    key.chars()
         .filter(|c| c.is_alphanumeric() || *c == '.')
-        .flat_map(char::to_lowercase);
-    significant.eq(canonical.chars())
+        .flat_map(char::to_lowercase)
 }
 
 /// The first value in key order whose key is loosely `canonical`. A null counts as absent,
@@ -42,6 +57,8 @@ mod tests {
             assert!(!is_loosely(key, "firstname"), "{key}");
         }
         assert!(is_loosely("É_tat", "état"));
+        assert!(are_loosely_equal("helpArticle", "help_article"));
+        assert!(!are_loosely_equal("helpArticle", "help.article"));
     }
 
     #[test]

@@ -1,5 +1,15 @@
 //! The function with real trigger payloads, against the Intercom simulator and stand-ins of
 //! Secrets Manager and SQS at the wire.
 
+mod body;
+mod delivery;
+mod direct;
 mod door;
+mod http;
+mod log;
+mod preview;
+mod queueing;
+mod redelivery;
 mod support;
+mod triggers;
+mod webhook;

@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use wiremock::matchers::header;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
-pub(crate) const WRITE_KEY: &str = "a-write-key";
-pub(crate) const WEBHOOK_SECRET: &str = "a-webhook-secret";
-pub(crate) const API_SECRET: &str = "an-api-secret";
+pub(crate) const WRITE_KEY: &str = "local-write-key";
+pub(crate) const WEBHOOK_SECRET: &str = "local-webhook-secret";
+pub(crate) const API_SECRET: &str = "local-api-secret";
 pub(crate) const ACCESS_TOKEN: &str = "simulator-token";
 
 const RETRY_QUEUE_URL: &str = "https://sqs.us-east-1.amazonaws.com/1/retry.fifo";
@@ -74,8 +74,13 @@ impl Respond for Aws {
         }
         let entries = body["Entries"].as_array().expect("entries").clone();
         assert!(entries.len() <= 10, "SQS takes ten at most");
-        let ids: Vec<Value> = entries.iter().map(|entry| json!({"Id": entry["Id"],
-            "MessageId": entry["Id"], "MD5OfMessageBody": "x"})).collect();
+        let ids: Vec<Value> = entries
+            .iter()
+            .map(|entry| {
+                json!({"Id": entry["Id"],
+            "MessageId": entry["Id"], "MD5OfMessageBody": "x"})
+            })
+            .collect();
         for entry in entries {
             if target == "AmazonSQS.ChangeMessageVisibilityBatch" {
                 let receipt = entry["ReceiptHandle"].as_str().expect("text").to_owned();
@@ -155,7 +160,8 @@ impl World {
 
     /// Sends a call of the Tracking API with the right key; gives back status and body.
     pub(crate) async fn call(&self, path: &str, body: &Value) -> (u64, Value) {
-        self.http(&rest_request("POST", path, &body.to_string())).await
+        self.http(&rest_request("POST", path, &body.to_string()))
+            .await
     }
 
     /// Sends an API Gateway payload; gives back status and body.
@@ -173,12 +179,21 @@ impl World {
     pub(crate) async fn redeliver(&self, receive_count: u32) -> Value {
         let messages: Vec<Sent> = std::mem::take(&mut self.aws().retry);
         let batch: Vec<Sent> = messages.iter().take(10).cloned().collect();
-        let answer = self.invoke(&sqs_event(&batch, receive_count)).await.expect("an answer");
+        let answer = self
+            .invoke(&sqs_event(&batch, receive_count))
+            .await
+            .expect("an answer");
         let failed: Vec<usize> = answer["batchItemFailures"]
             .as_array()
             .expect("failures")
             .iter()
-            .map(|failure| failure["itemIdentifier"].as_str().expect("text").parse().expect("ours"))
+            .map(|failure| {
+                failure["itemIdentifier"]
+                    .as_str()
+                    .expect("text")
+                    .parse()
+                    .expect("ours")
+            })
             .collect();
         let mut state = self.aws();
         let new = std::mem::take(&mut state.retry);
@@ -219,6 +234,21 @@ pub(crate) fn sqs_event(messages: &[Sent], receive_count: u32) -> Value {
     json!({"Records": records})
 }
 
+/// A message of the retry queue with this event.
+pub(crate) fn payload_of(
+    user: &str,
+    id: &str,
+    event: Value,
+    received_at: chrono::DateTime<chrono::Utc>,
+) -> Sent {
+    Sent {
+        group_id: user.to_owned(),
+        deduplication_id: id.to_owned(),
+        body: json!({"v": 1, "source": "api", "receivedAt": received_at, "event": event}),
+        attributes: json!({}),
+    }
+}
+
 /// A REST API payload with the right write key.
 pub(crate) fn rest_request(method: &str, path: &str, body: &str) -> Value {
     let key = base64(format!("{WRITE_KEY}:").as_bytes());
@@ -247,10 +277,7 @@ pub(crate) fn payload(name: &str) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-pub(crate) async fn invoke(
-    function: &Function,
-    payload: &Value,
-) -> Result<Value, InvocationError> {
+pub(crate) async fn invoke(function: &Function, payload: &Value) -> Result<Value, InvocationError> {
     let payload = RawValue::from_string(payload.to_string()).expect("valid JSON");
     let limit = SystemTime::now() + Duration::from_secs(30);
     let mut context = Context::default();

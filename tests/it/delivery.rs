@@ -1,0 +1,528 @@
+//! Contacts, companies and events in Intercom, whatever state it is in before.
+
+use intercom_simulator::Fault;
+use serde_json::{Value, json};
+
+use crate::support::World;
+
+fn identify(user_id: &str, traits: &Value) -> Value {
+    json!({"type": "identify", "messageId": format!("identify-{user_id}"), "userId": user_id,
+        "timestamp": "2026-11-23T12:00:00Z", "traits": traits})
+}
+
+fn track(user_id: &str, event: &str) -> Value {
+    json!({"type": "track", "messageId": format!("track-{user_id}-{event}"), "userId": user_id,
+        "event": event, "timestamp": "2026-11-23T12:00:00Z"})
+}
+
+impl World {
+    /// Sends a batch that must be answered with success.
+    async fn batch(&self, events: &[Value]) {
+        let answer = self.call("/v1/batch", &json!({"batch": events})).await;
+        assert_eq!(answer, (200, json!({"success": true})));
+    }
+
+    /// Method and path of every request to Intercom so far, with ids shortened to `:id`.
+    fn calls(&self) -> Vec<String> {
+        let is_id = |part: &&str| part.len() == 24 && part.bytes().all(|b| b.is_ascii_hexdigit());
+        let calls = self.intercom.requests().into_iter().map(|request| {
+            let parts = request.path.split('/');
+            let parts = parts.map(|part| if is_id(&part) { ":id" } else { part });
+            format!("{} {}", request.method, parts.collect::<Vec<_>>().join("/"))
+        });
+        calls.collect()
+    }
+
+    fn reasons(&self) -> Vec<String> {
+        let aws = self.aws();
+        let reasons = aws
+            .dead_letter
+            .iter()
+            .map(|message| message.attribute("reason"));
+        reasons
+            .map(|reason| reason.unwrap_or_default().to_owned())
+            .collect()
+    }
+}
+
+#[tokio::test]
+async fn a_known_user_is_updated_and_found_only_once() {
+    let world = World::new(&[]).await;
+    world.batch(&[identify("u", &json!({"name": "A"}))]).await;
+    world.batch(&[identify("u", &json!({"name": "B"}))]).await;
+    assert_eq!(
+        world.calls(),
+        [
+            "GET /contacts/find_by_external_id/u",
+            "POST /contacts",
+            "PUT /contacts/:id"
+        ]
+    );
+    assert_eq!(
+        world.intercom.state().contacts[0].name.as_deref(),
+        Some("B")
+    );
+}
+
+#[tokio::test]
+async fn a_contact_that_has_only_the_email_is_adopted() {
+    for role in ["user", "lead"] {
+        let world = World::new(&[]).await;
+        let id = world
+            .intercom
+            .seed_contact(json!({"role": role, "email": "a@example.com"}));
+        world
+            .batch(&[identify("u", &json!({"email": "A@example.com"}))])
+            .await;
+        let state = world.intercom.state();
+        assert_eq!(state.contacts.len(), 1, "{role}: {:?}", world.reasons());
+        assert_eq!(state.contacts[0].id, id);
+        assert_eq!(state.contacts[0].external_id.as_deref(), Some("u"));
+        assert_eq!(state.contacts[0].role, "user");
+    }
+}
+
+#[tokio::test]
+async fn another_users_contact_with_the_same_email_stays_untouched() {
+    let world = World::new(&[]).await;
+    let other =
+        json!({"role": "user", "external_id": "other", "email": "a@example.com", "name": "O"});
+    world.intercom.seed_contact(other);
+    let before = serde_json::to_value(world.intercom.state().contacts).expect("serialises");
+    world
+        .batch(&[identify(
+            "u",
+            &json!({"email": "a@example.com", "name": "U"}),
+        )])
+        .await;
+    let after = serde_json::to_value(world.intercom.state().contacts).expect("serialises");
+    assert_eq!(before, after);
+    let reasons = world.reasons();
+    assert!(reasons[0].contains("of the user \"other\""), "{reasons:?}");
+}
+
+#[tokio::test]
+async fn an_archived_contact_comes_back() {
+    let world = World::new(&[]).await;
+    world
+        .intercom
+        .seed_contact(json!({"role": "user", "external_id": "u", "archived": true}));
+    world.batch(&[identify("u", &json!({"name": "A"}))]).await;
+    let state = world.intercom.state();
+    assert_eq!(state.contacts.len(), 1, "{:?}", world.reasons());
+    assert!(!state.contacts[0].archived);
+    assert_eq!(state.contacts[0].name.as_deref(), Some("A"));
+}
+
+#[tokio::test]
+async fn another_users_archived_contact_stays_archived() {
+    let world = World::new(&[]).await;
+    world.intercom.seed_contact(
+        json!({"role": "user", "external_id": "other", "email": "a@example.com", "archived": true}),
+    );
+    world
+        .batch(&[identify("u", &json!({"email": "a@example.com"}))])
+        .await;
+    let state = world.intercom.state();
+    assert_eq!(state.contacts.len(), 1);
+    assert!(state.contacts[0].archived);
+    assert_eq!(world.reasons().len(), 1);
+}
+
+#[tokio::test]
+async fn a_contact_deleted_behind_our_back_is_made_again() {
+    let world = World::new(&[]).await;
+    world.batch(&[identify("u", &json!({"name": "A"}))]).await;
+    let another = world.another_instance(&[]);
+    let delete = json!({"type": "delete", "userId": "u", "messageId": "d"});
+    crate::support::invoke(&another, &delete)
+        .await
+        .expect("deleted");
+    assert_eq!(world.intercom.state().contacts.len(), 0);
+    world.batch(&[identify("u", &json!({"name": "B"}))]).await;
+    assert_eq!(
+        world.intercom.state().contacts[0].name.as_deref(),
+        Some("B")
+    );
+}
+
+#[tokio::test]
+async fn two_instances_that_make_a_user_at_once_end_with_one_contact_and_both_updates() {
+    let world = World::new(&[]).await;
+    let another = world.another_instance(&[]);
+    let first = identify("u", &json!({"a": 1}));
+    let second = identify("u", &json!({"b": 2}));
+    let (one, two) = tokio::join!(
+        crate::support::invoke(&world.function, &first),
+        crate::support::invoke(&another, &second)
+    );
+    for results in [one, two] {
+        assert_eq!(
+            results.expect("results")["results"][0]["status"],
+            "delivered"
+        );
+    }
+    let state = world.intercom.state();
+    assert_eq!(state.contacts.len(), 1);
+    assert_eq!(state.contacts[0].custom_attributes["a"], 1);
+    assert_eq!(state.contacts[0].custom_attributes["b"], 2);
+}
+
+#[tokio::test]
+async fn an_email_alone_finds_its_contact_despite_the_lag_of_search() {
+    let world = World::new(&[]).await;
+    world
+        .intercom
+        .set(|settings| settings.search_lag_seconds = 600);
+    let event = |name: &str| {
+        json!({"type": "identify", "messageId": name, "traits":
+            {"email": "Ada@Example.com", "name": name}})
+    };
+    world.batch(&[event("A")]).await;
+    let another = world.another_instance(&[]);
+    crate::support::invoke(&another, &event("B"))
+        .await
+        .expect("results");
+    let state = world.intercom.state();
+    assert_eq!(state.contacts.len(), 1, "{:?}", world.reasons());
+    assert_eq!(state.contacts[0].name.as_deref(), Some("B"));
+}
+
+#[tokio::test]
+async fn attributes_that_the_workspace_lacks_are_created_with_their_type() {
+    let world = World::new(&[]).await;
+    let traits = json!({"seats": 3, "score": 1.5, "paid": true, "plan": "pro",
+        "renewed": "2026-01-01", "company": {"id": "c", "floors": 2}});
+    world.batch(&[identify("u", &traits)]).await;
+    let state = world.intercom.state();
+    let mut types: Vec<(&str, &str, &str)> = state
+        .data_attributes
+        .iter()
+        .filter_map(|a| Some((a.model.as_str()?, a.name.as_str(), a.data_type.as_str()?)))
+        .collect();
+    types.sort_unstable();
+    assert_eq!(
+        types,
+        [
+            ("company", "floors", "integer"),
+            ("contact", "paid", "boolean"),
+            ("contact", "plan", "string"),
+            ("contact", "renewed_at", "datetime"),
+            ("contact", "score", "float"),
+            ("contact", "seats", "integer"),
+        ]
+    );
+    assert_eq!(state.contacts[0].custom_attributes["paid"], json!(true));
+}
+
+#[tokio::test]
+async fn without_new_attributes_the_rest_of_the_write_still_arrives() {
+    let dropping = World::new(&[("UNKNOWN_ATTRIBUTES", "drop")]).await;
+    let forbidden = World::new(&[]).await;
+    forbidden
+        .intercom
+        .set(|settings| settings.attribute_writes_allowed = false);
+    let full = World::new(&[]).await;
+    full.intercom.set(|settings| settings.attribute_limit = 0);
+    for world in [dropping, forbidden, full] {
+        world
+            .batch(&[identify("u", &json!({"name": "A", "x": 1, "y": 2}))])
+            .await;
+        let state = world.intercom.state();
+        assert_eq!(
+            state.contacts[0].name.as_deref(),
+            Some("A"),
+            "{:?}",
+            world.reasons()
+        );
+        assert!(state.contacts[0].custom_attributes.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_does_not_fit_its_attribute_is_left_out() {
+    let world = World::new(&[]).await;
+    world.batch(&[identify("u", &json!({"seats": 3}))]).await;
+    world
+        .batch(&[identify("v", &json!({"seats": "many", "plan": "pro"}))])
+        .await;
+    let state = world.intercom.state();
+    assert_eq!(state.contacts.len(), 2, "{:?}", world.reasons());
+    let second = state
+        .contacts
+        .iter()
+        .find(|c| c.external_id.as_deref() == Some("v"));
+    let attributes = &second.expect("the second contact").custom_attributes;
+    assert_eq!(attributes.get("plan"), Some(&json!("pro")));
+    assert_eq!(attributes.get("seats"), None);
+}
+
+#[tokio::test]
+async fn an_event_before_its_identify_in_a_batch_arrives_too() {
+    let world = World::new(&[]).await;
+    world
+        .batch(&[track("u", "A"), track("u", "B"), identify("u", &json!({}))])
+        .await;
+    let names: Vec<String> = world
+        .intercom
+        .state()
+        .events
+        .into_iter()
+        .map(|e| e.name)
+        .collect();
+    assert_eq!(names, ["A", "B"]);
+    assert!(world.aws().retry.is_empty());
+    let refused = world
+        .calls()
+        .iter()
+        .filter(|call| *call == "POST /events")
+        .count();
+    assert_eq!(
+        refused, 3,
+        "the second event isn't tried while the first waits"
+    );
+}
+
+#[tokio::test]
+async fn an_event_of_an_unknown_user_waits_creates_or_is_rejected() {
+    let waiting = World::new(&[]).await;
+    waiting.batch(&[track("u", "A")]).await;
+    assert_eq!(waiting.aws().retry.len(), 1);
+
+    let creating = World::new(&[("UNKNOWN_USER", "create")]).await;
+    creating.batch(&[track("u", "A")]).await;
+    assert_eq!(creating.intercom.state().events.len(), 1);
+
+    let rejecting = World::new(&[("UNKNOWN_USER", "reject")]).await;
+    rejecting.batch(&[track("u", "A")]).await;
+    assert!(rejecting.reasons()[0].contains("does not know the event's user"));
+}
+
+#[tokio::test]
+async fn groups_with_and_without_a_user() {
+    let world = World::new(&[]).await;
+    let group = |user: Value| {
+        json!({"type": "group", "messageId": format!("g-{user}"), "groupId": 42, "userId": user,
+            "traits": {"name": "Acme", "employees": "1,200"}})
+    };
+    world.batch(&[group(Value::Null), group(json!("u"))]).await;
+    let state = world.intercom.state();
+    assert_eq!(state.companies.len(), 1);
+    assert_eq!(state.companies[0].company_id, "42");
+    assert_eq!(state.companies[0].size, Some(1200));
+    assert_eq!(state.contacts[0].companies, ["42"]);
+}
+
+#[tokio::test]
+async fn leaving_a_company() {
+    let world = World::new(&[]).await;
+    let member = json!({"company": {"id": "c", "name": "C"}});
+    let leaver = json!({"company": {"id": "c", "remove": true}});
+    world.batch(&[identify("u", &member)]).await;
+    world.batch(&[identify("u", &leaver)]).await;
+    assert!(world.intercom.state().contacts[0].companies.is_empty());
+    // Leaving again, or what never was, is as good as done.
+    let another = world.another_instance(&[]);
+    for company in ["c", "unknown"] {
+        let leaver = identify("u", &json!({"company": {"id": company, "remove": true}}));
+        let results = crate::support::invoke(&another, &leaver)
+            .await
+            .expect("results");
+        assert_eq!(results["results"][0]["status"], "delivered", "{results}");
+    }
+}
+
+#[tokio::test]
+async fn anonymous_people_are_leads_until_an_alias() {
+    let world = World::new(&[("ANONYMOUS", "lead")]).await;
+    let lead =
+        json!({"type": "identify", "messageId": "i", "anonymousId": "a1", "traits": {"name": "L"}});
+    let event = json!({"type": "track", "messageId": "t", "anonymousId": "a1", "event": "E"});
+    world.batch(&[lead, event]).await;
+    let state = world.intercom.state();
+    assert_eq!(state.contacts.len(), 1, "{:?}", world.reasons());
+    assert_eq!(state.contacts[0].role, "lead");
+    assert_eq!(state.contacts[0].custom_attributes["anonymous_id"], "a1");
+    assert_eq!(state.events.len(), 1);
+    let alias = json!({"type": "alias", "messageId": "a", "previousId": "a1", "userId": "u"});
+    world.batch(&[alias]).await;
+    let state = world.intercom.state();
+    assert_eq!(state.merged_contacts.len(), 1, "{:?}", world.reasons());
+    assert_eq!(state.contacts.len(), 1);
+    assert_eq!(state.contacts[0].external_id.as_deref(), Some("u"));
+}
+
+#[tokio::test]
+async fn an_alias_of_nobody_is_skipped_and_of_a_user_rejected() {
+    let world = World::new(&[]).await;
+    world.batch(&[identify("old", &json!({}))]).await;
+    let alias = |previous: &str| json!([{"type": "alias", "messageId": previous, "previousId": previous, "userId": "u"}]);
+    let nobody = world.invoke(&alias("nobody")).await.expect("results");
+    assert_eq!(nobody["results"][0]["status"], "skipped", "{nobody}");
+    let user = world.invoke(&alias("old")).await.expect("results");
+    assert_eq!(user["results"][0]["status"], "rejected", "{user}");
+}
+
+#[tokio::test]
+async fn a_delete_deletes_or_archives() {
+    let delete = json!({"type": "delete", "messageId": "d", "userId": "u"});
+    let deleting = World::new(&[]).await;
+    deleting.batch(&[identify("u", &json!({}))]).await;
+    for _ in 0..2 {
+        let results = deleting.invoke(&delete).await.expect("results");
+        assert_eq!(results["results"][0]["status"], "delivered");
+    }
+    assert_eq!(deleting.intercom.state().deleted_contacts.len(), 1);
+
+    let archiving = World::new(&[("DELETE_MODE", "archive")]).await;
+    archiving.batch(&[identify("u", &json!({}))]).await;
+    archiving.invoke(&delete).await.expect("results");
+    assert!(archiving.intercom.state().contacts[0].archived);
+}
+
+#[tokio::test]
+async fn successive_identifies_are_one_write_and_a_bad_one_takes_no_other_with_it() {
+    let world = World::new(&[]).await;
+    world
+        .intercom
+        .seed_contact(json!({"role": "user", "external_id": "o", "email": "o@example.com"}));
+    let good = identify("u", &json!({"name": "A"}));
+    let mut better = identify("u", &json!({"name": "B", "phone": "1"}));
+    better["messageId"] = json!("better");
+    world.batch(&[good.clone(), better.clone()]).await;
+    assert_eq!(world.calls().len(), 2, "{:?}", world.calls());
+    let mut bad = identify("u", &json!({"email": "o@example.com"}));
+    bad["messageId"] = json!("bad");
+    better["traits"]["name"] = json!("C");
+    world.batch(&[bad, better]).await;
+    let state = world.intercom.state();
+    let contact = state
+        .contacts
+        .iter()
+        .find(|c| c.external_id.as_deref() == Some("u"));
+    assert_eq!(contact.expect("the contact").name.as_deref(), Some("C"));
+    assert_eq!(world.reasons().len(), 1);
+}
+
+#[tokio::test]
+async fn a_changed_token_is_read_at_once() {
+    let world = World::new(&[]).await;
+    world.batch(&[identify("u", &json!({}))]).await;
+    world
+        .intercom
+        .set(|settings| settings.tokens = vec!["new-token".to_owned()]);
+    world.aws().secret["access_token"] = json!("new-token");
+    world.batch(&[identify("v", &json!({}))]).await;
+    assert_eq!(world.intercom.state().contacts.len(), 2);
+    assert_eq!(world.aws().secret_reads, 2);
+}
+
+#[tokio::test]
+async fn a_token_that_stays_wrong_queues_everything() {
+    let world = World::new(&[]).await;
+    world
+        .intercom
+        .set(|settings| settings.tokens = vec!["another".to_owned()]);
+    world
+        .batch(&[identify("u", &json!({})), track("v", "E")])
+        .await;
+    assert_eq!(world.aws().retry.len(), 2);
+    assert!(world.aws().dead_letter.is_empty());
+}
+
+#[tokio::test]
+async fn what_fails_for_now_is_queued_and_the_users_later_events_after_it() {
+    for fault in [
+        Fault::status(503),
+        Fault::status(500),
+        Fault::status(429).retry_after(3),
+        Fault::status(408),
+        Fault::status(402),
+        Fault::status(403),
+        Fault::reset(),
+    ] {
+        let world = World::new(&[]).await;
+        let name = format!("{fault:?}");
+        world.intercom.add_fault(fault);
+        let events = [identify("u", &json!({})), track("u", "A"), track("u", "B")];
+        world.batch(&events).await;
+        let queued: Vec<Value> = world
+            .aws()
+            .retry
+            .iter()
+            .map(|m| m.event().clone())
+            .collect();
+        assert_eq!(queued, events, "{name}");
+        assert!(world.aws().dead_letter.is_empty(), "{name}");
+        assert_eq!(
+            world.calls().len(),
+            1,
+            "{name}: nothing is tried after a failure"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_can_never_work_goes_to_the_dead_letter_queue_with_its_reason() {
+    for (status, code) in [
+        (400, "parameter_invalid"),
+        (422, "unprocessable_entity"),
+        (501, ""),
+    ] {
+        let world = World::new(&[]).await;
+        world
+            .intercom
+            .add_fault(Fault::status(status).code(code).on("POST", "/contacts"));
+        let event = identify("u", &json!({}));
+        world.batch(&[event.clone()]).await;
+        let aws = world.aws();
+        assert!(aws.retry.is_empty(), "{status}");
+        let message = &aws.dead_letter[0];
+        assert_eq!(message.event(), &event);
+        assert_eq!(message.attribute("status"), Some(&*status.to_string()));
+        assert!(
+            message
+                .attribute("reason")
+                .is_some_and(|reason| reason.contains(code))
+        );
+    }
+}
+
+#[tokio::test]
+async fn with_the_rate_limit_used_up_no_call_is_made() {
+    let world = World::new(&[]).await;
+    world.intercom.set(|settings| settings.rate_limit = 2);
+    let events: Vec<Value> = (0..20)
+        .map(|n| identify(&n.to_string(), &json!({})))
+        .collect();
+    world.batch(&events).await;
+    // The users that were under way at once may each still hit the limit.
+    assert!(world.calls().len() <= 2 + 16, "{:?}", world.calls());
+    assert_eq!(
+        world.aws().retry.len() + world.intercom.state().contacts.len(),
+        20
+    );
+    assert!(world.aws().dead_letter.is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_lost_after_the_change_was_made_doubles_nothing() {
+    let world = World::new(&[]).await;
+    world
+        .intercom
+        .add_fault(Fault::reset().after().on("POST", "/contacts").times(1));
+    world
+        .intercom
+        .add_fault(Fault::reset().after().on("POST", "/events").times(1));
+    let company = json!({"company": {"id": "c", "name": "C"}});
+    world
+        .batch(&[identify("u", &company), track("u", "E")])
+        .await;
+    assert_eq!(world.aws().retry.len(), 2);
+    world.redeliver(1).await;
+    world.redeliver(2).await;
+    assert_eq!(world.aws().retry.len(), 0);
+    let state = world.intercom.state();
+    assert_eq!((state.contacts.len(), state.events.len()), (1, 1));
+    assert_eq!(state.contacts[0].companies, ["c"]);
+}

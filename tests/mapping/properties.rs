@@ -1,0 +1,419 @@
+//! What holds for every event, however strange.
+
+use std::collections::HashSet;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use segment_intercom::intake::Entry;
+use segment_intercom::mapping::{
+    Action, Anonymous, Arrival, CompanyIdHash, Contact, Mapped, Nested, Place, Settings, Warning,
+    map,
+};
+use segment_intercom::segment::{Event, Object, Value, is_loosely};
+use serde_json::value::RawValue;
+use serde_json::{Value as Json, json};
+
+use crate::{RECEIVED_AT, preview_of};
+
+/// Keys that mean something to the mapping, or that Intercom would not take.
+const KEYS: &[&str] = &[
+    "",
+    " ",
+    ".",
+    "$",
+    "_at",
+    "At",
+    " at",
+    "a",
+    "a.b",
+    "a_b",
+    "born",
+    "born at",
+    "k.at",
+    "ключ",
+    "🚀",
+    "id",
+    "ID",
+    "email",
+    "E-mail",
+    "name",
+    "firstName",
+    "last_name",
+    "phone",
+    "phones",
+    "avatar",
+    "created",
+    "createdAt",
+    "created_at",
+    "remote_created_at",
+    "lastRequestAt",
+    "company",
+    "Company",
+    "companies",
+    "company_id",
+    "plan",
+    "monthlySpend",
+    "employees",
+    "size",
+    "employee_count",
+    "website",
+    "industry",
+    "remove",
+    "anonymous_id",
+    "os_name",
+    "price",
+    "revenue",
+    "Revenue",
+    "total",
+    "currency",
+    "url",
+    "value",
+    "link",
+    "active",
+    "traits",
+    "device",
+    "os",
+    "app",
+    "library",
+    "Intercom",
+    "unsubscribedFromEmails",
+    "user_hash",
+];
+
+const TEXTS: &[&str] = &[
+    "",
+    " ",
+    "a",
+    "a@b.co",
+    "u1",
+    "2014-03-11",
+    "2014-03-11T00:00:00.5+01:00",
+    "2014",
+    "20140311",
+    "1394496000123",
+    "Tue, 11 Mar 2014 00:00:00 GMT",
+    "Thu Mar 24 2016 17:46:45 GMT+0000 (UTC)",
+    "2020-05-09 23:54:49.209808489 +0000 UTC m=+70366.29",
+    "-262144-01-01",
+    "9999-12-31T23:59:60Z",
+    "$1,000.50",
+    "-5",
+    "19.99",
+    "1e400",
+    "\u{0}",
+    "\"\\\u{1f}",
+    "é",
+    "🚀🚀",
+];
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => select(TEXTS).prop_map(str::to_owned),
+        1 => any::<String>(),
+        1 => (select(vec!["x", "é", "🚀"]), 185_usize..260).prop_map(|(c, n)| c.repeat(n)),
+    ]
+}
+
+fn key() -> impl Strategy<Value = String> {
+    prop_oneof![
+        8 => select(KEYS).prop_map(str::to_owned),
+        1 => any::<String>(),
+        1 => (select(vec!["k", "é", "a."]), 90_usize..200).prop_map(|(c, n)| c.repeat(n)),
+    ]
+}
+
+fn scalar() -> impl Strategy<Value = Json> {
+    prop_oneof![
+        1 => Just(Json::Null),
+        1 => any::<bool>().prop_map(Json::from),
+        1 => any::<i64>().prop_map(Json::from),
+        1 => any::<u64>().prop_map(Json::from),
+        1 => any::<f64>().prop_map(Json::from),
+        1 => (-1000_i64..1000).prop_map(Json::from),
+        4 => text().prop_map(Json::from),
+    ]
+}
+
+fn any_json() -> impl Strategy<Value = Json> {
+    scalar().prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(Json::from),
+            vec((key(), inner), 0..4).prop_map(|entries| entries.into_iter().collect()),
+        ]
+    })
+}
+
+/// An object as text: unlike `serde_json`'s, it can repeat a key.
+fn object() -> impl Strategy<Value = String> {
+    vec((key(), any_json()), 0..8).prop_map(|entries| {
+        let entries: Vec<String> = entries
+            .iter()
+            .map(|(key, value)| format!("{}:{value}", json!(key)))
+            .collect();
+        format!("{{{}}}", entries.join(","))
+    })
+}
+
+fn event_of(kind: &'static [&'static str]) -> impl Strategy<Value = String> {
+    let id = || {
+        prop_oneof![
+            select(TEXTS).prop_map(Json::from),
+            scalar(),
+            Just(json!("u1"))
+        ]
+    };
+    let name = prop_oneof![Just(json!("Order Completed")), scalar()];
+    let ids = (id(), id(), id(), id(), name);
+    let objects = (object(), object(), object(), object());
+    let times = (scalar(), scalar(), scalar(), scalar());
+    (select(kind), ids, objects, times).prop_map(|(kind, ids, objects, times)| {
+        let (user, anonymous, group, previous, name) = ids;
+        let (traits, properties, context, options) = objects;
+        let (timestamp, original, sent, received) = times;
+        format!(
+            r#"{{"type":"{kind}","userId":{user},"anonymousId":{anonymous},"groupId":{group},
+            "previousId":{previous},"event":{name},"traits":{traits},"properties":{properties},
+            "context":{context},"integrations":{{"Intercom":{options}}},"timestamp":{timestamp},
+            "originalTimestamp":{original},"sentAt":{sent},"receivedAt":{received}}}"#
+        )
+    })
+}
+
+fn segment_event() -> impl Strategy<Value = String> {
+    event_of(&[
+        "identify", "track", "group", "alias", "delete", "page", "screen", "other",
+    ])
+}
+
+fn any_settings() -> impl Strategy<Value = Settings> {
+    (
+        any::<bool>(),
+        select(vec![Nested::Drop, Nested::Flatten, Nested::Stringify]),
+        0_usize..=20,
+        select(vec![CompanyIdHash::Sha256, CompanyIdHash::Segment]),
+        select(vec![Anonymous::Skip, Anonymous::Lead]),
+    )
+        .prop_map(
+            |(collect_context, nested, metadata_limit, company_id_hash, anonymous)| Settings {
+                collect_context,
+                nested,
+                rich_link_properties: vec!["link".to_owned(), "a".to_owned()],
+                metadata_limit,
+                event_filter: Vec::new(),
+                company_id_hash,
+                anonymous,
+            },
+        )
+}
+
+const ARRIVAL: Arrival = Arrival {
+    received_at: RECEIVED_AT,
+    has_origin: false,
+};
+
+fn parse(text: &str) -> Event<'_> {
+    Event::new(serde_json::from_str(text).expect("JSON")).expect("an object")
+}
+
+proptest! {
+    #[test]
+    fn any_json_has_a_preview(event in any_json(), settings in any_settings()) {
+        let event = RawValue::from_string(event.to_string()).expect("JSON");
+        let preview = preview_of(&event, true, &settings);
+        prop_assert!(preview["status"].as_str().is_some_and(|status| status.starts_with("would_")));
+    }
+
+    #[test]
+    fn the_same_event_gives_the_same_actions(event in segment_event(), settings in any_settings()) {
+        let (one, other) = (parse(&event), parse(&event));
+        prop_assert_eq!(map(&one, ARRIVAL, &settings), map(&other, ARRIVAL, &settings));
+    }
+
+    #[test]
+    fn actions_are_what_intercom_takes(event in segment_event(), settings in any_settings()) {
+        let event = parse(&event);
+        if let Mapped::Deliver { actions, .. } = map(&event, ARRIVAL, &settings) {
+            prop_assert!(!actions.is_empty());
+            let sent = serde_json::to_string(&actions).expect("JSON");
+            check("", &serde_json::from_str(&sent).expect("JSON"), &settings)?;
+        }
+    }
+
+    #[test]
+    fn every_trait_is_sent_or_named(event in event_of(&["identify"]), settings in any_settings()) {
+        let event = parse(&event);
+        let Mapped::Deliver { actions, warnings } = map(&event, ARRIVAL, &settings) else {
+            return Ok(());
+        };
+        let traits = event.identify_traits().into_iter().flat_map(Object::iter);
+        for (key, value) in traits {
+            prop_assert!(
+                is_named(key, &warnings) || is_sent(key, value, &actions),
+                "{key:?}: {value} is neither in {actions:?} nor in {warnings:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_property_is_sent_or_named(event in event_of(&["track"]), settings in any_settings()) {
+        let event = parse(&event);
+        let Mapped::Deliver { actions, warnings } = map(&event, ARRIVAL, &settings) else {
+            return Ok(());
+        };
+        let [Action::CreateEvent { event: sent, .. }] = actions.as_slice() else {
+            panic!("a track is one event, not {actions:?}");
+        };
+        let metadata: Vec<&str> = sent.metadata.iter().map(|(key, _)| key).collect();
+        let has_price = sent.metadata.get("price").is_some_and(Value::is_object);
+        for (key, value) in event.properties().into_iter().flat_map(Object::iter) {
+            let is_price =
+                has_price && (is_loosely(key, "revenue") || is_loosely(key, "currency"));
+            prop_assert!(
+                is_price
+                    || warnings.iter().any(|warning| is_about(key, &warning.key))
+                    || metadata.iter().any(|name| is_about(key, name)),
+                "{key:?}: {value} is neither in {metadata:?} nor in {warnings:?}"
+            );
+        }
+    }
+}
+
+/// Checks one value of an action, and all in it, against what Intercom takes.
+fn check(place: &str, value: &Value<'_>, settings: &Settings) -> Result<(), TestCaseError> {
+    prop_assert!(!value.is_null(), "{} is null", place);
+    if let Some(items) = value.as_array() {
+        return items
+            .iter()
+            .try_for_each(|item| check(place, item, settings));
+    }
+    let Some(object) = value.as_object() else {
+        return Ok(());
+    };
+    let mut keys = HashSet::new();
+    for (key, value) in object.iter() {
+        prop_assert!(keys.insert(key), "{} twice in {}", key, place);
+        match (place, key) {
+            ("custom_attributes", _) => check_custom_attribute(key, value)?,
+            ("metadata", _) => check_metadata(key, value)?,
+            (_, "signed_up_at" | "last_seen_at" | "remote_created_at" | "created_at") => {
+                prop_assert!(value.as_i64().is_some(), "{}: {}", key, value);
+            }
+            (_, "monthly_spend" | "size") => {
+                let is_stored = value.as_i64().is_some_and(|n| n.abs() < 1 << 31);
+                prop_assert!(is_stored, "{}: {}", key, value);
+            }
+            _ => check(key, value, settings)?,
+        }
+    }
+    if place == "metadata" {
+        prop_assert!(keys.len() <= settings.metadata_limit);
+    }
+    Ok(())
+}
+
+fn check_custom_attribute(key: &str, value: &Value<'_>) -> Result<(), TestCaseError> {
+    let is_key = !key.is_empty() && !key.contains(['.', '$']) && key.chars().count() <= 190;
+    prop_assert!(is_key, "{:?}", key);
+    prop_assert!(
+        is_short_scalar(value) || value.is_bool(),
+        "{}: {}",
+        key,
+        value
+    );
+    Ok(())
+}
+
+fn check_metadata(key: &str, value: &Value<'_>) -> Result<(), TestCaseError> {
+    let Some(object) = value.as_object() else {
+        prop_assert!(is_short_scalar(value), "{}: {}", key, value);
+        return Ok(());
+    };
+    let is_text = |key| object.get(key).is_some_and(Value::is_string);
+    let is_price = key == "price"
+        && object
+            .get("amount")
+            .and_then(Value::as_i64)
+            .is_some_and(|amount| amount > 0)
+        && is_text("currency");
+    let is_link = is_text("url") && is_text("value");
+    prop_assert!(
+        object.len() == 2 && (is_price || is_link),
+        "{}: {}",
+        key,
+        value
+    );
+    Ok(())
+}
+
+fn is_short_scalar(value: &Value<'_>) -> bool {
+    match value {
+        Value::Number(_) => true,
+        Value::Str(text) => text.chars().count() <= 255,
+        _ => false,
+    }
+}
+
+/// Whether `name` is the key, or a flattened one of what is under the key.
+fn is_about(key: &str, name: &str) -> bool {
+    name.strip_prefix(key)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+}
+
+fn is_named(key: &str, warnings: &[Warning<'_>]) -> bool {
+    let mut warnings = warnings
+        .iter()
+        .filter(|warning| warning.place == Place::Trait);
+    // A company is named by the trait's name, however it was spelt.
+    warnings.any(|warning| is_about(key, &warning.key) || is_loosely(key, &warning.key))
+}
+
+fn is_sent(key: &str, value: &Value<'_>, actions: &[Action<'_>]) -> bool {
+    let [Action::UpsertContact { contact, .. }, companies @ ..] = actions else {
+        panic!("an identify starts with its contact, not {actions:?}");
+    };
+    let is = |field: &str| is_loosely(key, field);
+    contact
+        .custom_attributes
+        .iter()
+        .any(|(name, _)| is_about(key, name))
+        || (is("company") || is("companies")) && !companies.is_empty()
+        || is_field(key, value, contact)
+}
+
+fn is_field(key: &str, value: &Value<'_>, contact: &Contact<'_>) -> bool {
+    let is = |field: &str| is_loosely(key, field);
+    is("email") && contact.email.is_some()
+        || is("name") && contact.name.is_some()
+        || (is("phone") || is("phones")) && contact.phone.is_some()
+        || is("lastrequestat") && contact.last_seen_at.is_some()
+        || is("id") && contact.external_id.as_deref() == Some(&*text_of(value))
+        || contact.signed_up_at.is_some()
+            && ["created", "createdat", "remotecreatedat"]
+                .into_iter()
+                .any(is)
+}
+
+fn text_of(value: &Value<'_>) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[test]
+fn stringified_data_is_the_same_data() {
+    let settings = Settings {
+        nested: Nested::Stringify,
+        ..Settings::default()
+    };
+    let nested =
+        json!({"a \"quoted\" key": ["\u{0}\u{1f}\\/\n", 1.5, -1, u64::MAX, null, {"é🚀": []}]});
+    let event = json!({"type": "track", "event": "E", "userId": "u1", "properties": {"n": nested}});
+    let raw = RawValue::from_string(event.to_string()).expect("JSON");
+    assert!(Entry::parse(&raw).refusal.is_none());
+    let preview = preview_of(&raw, false, &settings);
+    let text = preview["actions"][0]["event"]["metadata"]["n"]
+        .as_str()
+        .expect("a string");
+    assert_eq!(serde_json::from_str::<Json>(text).expect("JSON"), nested);
+}
