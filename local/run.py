@@ -12,7 +12,7 @@ from changes import changes
 from stack import Stack
 from tools import ROOT, Failure
 
-DELIVERY_SECONDS = 20
+DELIVERY_SECONDS = 10
 
 
 def main():

@@ -146,6 +146,9 @@ class Stack:
         environment = {
             **clean_environment(), **CREDENTIALS,
             "AWS_ENDPOINT_URL": self.emulator_url,  # handed on to the functions
+            # What AWS makes of the function's LoggingConfig; the emulator ignores that.
+            "AWS_LAMBDA_LOG_FORMAT": "JSON",
+            "AWS_LAMBDA_LOG_LEVEL": self.parameters.get("LogLevel", "INFO"),
             "GATEWAY_PORT": str(self.port),
             "BIND_HOST": "127.0.0.1",
             "MINISTACK_REGION": REGION,

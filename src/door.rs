@@ -7,7 +7,10 @@ mod request;
 
 pub use answer::Answer;
 pub use authentication::{user_hash_is_valid, webhook_signature_is_valid, write_key};
-pub use body::{BodyError, Call, LARGEST_BODY, decode, entries_of_array, parse_call};
+pub use body::{
+    BodyError, Call, LARGEST_BODY, decode, entries_of_array, parse_call, parse_preview,
+    write_key_in,
+};
 pub use request::HttpRequest;
 
 use crate::segment::Kind;
@@ -43,7 +46,7 @@ impl Route {
             return Self::Preflight;
         }
         let path = path.trim_end_matches('/');
-        let path = path.find("/v1/").map_or(path, |start| &path[start..]);
+        let path = path.rfind("/v1/").map_or(path, |start| &path[start..]);
         let route = match path {
             "/v1/identify" | "/v1/i" => Self::Single(Kind::Identify),
             "/v1/track" | "/v1/t" => Self::Single(Kind::Track),
@@ -83,6 +86,7 @@ mod tests {
             (Method::POST, "/v1/t", Route::Single(Kind::Track)),
             (Method::POST, "/v1/identify/", Route::Single(Kind::Identify)),
             (Method::POST, "/prod/v1/batch", Route::Batch),
+            (Method::POST, "/v1/v1/batch", Route::Batch),
             (Method::POST, "/v1/import/", Route::Batch),
             (Method::POST, "/v1/b", Route::Batch),
             (Method::POST, "/v1/m", Route::Telemetry),

@@ -1,5 +1,9 @@
 //! The Lambda function: from a trigger to its answer.
 
+mod tracking;
+mod webhook;
+mod write_key;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -12,8 +16,7 @@ use serde_json::{Value, json};
 use crate::config::Config;
 use crate::delivery::Delivery;
 use crate::door::{
-    Answer, BodyError, HttpRequest, LARGEST_BODY, Route, decode, entries_of_array, parse_call,
-    user_hash_is_valid, webhook_signature_is_valid, write_key,
+    Answer, HttpRequest, LARGEST_BODY, Route, decode, entries_of_array, parse_preview,
 };
 use crate::intake::{Entry, EventResult, Intake, Request, Status};
 use crate::intercom::Intercom;
@@ -21,8 +24,8 @@ use crate::preview::preview;
 use crate::queue::{Queues, Source};
 use crate::redelivery::Redelivery;
 use crate::secret::{Secret, SecretError, Secrets};
-use crate::segment::Kind;
 use crate::trigger::{Trigger, TriggerError};
+use write_key::WriteKeyCheck;
 
 /// Time kept back from the Lambda's own limit to put away what is left.
 const MARGIN: Duration = Duration::from_secs(4);
@@ -179,180 +182,50 @@ impl Function {
     /// The answer to a request; an early one comes as an error, which makes no difference to
     /// the caller.
     async fn answer(&self, request: &HttpRequest, started: Instant) -> Result<Answer, Answer> {
-        let call = match Route::of(&request.method, &request.path) {
-            Route::Single(kind) => Some(kind),
-            Route::Batch => None,
-            Route::Webhook => return self.webhook(request, started).await,
-            Route::Preview => return self.preview(request).await,
-            Route::Telemetry => return Ok(success()),
+        match Route::of(&request.method, &request.path) {
+            Route::Single(kind) => self.tracking_call(request, Some(kind), started).await,
+            Route::Batch => self.tracking_call(request, None, started).await,
+            Route::Webhook => self.webhook(request, started).await,
+            Route::Preview => self.preview(request).await,
+            Route::Telemetry => Ok(Answer::success()),
             Route::Health => {
                 let version = env!("CARGO_PKG_VERSION");
-                return Ok(Answer::ok(json!({"status": "ok", "version": version})));
+                Ok(Answer::ok(json!({"status": "ok", "version": version})))
             }
-            Route::Preflight => return Ok(Answer::no_content()),
-            Route::WrongMethod => {
-                let message = "this path does not take this method";
-                return Err(error(
-                    StatusCode::METHOD_NOT_ALLOWED,
-                    "method_not_allowed",
-                    message,
-                ));
-            }
-            Route::Unknown => {
-                let message = "there is no such path: see the README for the routes";
-                return Err(error(StatusCode::NOT_FOUND, "not_found", message));
-            }
-        };
-        self.tracking_call(request, call, started).await
-    }
-
-    async fn tracking_call(
-        &self,
-        request: &HttpRequest,
-        kind: Option<Kind>,
-        started: Instant,
-    ) -> Result<Answer, Answer> {
-        let secret = self.secret_for_delivery().await?;
-        let (body, is_let_in) = Self::body_with_write_key(request, &secret)?;
-        let call = parse_call(&body, kind).map_err(|broken| refuse_body(&broken, is_let_in))?;
-        let is_let_in = is_let_in
-            || call
-                .write_key
-                .as_deref()
-                .is_some_and(|key| secret.is_write_key(key));
-        if !is_let_in {
-            return Err(unauthorized());
-        }
-        let mut entries = call.entries;
-        if request.origin().is_some() && self.require_user_hash {
-            let api_secret = secret
-                .api_secret()
-                .ok_or_else(|| not_configured("api_secret"))?;
-            refuse_forged(&mut entries, api_secret);
-        }
-        let results = self
-            .take(
-                &entries,
-                &self::request(Source::Api, request.origin().is_some(), started),
-            )
-            .await;
-        match lost(&results) {
-            Some(answer) => Err(answer),
-            None => Ok(success()),
+            Route::Preflight => Ok(Answer::no_content()),
+            Route::WrongMethod => Err(Answer::error(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "this path does not take this method",
+            )),
+            Route::Unknown => Err(Answer::error(
+                StatusCode::NOT_FOUND,
+                "not_found",
+                "there is no such path: see the README for the routes",
+            )),
         }
     }
 
-    /// The unpacked body, and whether the header alone lets the caller in.
-    fn body_with_write_key(
-        request: &HttpRequest,
-        secret: &Secret,
-    ) -> Result<(Vec<u8>, bool), Answer> {
-        if !secret.has_write_keys() {
-            return Err(not_configured("write_keys"));
-        }
-        let authorization = request.header("authorization");
-        let key = authorization.and_then(write_key);
-        let is_let_in = key.is_some_and(|key| secret.is_write_key(&key));
-        let body = request
-            .raw_body()
-            .map_err(|broken| {
-                error(
-                    StatusCode::BAD_REQUEST,
-                    "invalid_base64",
-                    &broken.to_string(),
-                )
-            })
-            .and_then(|raw| {
-                let decoded = decode(&raw, LARGEST_BODY).map(std::borrow::Cow::into_owned);
-                decoded.map_err(|broken| refuse_body(&broken, is_let_in))
-            })?;
-        Ok((body, is_let_in))
-    }
-
-    async fn webhook(&self, request: &HttpRequest, started: Instant) -> Result<Answer, Answer> {
-        let secret = self.secret_for_delivery().await?;
-        let webhook_secret = secret
-            .webhook_secret()
-            .ok_or_else(|| not_configured("webhook_secret"))?;
-        let raw = request.raw_body().map_err(|broken| {
-            error(
-                StatusCode::BAD_REQUEST,
-                "invalid_base64",
-                &broken.to_string(),
-            )
-        })?;
-        let signature = request.header("x-signature").unwrap_or_default();
-        let is_signed = |bytes: &[u8]| webhook_signature_is_valid(webhook_secret, bytes, signature);
-        let entries = entries_of_array(&raw);
-        let first = entries.as_ref().ok().and_then(|entries| entries.first());
-        let is_let_in = is_signed(&raw)
-            || !self.strict_webhook_signature
-                && first.is_some_and(|first| is_signed(first.raw.get().as_bytes()));
-        if !is_let_in {
-            return Err(error(
-                StatusCode::UNAUTHORIZED,
-                "unauthorized",
-                "X-Signature is missing or wrong: it must be the hex HMAC-SHA1 of the body with \
-                 the webhook_secret",
-            ));
-        }
-        let entries = entries.map_err(|broken| refuse_body(&broken, true))?;
-        let results = self
-            .take(&entries, &self::request(Source::Webhook, false, started))
-            .await;
-        if let Some(answer) = lost(&results) {
-            return Err(answer.with("results", json!(results)));
-        }
-        let mut rejected = results
-            .iter()
-            .filter(|result| result.status == Status::Rejected);
-        if !results.is_empty() && rejected.clone().count() == results.len() {
-            let first = rejected.next().and_then(|result| result.reason.as_deref());
-            let reason = first.unwrap_or("every event was rejected");
-            let answer = error(StatusCode::BAD_REQUEST, "rejected", reason);
-            return Err(answer.with("results", json!(results)));
-        }
-        Ok(success().with("results", json!(results)))
-    }
-
-    async fn preview(&self, request: &HttpRequest) -> Result<Answer, Answer> {
+    /// What would be sent for these events?
+    async fn preview(&self, http: &HttpRequest) -> Result<Answer, Answer> {
         let secret = self.secret().await?;
-        let (body, is_let_in) = Self::body_with_write_key(request, &secret)?;
-        let has_batch =
-            serde_json::from_slice::<Value>(&body).is_ok_and(|body| body.get("batch").is_some());
-        let (key, entries) = if has_batch {
-            let call = parse_call(&body, None).map_err(|broken| refuse_body(&broken, is_let_in))?;
-            (call.write_key, call.entries)
-        } else {
-            let entries = entries_of_array(&body);
-            let mut entries = entries.map_err(|broken| refuse_body(&broken, is_let_in))?;
-            let first = entries.first_mut().and_then(|entry| entry.event.as_mut());
-            (
-                first.and_then(crate::segment::Event::take_write_key),
-                entries,
-            )
-        };
-        if !is_let_in && !key.is_some_and(|key| secret.is_write_key(&key)) {
-            return Err(unauthorized());
-        }
-        let received_at = Utc::now().timestamp();
-        let has_origin = request.origin().is_some();
-        Ok(Answer::ok(preview(
-            &entries,
-            received_at,
-            has_origin,
-            &self.intake.mapping,
-        )))
+        let keys = WriteKeyCheck::of(http, &secret)?;
+        let raw = http.raw_body()?;
+        let body = decode(&raw, LARGEST_BODY).map_err(|broken| keys.refuse(&broken, &raw))?;
+        let call = parse_preview(&body).map_err(|broken| keys.refuse(&broken, &body))?;
+        keys.let_in(call.write_key.as_deref())?;
+        let (now, has_origin) = (Utc::now().timestamp(), http.origin().is_some());
+        let results = preview(&call.entries, now, has_origin, &self.intake.mapping);
+        Ok(Answer::ok(results))
     }
 
     async fn secret(&self) -> Result<Arc<Secret>, Answer> {
         self.secrets.get().await.map_err(|unavailable| {
             tracing::error!(error = %unavailable, "no secret, so nobody can be let in");
-            let message = "the keys could not be read: try again";
-            error(
+            Answer::error(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "secret_unavailable",
-                message,
+                "the keys could not be read: try again",
             )
         })
     }
@@ -361,7 +234,7 @@ impl Function {
     async fn secret_for_delivery(&self) -> Result<Arc<Secret>, Answer> {
         let secret = self.secret().await?;
         if secret.access_token().is_none() {
-            return Err(not_configured("access_token"));
+            return Err(Answer::not_configured("access_token"));
         }
         Ok(secret)
     }
@@ -376,60 +249,6 @@ fn request(source: Source, has_origin: bool, started: Instant) -> Request {
     }
 }
 
-/// Refuses events of a browser that name a user without proof (Intercom's identity
-/// verification).
-fn refuse_forged(entries: &mut [Entry<'_>], api_secret: &str) {
-    for entry in entries {
-        let Some(event) = &entry.event else {
-            continue;
-        };
-        let user = event.user_id().or_else(|| event.email());
-        let user_hash = event
-            .option("userhash")
-            .and_then(crate::segment::Value::as_str);
-        let is_proven = match (&user, user_hash) {
-            (Some(user), Some(hash)) => user_hash_is_valid(api_secret, user, hash),
-            (Some(_), None) => false,
-            (None, _) => event.type_name() != Some(Kind::Group.as_str()),
-        };
-        if !is_proven {
-            entry.refusal = Some(
-                "a browser's event needs integrations.Intercom.user_hash, the hex HMAC-SHA256 of \
-                 its userId with the api_secret (REQUIRE_USER_HASH)"
-                    .into(),
-            );
-        }
-    }
-}
-
-fn success() -> Answer {
-    Answer::ok(json!({"success": true}))
-}
-
-fn error(status: StatusCode, code: &str, message: &str) -> Answer {
-    Answer::error(status, code, message)
-}
-
-fn unauthorized() -> Answer {
-    let message = "the write key is missing or wrong: send one of the secret's write_keys";
-    error(StatusCode::UNAUTHORIZED, "unauthorized", message)
-}
-
-fn not_configured(key: &str) -> Answer {
-    tracing::error!(key, "not configured: the secret lacks this key");
-    let message = format!("this entry point is not configured: the secret has no {key}");
-    error(StatusCode::SERVICE_UNAVAILABLE, "not_configured", &message)
-}
-
-/// What a broken body gets: its fault, but only for a caller with a key.
-fn refuse_body(broken: &BodyError, is_let_in: bool) -> Answer {
-    if is_let_in {
-        error(StatusCode::BAD_REQUEST, broken.code(), &broken.to_string())
-    } else {
-        unauthorized()
-    }
-}
-
 /// The answer when an event could be neither delivered nor queued.
 fn lost(results: &[EventResult]) -> Option<Answer> {
     let lost = results
@@ -438,7 +257,7 @@ fn lost(results: &[EventResult]) -> Option<Answer> {
     let reason = lost.reason.as_deref().unwrap_or_default();
     let message =
         format!("not every event could be delivered or queued, send them again: {reason}");
-    Some(error(
+    Some(Answer::error(
         StatusCode::SERVICE_UNAVAILABLE,
         "unavailable",
         &message,

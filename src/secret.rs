@@ -13,6 +13,10 @@ use crate::aws;
 /// How long a secret is used before it is read again.
 const TIME_TO_LIVE: Duration = Duration::from_mins(5);
 
+/// A read may take this long, retries included: the request that waits for it is to be answered
+/// within 5 s.
+const READ_WITHIN: Duration = Duration::from_secs(3);
+
 /// After a read that failed, a secret that is still known is used this long.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 
@@ -163,8 +167,10 @@ impl Secrets {
 
     async fn read(&self) -> Result<Secret, SecretError> {
         let request = self.client.get_secret_value().secret_id(&self.secret_id);
-        let answer = request.send().await;
-        let answer = answer.map_err(|error| SecretError::Unavailable(aws::reason(&error)))?;
+        let answer = tokio::time::timeout(READ_WITHIN, request.send()).await;
+        let answer = answer
+            .map_err(|_| SecretError::Unavailable(format!("no answer within {READ_WITHIN:?}")))?
+            .map_err(|error| SecretError::Unavailable(aws::reason(&error)))?;
         // serde_json's own message could quote the secret.
         serde_json::from_str(answer.secret_string().unwrap_or_default()).map_err(|error| {
             SecretError::Malformed {

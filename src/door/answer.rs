@@ -3,6 +3,8 @@
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
+use super::BodyError;
+
 /// An HTTP answer. Serialised by [`Answer::into_payload`] as API Gateway and Function URLs want
 /// it.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +28,11 @@ impl Answer {
         }
     }
 
+    /// What SDKs expect of a call that was taken.
+    pub fn success() -> Self {
+        Self::ok(json!({"success": true}))
+    }
+
     /// What a preflight gets: nothing but headers.
     pub fn no_content() -> Self {
         Self {
@@ -44,6 +51,20 @@ impl Answer {
             body: Some(json!({"code": code, "message": message, "error": message})),
             retry_after_seconds: is_temporary.then_some(RETRY_AFTER_SECONDS),
         }
+    }
+
+    /// 401 for a write key.
+    pub fn unauthorized() -> Self {
+        let message = "the write key is missing or wrong: send one of the secret's write_keys";
+        Self::error(StatusCode::UNAUTHORIZED, "unauthorized", message)
+    }
+
+    /// 503 for an entry point whose key the secret lacks, so that senders keep their events; logs
+    /// which one it is.
+    pub fn not_configured(key: &str) -> Self {
+        tracing::error!(key, "not configured: the secret lacks this key");
+        let message = format!("this entry point is not configured: the secret has no {key}");
+        Self::error(StatusCode::SERVICE_UNAVAILABLE, "not_configured", &message)
     }
 
     /// With a further field in the body.
@@ -90,5 +111,18 @@ impl Answer {
             "body": self.body.map_or_else(String::new, |body| body.to_string()),
             "isBase64Encoded": false,
         })
+    }
+}
+
+/// 400: what is wrong with the body.
+impl From<&BodyError> for Answer {
+    fn from(broken: &BodyError) -> Self {
+        Self::error(StatusCode::BAD_REQUEST, broken.code(), &broken.to_string())
+    }
+}
+
+impl From<BodyError> for Answer {
+    fn from(broken: BodyError) -> Self {
+        (&broken).into()
     }
 }

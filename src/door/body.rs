@@ -25,6 +25,9 @@ pub enum BodyError {
     /// Not JSON.
     #[error("the body is not valid JSON: {0}")]
     Json(String),
+    /// Marked as base64 and isn't.
+    #[error("the body is marked as base64 but does not decode")]
+    Base64,
     /// Not unpackable.
     #[error("the body starts like gzip but does not unpack")]
     Gzip,
@@ -47,6 +50,7 @@ impl BodyError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Json(_) => "invalid_json",
+            Self::Base64 => "invalid_base64",
             Self::Gzip => "invalid_gzip",
             Self::Shape(_) => "invalid_request",
             Self::TooLarge => "body_too_large",
@@ -155,10 +159,7 @@ fn parse_batch(body: &[u8]) -> Result<Call<'_>, BodyError> {
     let entries = items.into_iter().map(|raw| {
         let mut entry = Entry::parse(raw);
         entry.event = entry.event.map(|event| shared.merged_under(event));
-        if raw.get().len() > LARGEST_EVENT {
-            entry.refusal = Some(BodyError::EventTooLarge.to_string().into());
-        }
-        entry
+        refused_if_large(entry)
     });
     Ok(Call {
         entries: entries.collect(),
@@ -169,8 +170,32 @@ fn parse_batch(body: &[u8]) -> Result<Call<'_>, BodyError> {
     })
 }
 
-/// The entries of a body that is one event or an array of such, and for an array the first
-/// element's raw JSON.
+/// Parses the body of a preview: an event with its `type`, an array of such, or a batch.
+///
+/// # Errors
+/// [`BodyError`]. One bad event is no error: it comes as a refused [`Entry`].
+pub fn parse_preview(body: &[u8]) -> Result<Call<'_>, BodyError> {
+    match parse_batch(body) {
+        Err(BodyError::Shape(_)) => {}
+        parsed => return parsed,
+    }
+    let mut entries = entries_of_array(body)?;
+    let first = entries.first_mut().and_then(|entry| entry.event.as_mut());
+    Ok(Call {
+        write_key: first.and_then(Event::take_write_key),
+        entries: entries.into_iter().map(refused_if_large).collect(),
+    })
+}
+
+fn refused_if_large(mut entry: Entry<'_>) -> Entry<'_> {
+    if entry.raw.get().len() > LARGEST_EVENT {
+        entry.refusal = Some(BodyError::EventTooLarge.to_string().into());
+    }
+    entry
+}
+
+/// The entries of a body that is one event or an array of such. No limits: Segment itself kept
+/// them when it took the events.
 ///
 /// # Errors
 /// [`BodyError::Json`].
@@ -182,6 +207,23 @@ pub fn entries_of_array(body: &[u8]) -> Result<Vec<Entry<'_>>, BodyError> {
         vec![raw]
     };
     Ok(items.into_iter().map(Entry::parse).collect())
+}
+
+/// `writeKey` of a body that can't be taken, whatever else is in it.
+///
+/// # Errors
+/// [`BodyError::Json`] where nobody can say whether it has one.
+pub fn write_key_in(body: &[u8]) -> Result<Option<String>, BodyError> {
+    #[derive(Deserialize)]
+    struct Keyed {
+        #[serde(default, rename = "writeKey")]
+        write_key: Option<String>,
+    }
+    match serde_json::from_slice(body) {
+        Ok(Keyed { write_key }) => Ok(write_key),
+        Err(error) if error.is_data() => Ok(None),
+        Err(error) => Err(BodyError::Json(error.to_string())),
+    }
 }
 
 fn from_json<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, BodyError> {
@@ -300,6 +342,20 @@ mod tests {
         assert_eq!(single(large.as_bytes()), Err(BodyError::EventTooLarge));
         let many = format!(r#"{{"batch":[{}1]}}"#, "1,".repeat(MOST_EVENTS));
         assert_eq!(batch(many.as_bytes()), Err(BodyError::TooManyEvents(2501)));
+    }
+
+    #[test]
+    fn the_write_key_of_a_body_that_is_refused() {
+        let key = |body: &[u8]| write_key_in(body).ok();
+        assert_eq!(
+            key(br#"{"batch":7,"writeKey":"k"}"#),
+            Some(Some("k".to_owned()))
+        );
+        assert_eq!(key(br#"{"batch":[]}"#), Some(None));
+        assert_eq!(key(br#"{"writeKey":7}"#), Some(None));
+        assert_eq!(key(b"[]"), Some(None));
+        assert_eq!(key(br#"{"writeKey":"k","#), None);
+        assert_eq!(key(&gzip(b"{}")), None);
     }
 
     #[test]

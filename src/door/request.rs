@@ -5,6 +5,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, Method, header};
 
+use super::BodyError;
+
 /// One request.
 #[derive(Debug)]
 pub struct HttpRequest {
@@ -18,19 +20,15 @@ pub struct HttpRequest {
     is_base64: bool,
 }
 
-/// The body is marked as base64 and isn't.
-#[derive(Debug, thiserror::Error)]
-#[error("the body is marked as base64 but does not decode")]
-pub struct BrokenBase64;
-
 impl HttpRequest {
     /// The body's bytes, as they were sent.
     ///
     /// # Errors
-    /// [`BrokenBase64`].
-    pub fn raw_body(&self) -> Result<Vec<u8>, BrokenBase64> {
+    /// [`BodyError::Base64`].
+    pub fn raw_body(&self) -> Result<Vec<u8>, BodyError> {
         if self.is_base64 {
-            STANDARD.decode(self.body.trim()).map_err(|_| BrokenBase64)
+            let decoded = STANDARD.decode(self.body.trim());
+            decoded.map_err(|_| BodyError::Base64)
         } else {
             Ok(self.body.as_bytes().to_vec())
         }

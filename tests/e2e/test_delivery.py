@@ -14,6 +14,11 @@ def call(kind, user, **fields):
     return {"type": kind, "userId": user, "messageId": str(uuid.uuid4()), **fields}
 
 
+def visitor_call(kind, anonymous_id, **fields):
+    """A call of somebody who is known by an anonymousId alone."""
+    return {"type": kind, "anonymousId": anonymous_id, "messageId": str(uuid.uuid4()), **fields}
+
+
 def contact(stack, user):
     """The simulated contact of a user, or None."""
     return next((each for each in stack.simulator.state()["contacts"] if each["external_id"] == user), None)
@@ -71,10 +76,10 @@ def test_batch_of_several_kinds(stack):
 
 
 def test_alias_merges_the_lead_into_the_user(stack):
-    stack.send("/v1/identify", {"anonymousId": "visitor", "messageId": "a-1", "traits": {"email": "ada@example.com"}})
+    stack.send("/v1/identify", visitor_call("identify", "visitor", traits={"seen": "Pricing"}))
     (lead,) = stack.simulator.state()["contacts"]
     assert lead["role"] == "lead"
-    stack.send("/v1/identify", call("identify", "u-1", traits={"email": "ada@example.com"}))
+    stack.send("/v1/identify", call("identify", "u-1"))
     assert_delivered(stack.send("/v1/alias", call("alias", "u-1", previousId="visitor")), stack)
     user = contact(stack, "u-1")
     assert stack.simulator.state()["merged_contacts"] == [{"id": lead["id"], "into": user["id"]}]

@@ -52,6 +52,8 @@ pub(crate) struct AwsState {
     /// Visibility timeouts set, in seconds by receipt handle.
     pub(crate) hidden: Vec<(String, i64)>,
     pub(crate) sqs_fails: bool,
+    /// How long Secrets Manager takes.
+    pub(crate) secret_delay: Duration,
 }
 
 /// Secrets Manager and SQS at the wire.
@@ -66,7 +68,9 @@ impl Respond for Aws {
         if target == "secretsmanager.GetSecretValue" {
             state.secret_reads += 1;
             let secret = state.secret.to_string();
-            return ResponseTemplate::new(200).set_body_json(json!({"SecretString": secret}));
+            return ResponseTemplate::new(200)
+                .set_body_json(json!({"SecretString": secret}))
+                .set_delay(state.secret_delay);
         }
         if state.sqs_fails {
             return ResponseTemplate::new(400)
@@ -111,7 +115,7 @@ pub(crate) struct World {
     pub(crate) function: Function,
     pub(crate) intercom: Simulator,
     aws: Arc<Mutex<AwsState>>,
-    _server: MockServer,
+    server: MockServer,
 }
 
 impl World {
@@ -127,6 +131,7 @@ impl World {
             dead_letter: Vec::new(),
             hidden: Vec::new(),
             sqs_fails: false,
+            secret_delay: Duration::ZERO,
         }));
         Mock::given(header("content-type", "application/x-amz-json-1.1"))
             .respond_with(Aws(Arc::clone(&aws)))
@@ -141,7 +146,7 @@ impl World {
             function,
             intercom,
             aws,
-            _server: server,
+            server,
         }
     }
 
@@ -151,7 +156,7 @@ impl World {
 
     /// Another instance of the function in the same world, with nothing in its memory.
     pub(crate) fn another_instance(&self, variables: &[(&str, &str)]) -> Function {
-        function(variables, &self.intercom.base_url(), &self._server.uri())
+        function(variables, &self.intercom.base_url(), &self.server.uri())
     }
 
     pub(crate) async fn invoke(&self, payload: &Value) -> Result<Value, InvocationError> {

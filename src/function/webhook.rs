@@ -1,0 +1,57 @@
+//! Segment's webhooks, classic and Actions.
+
+use std::time::Instant;
+
+use http::StatusCode;
+use serde_json::json;
+
+use super::{Function, lost, request};
+use crate::door::{Answer, HttpRequest, entries_of_array, webhook_signature_is_valid};
+use crate::intake::{EventResult, Status};
+use crate::queue::Source;
+
+impl Function {
+    /// Takes a webhook: one event or an array of such.
+    pub(super) async fn webhook(
+        &self,
+        http: &HttpRequest,
+        started: Instant,
+    ) -> Result<Answer, Answer> {
+        let secret = self.secret_for_delivery().await?;
+        let webhook_secret = secret
+            .webhook_secret()
+            .ok_or_else(|| Answer::not_configured("webhook_secret"))?;
+        let raw = http.raw_body()?;
+        let signature = http.header("x-signature").unwrap_or_default();
+        let is_signed = |bytes: &[u8]| webhook_signature_is_valid(webhook_secret, bytes, signature);
+        let entries = entries_of_array(&raw);
+        let first = entries.as_ref().ok().and_then(|entries| entries.first());
+        let first_is_signed = || first.is_some_and(|first| is_signed(first.raw.get().as_bytes()));
+        if !is_signed(&raw) && (self.strict_webhook_signature || !first_is_signed()) {
+            return Err(Answer::error(
+                StatusCode::UNAUTHORIZED,
+                "unauthorized",
+                "X-Signature is missing or wrong: it must be the hex HMAC-SHA1 of the body with \
+                 the webhook_secret",
+            ));
+        }
+        let request = request(Source::Webhook, false, started);
+        let results = self.take(&entries?, &request).await;
+        // Without results: for a lost event they know no status.
+        if let Some(answer) = lost(&results) {
+            return Err(answer);
+        }
+        let answer = all_rejected(&results).unwrap_or_else(Answer::success);
+        Ok(answer.with("results", json!(results)))
+    }
+}
+
+/// The answer when no event can ever be delivered: the sender's own log then shows why.
+fn all_rejected(results: &[EventResult]) -> Option<Answer> {
+    let first = results.first()?;
+    let is_rejected = |result: &EventResult| result.status == Status::Rejected;
+    results.iter().all(is_rejected).then(|| {
+        let reason = first.reason.as_deref().unwrap_or_default();
+        Answer::error(StatusCode::BAD_REQUEST, "rejected", reason)
+    })
+}

@@ -1,0 +1,98 @@
+//! HTTP calls as a REST API hands them over, and their answers.
+
+use serde_json::{Value, json};
+
+use crate::support::{World, base64, rest_request};
+
+/// A call under construction: it has the right write key until told otherwise.
+#[derive(Clone)]
+pub(crate) struct Call(Value);
+
+impl Call {
+    pub(crate) fn new(method: &str, path: &str) -> Self {
+        Self(rest_request(method, path, ""))
+    }
+
+    pub(crate) fn post(path: &str) -> Self {
+        Self::new("POST", path)
+    }
+
+    pub(crate) fn json(self, body: &Value) -> Self {
+        self.bytes(body.to_string().as_bytes())
+    }
+
+    pub(crate) fn bytes(mut self, body: &[u8]) -> Self {
+        self.0["body"] = base64(body).into();
+        self
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.0["headers"][name] = value.into();
+        self.0["multiValueHeaders"][name] = json!([value]);
+        self
+    }
+
+    pub(crate) fn without_header(mut self, name: &str) -> Self {
+        for headers in ["headers", "multiValueHeaders"] {
+            let headers = self.0[headers].as_object_mut().expect("an object");
+            headers.remove(name);
+        }
+        self
+    }
+
+    pub(crate) fn without_key(self) -> Self {
+        self.without_header("Authorization")
+    }
+
+    pub(crate) fn with_origin(self, origin: &str) -> Self {
+        self.header("Origin", origin)
+    }
+
+    pub(crate) async fn send(&self, world: &World) -> Answer {
+        Answer::of(&world.invoke(&self.0).await.expect("an HTTP answer"))
+    }
+}
+
+/// What the caller gets.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u64,
+    /// Null without a body.
+    pub(crate) body: Value,
+    headers: Value,
+}
+
+impl Answer {
+    pub(crate) fn of(payload: &Value) -> Self {
+        let body = payload["body"].as_str().expect("a body");
+        Self {
+            status: payload["statusCode"].as_u64().expect("a status"),
+            body: serde_json::from_str(body).unwrap_or_default(),
+            headers: payload["headers"].clone(),
+        }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers[name].as_str()
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_success(&self) {
+        let seen = (self.status, &self.body);
+        assert_eq!(seen, (200, &json!({"success": true})));
+    }
+
+    /// An error that every SDK can read, and that a browser may see.
+    #[track_caller]
+    pub(crate) fn assert_error(&self, status: u64, code: &str) {
+        let seen = (self.status, self.body["code"].as_str());
+        assert_eq!(seen, (status, Some(code)), "{self:?}");
+        for field in ["message", "error"] {
+            let text = self.body[field].as_str().unwrap_or_default();
+            assert!(!text.is_empty(), "{field} of {self:?}");
+        }
+        assert!(self.header("Access-Control-Allow-Origin").is_some());
+        let asks_to_wait = self.header("Retry-After").is_some();
+        assert_eq!(asks_to_wait, status == 503, "{self:?}");
+    }
+}

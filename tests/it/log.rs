@@ -1,0 +1,181 @@
+//! The log: one line per event, and nothing secret or private in it.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use intercom_simulator::Fault;
+use lambda_runtime::tracing::subscriber::fmt;
+use serde_json::{Value, json};
+use tracing::Level;
+use tracing::subscriber::DefaultGuard;
+
+use crate::http::Call;
+use crate::support::{ACCESS_TOKEN, API_SECRET, WEBHOOK_SECRET, WRITE_KEY, World, base64, payload};
+
+/// What is logged on this thread while the guard lives.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn start(level: Level) -> (Self, DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber = fmt().with_max_level(level).with_ansi(false);
+        let subscriber = subscriber.with_writer(move || writer.clone()).finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&bytes)
+            .lines()
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Calls that succeed, are refused, fail and break in every way that is logged.
+async fn everything_that_can_happen() {
+    let world = World::new(&[("INLINE_BUDGET_MS", "500")]).await;
+    for name in [
+        "rest-identify.json",
+        "rest-track.json",
+        "rest-batch.json",
+        "rest-browser-gzip-batch.json",
+        "function-url-track.json",
+        "webhook-actions-array.json",
+        "sqs-retry.json",
+        "eventbridge-track.json",
+        "direct-array.json",
+        "preview.json",
+    ] {
+        world.invoke(&payload(name)).await.expect(name);
+    }
+    let private = json!({"type": "identify", "messageId": "m1", "userId": "u1",
+        "writeKey": WRITE_KEY, "traits": {"email": "private@example.com", "iban": "DE75512108001245"}});
+    let call = || Call::post("/v1/identify").json(&private);
+    call()
+        .without_key()
+        .header("Authorization", "Basic wrong")
+        .send(&world)
+        .await;
+    let broken = format!("{{\"iban\":\"DE75512108001245\",\"writeKey\":\"{WRITE_KEY}\",}}");
+    call().bytes(broken.as_bytes()).send(&world).await;
+    let batch = json!({"batch": [private, 7, {"type": "teleport", "userId": "DE75512108001245"}]});
+    Call::post("/v1/batch").json(&batch).send(&world).await;
+    for fault in [
+        Fault::status(401),
+        Fault::status(422).code("parameter_invalid"),
+        Fault::status(503),
+        Fault::reset(),
+        Fault::hang(20.0),
+    ] {
+        world.intercom.add_fault(fault);
+        call().send(&world).await;
+        world.invoke(&private).await.expect("an answer");
+        world.intercom.clear_faults();
+    }
+    world.intercom.add_fault(Fault::status(503));
+    world.aws().sqs_fails = true;
+    call().send(&world).await;
+    world.invoke(&private).await.expect_err("the event is lost");
+    let unsigned = Call::post("/webhook").json(&private);
+    unsigned
+        .send(&world)
+        .await
+        .assert_error(401, "unauthorized");
+
+    let world = World::new(&[]).await;
+    let halves = format!("{{\"access_token\":\"{ACCESS_TOKEN}\",{WRITE_KEY}");
+    world.aws().secret = Value::from(halves);
+    call()
+        .send(&world)
+        .await
+        .assert_error(503, "secret_unavailable");
+}
+
+#[tokio::test]
+async fn no_secret_and_nothing_private_is_logged() {
+    let (log, _guard) = Log::start(Level::INFO);
+    everything_that_can_happen().await;
+    let lines = log.lines();
+    assert!(lines.len() > 30, "{lines:#?}");
+    let basic = base64(format!("{WRITE_KEY}:").as_bytes());
+    for secret in [ACCESS_TOKEN, API_SECRET, WEBHOOK_SECRET, WRITE_KEY, &basic] {
+        assert_nowhere(&lines, secret);
+    }
+    for private in [
+        "private@example.com",
+        "DE75512108001245",
+        "ada@example.com",
+        "Hypatia",
+    ] {
+        assert_nowhere(&lines, private);
+    }
+}
+
+/// Even where somebody sets the template's `LogLevel` to find a fault.
+#[tokio::test]
+async fn no_secret_is_logged_at_the_finest_level() {
+    let (log, _guard) = Log::start(Level::TRACE);
+    everything_that_can_happen().await;
+    let lines = log.lines();
+    let is_of_a_library = |line: &String| line.contains(" TRACE ") && line.contains("aws_");
+    assert!(
+        lines.iter().any(is_of_a_library),
+        "nothing is as fine as it should be"
+    );
+    let basic = base64(format!("{WRITE_KEY}:").as_bytes());
+    for secret in [ACCESS_TOKEN, API_SECRET, WEBHOOK_SECRET, WRITE_KEY, &basic] {
+        assert_nowhere(&lines, secret);
+    }
+}
+
+#[track_caller]
+fn assert_nowhere(lines: &[String], text: &str) {
+    let found = lines.iter().find(|line| line.contains(text));
+    let start = found.map(|line| line.chars().take(2_000).collect::<String>());
+    assert!(start.is_none(), "{text:?} is logged: {start:?}");
+}
+
+#[tokio::test]
+async fn each_event_has_one_line_with_what_became_of_it() {
+    let world = World::new(&[]).await;
+    let event = |kind: &str, id: &str| json!({"type": kind, "messageId": id, "userId": "u1", "traits": {"shoe": null}});
+    let batch = json!({"batch": [event("identify", "m1"), event("page", "m2"), event("x", "m3")]});
+    let (log, _guard) = Log::start(Level::INFO);
+    Call::post("/v1/batch")
+        .json(&batch)
+        .send(&world)
+        .await
+        .assert_success();
+    let lines = log.lines();
+    for (id, level, status, detail) in [
+        ("m1", "INFO", "Delivered", "shoe"),
+        ("m2", "INFO", "Skipped", "not sent to Intercom"),
+        ("m3", "WARN", "Rejected", "unknown type"),
+    ] {
+        let found = lines
+            .iter()
+            .filter(|line| line.contains(&format!("\"{id}\"")));
+        let found: Vec<&String> = found.collect();
+        assert_eq!(found.len(), 1, "{lines:#?}");
+        for part in [level, status, detail] {
+            assert!(found[0].contains(part), "{part}: {}", found[0]);
+        }
+    }
+}

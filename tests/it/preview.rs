@@ -1,0 +1,143 @@
+//! `POST /v1/preview`: what would be sent, and nothing is.
+
+use serde_json::{Value, json};
+
+use crate::http::Call;
+use crate::support::{WRITE_KEY, World};
+
+fn identify() -> Value {
+    json!({"type": "identify", "messageId": "m1", "userId": "u1",
+        "timestamp": "2026-11-23T12:00:00Z",
+        "traits": {"email": "ada@example.com", "name": "Ada", "birthday": null,
+            "company": {"id": "c1", "name": "Engines"}}})
+}
+
+async fn results(world: &World, body: &Value) -> Vec<Value> {
+    let answer = Call::post("/v1/preview").json(body).send(world).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let results = answer.body["results"].as_array().expect("results").clone();
+    assert!(world.intercom.requests().is_empty(), "nothing may be sent");
+    assert!(world.aws().retry.is_empty() && world.aws().dead_letter.is_empty());
+    results
+}
+
+fn statuses(results: &[Value]) -> Vec<&str> {
+    results
+        .iter()
+        .filter_map(|result| result["status"].as_str())
+        .collect()
+}
+
+#[tokio::test]
+async fn it_shows_every_action_and_warning() {
+    let world = World::new(&[]).await;
+    let results = results(&world, &identify()).await;
+    assert_eq!(results.len(), 1);
+    let result = &results[0];
+    assert_eq!(result["messageId"], "m1");
+    assert_eq!(result["type"], "identify");
+    assert_eq!(result["status"], "would_deliver");
+    assert!(result.get("reason").is_none());
+    let identity = json!({"external_id": "u1"});
+    assert_eq!(
+        result["actions"],
+        json!([
+            {"action": "upsert_contact", "identity": identity, "contact": {"role": "user",
+                "external_id": "u1", "email": "ada@example.com", "name": "Ada",
+                "last_seen_at": 1_795_435_200}},
+            {"action": "upsert_company", "company": {"company_id": "c1", "name": "Engines"}},
+            {"action": "attach_company", "identity": identity, "company_id": "c1"},
+        ])
+    );
+    let warnings = result["warnings"].as_array().expect("warnings");
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(
+        warnings[0]
+            .as_str()
+            .is_some_and(|line| line.contains("birthday"))
+    );
+}
+
+#[tokio::test]
+async fn it_takes_one_event_an_array_and_a_batch() {
+    let world = World::new(&[]).await;
+    let page = json!({"type": "page", "userId": "u1"});
+    for (body, expected) in [
+        (identify(), &["would_deliver"][..]),
+        (json!([identify(), page]), &["would_deliver", "would_skip"]),
+        (
+            json!({"batch": [page, identify()]}),
+            &["would_skip", "would_deliver"],
+        ),
+        (
+            json!({"batch": [identify()], "integrations": {"All": false}}),
+            &["would_skip"],
+        ),
+        (json!([]), &[]),
+    ] {
+        assert_eq!(statuses(&results(&world, &body).await), expected, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn what_would_not_be_sent_has_a_reason_and_no_actions() {
+    let world = World::new(&[]).await;
+    let mut large = identify();
+    large["filler"] = "x".repeat(33 * 1024).into();
+    let body = json!([{"type": "page"}, {"type": "teleport"}, {"userId": "u1"}, 7, large]);
+    let results = results(&world, &body).await;
+    let expected = [
+        "would_skip",
+        "would_reject",
+        "would_reject",
+        "would_reject",
+        "would_reject",
+    ];
+    assert_eq!(statuses(&results), expected);
+    for result in results {
+        assert!(
+            result["reason"]
+                .as_str()
+                .is_some_and(|reason| !reason.is_empty())
+        );
+        assert_eq!(result["actions"], json!([]));
+        assert_eq!(result["warnings"], json!([]));
+    }
+}
+
+#[tokio::test]
+async fn it_shows_what_the_settings_change() {
+    let event = json!({"type": "track", "event": "e", "userId": "u1",
+        "properties": {"a": {"b": 1}}});
+    for (nested, metadata) in [
+        ("drop", Value::Null),
+        ("flatten", json!({"a_b": 1})),
+        ("stringify", json!({"a": "{\"b\":1}"})),
+    ] {
+        let world = World::new(&[("NESTED", nested)]).await;
+        let results = results(&world, &event).await;
+        let action = &results[0]["actions"][0];
+        assert_eq!(action["action"], "create_event");
+        assert_eq!(action["event"]["metadata"], metadata, "{nested}");
+    }
+}
+
+#[tokio::test]
+async fn it_needs_a_key_which_may_stand_in_the_body() {
+    let world = World::new(&[]).await;
+    let mut event = identify();
+    let call = |body: &Value| Call::post("/v1/preview").without_key().json(body);
+    for body in [event.clone(), json!([event]), json!({"batch": [event]})] {
+        call(&body)
+            .send(&world)
+            .await
+            .assert_error(401, "unauthorized");
+    }
+    event["writeKey"] = WRITE_KEY.into();
+    let batch = json!({"batch": [identify()], "writeKey": WRITE_KEY});
+    for body in [event.clone(), json!([event]), batch] {
+        let answer = call(&body).send(&world).await;
+        assert_eq!(answer.status, 200, "{body}");
+        assert!(!answer.body.to_string().contains(WRITE_KEY));
+    }
+}

@@ -1,0 +1,281 @@
+//! What is queued, how its messages look, and what happens when it can't be.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use intercom_simulator::Fault;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::http::Call;
+use crate::support::{Sent, WRITE_KEY, World};
+
+fn identify(user_id: &str) -> Value {
+    json!({"type": "identify", "messageId": format!("m-{user_id}"), "userId": user_id})
+}
+
+fn batch(events: &[Value]) -> Call {
+    Call::post("/v1/batch").json(&json!({"batch": events}))
+}
+
+impl World {
+    /// The only message of the retry queue.
+    #[track_caller]
+    fn only_queued(&self) -> Sent {
+        let aws = self.aws();
+        assert_eq!(aws.retry.len(), 1, "{:?}", aws.retry);
+        aws.retry[0].clone()
+    }
+}
+
+#[tokio::test]
+async fn a_queued_event_is_kept_unmapped_in_our_envelope() {
+    let world = World::new(&[("DELIVERY_MODE", "queue")]).await;
+    let event = json!({"type": "track", "messageId": "m1", "userId": "u1", "event": "Bought",
+        "properties": {"Zebra": 1.50, "apple": [true, null, "ü"]}, "anything": {"else": 1}});
+    let before = Utc::now();
+    Call::post("/v1/track")
+        .json(&event)
+        .send(&world)
+        .await
+        .assert_success();
+    let queued = world.only_queued();
+    let keys: Vec<&String> = queued.body.as_object().expect("an object").keys().collect();
+    assert_eq!(keys, ["v", "source", "receivedAt", "event"]);
+    assert_eq!(queued.body["v"], 1);
+    assert_eq!(queued.body["source"], "api");
+    let received_at = queued.body["receivedAt"].as_str().expect("text");
+    let received_at = DateTime::parse_from_rfc3339(received_at).expect("RFC 3339");
+    assert!(received_at >= before && received_at <= Utc::now());
+    assert_eq!(
+        queued.event().to_string(),
+        event.to_string(),
+        "the order of keys too"
+    );
+    assert_eq!((&*queued.group_id, &*queued.deduplication_id), ("u1", "m1"));
+    assert!(queued.attributes.is_null(), "{}", queued.attributes);
+}
+
+#[tokio::test]
+async fn the_write_key_never_gets_into_a_queue() {
+    let world = World::new(&[("DELIVERY_MODE", "queue")]).await;
+    let mut event = identify("u1");
+    event["writeKey"] = WRITE_KEY.into();
+    let in_batch = json!({"batch": [&event], "writeKey": WRITE_KEY});
+    Call::post("/v1/i")
+        .json(&event)
+        .without_key()
+        .send(&world)
+        .await
+        .assert_success();
+    Call::post("/v1/b")
+        .json(&in_batch)
+        .without_key()
+        .send(&world)
+        .await
+        .assert_success();
+    let bodies: Vec<String> = world
+        .aws()
+        .retry
+        .iter()
+        .map(|sent| sent.body.to_string())
+        .collect();
+    assert_eq!(bodies.len(), 2);
+    assert!(!bodies.concat().contains(WRITE_KEY), "{bodies:?}");
+}
+
+#[tokio::test]
+async fn a_message_is_grouped_by_its_user_and_deduplicated_by_its_message_id() {
+    let track = |fields: Value| {
+        let mut event = json!({"type": "track", "event": "e"});
+        event
+            .as_object_mut()
+            .expect("an object")
+            .extend(fields.as_object().cloned().expect("too"));
+        event
+    };
+    let sha256 = |text: &str| hex::encode(Sha256::digest(text));
+    let bare = track(json!({"userId": "u"}));
+    let email = json!({"email": "a@example.com"});
+    for (event, group, id) in [
+        (
+            track(json!({"messageId": "m", "userId": "u", "anonymousId": "a"})),
+            "u",
+            "m",
+        ),
+        (track(json!({"messageId": "m", "userId": 42})), "42", "m"),
+        (
+            track(json!({"messageId": "m", "anonymousId": "a", "properties": email})),
+            "a@example.com",
+            "m",
+        ),
+        (
+            track(json!({"messageId": "m", "anonymousId": "a"})),
+            "a",
+            "m",
+        ),
+        (bare.clone(), "u", &*sha256(&bare.to_string())),
+        (
+            track(json!({"messageId": "two words", "userId": "ü"})),
+            &*sha256("ü"),
+            &*sha256("two words"),
+        ),
+    ] {
+        let world = World::new(&[("DELIVERY_MODE", "queue"), ("ANONYMOUS", "lead")]).await;
+        Call::post("/v1/track")
+            .json(&event)
+            .send(&world)
+            .await
+            .assert_success();
+        let queued = world.only_queued();
+        assert_eq!(
+            (&*queued.group_id, &*queued.deduplication_id),
+            (group, id),
+            "{event}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_event_without_any_user_is_grouped_by_its_message_id() {
+    let world = World::new(&[]).await;
+    let event = json!({"type": "teleport", "messageId": "m1"});
+    batch(&[event]).send(&world).await.assert_success();
+    let aws = world.aws();
+    let rejected = &aws.dead_letter[0];
+    assert_eq!(
+        (&*rejected.group_id, &*rejected.deduplication_id),
+        ("m1", "m1")
+    );
+}
+
+#[tokio::test]
+async fn what_intercom_refuses_is_recorded_with_its_answer() {
+    let world = World::new(&[]).await;
+    let refused = Fault::status(422)
+        .code("parameter_invalid")
+        .on("POST", "/contacts");
+    world.intercom.add_fault(refused);
+    batch(&[identify("u1")]).send(&world).await.assert_success();
+    let aws = world.aws();
+    let record = &aws.dead_letter[0];
+    assert_eq!(record.body["v"], 1);
+    assert_eq!(record.event(), &identify("u1"));
+    assert_eq!(record.attribute("status"), Some("422"));
+    let reason = record.attribute("reason").expect("a reason");
+    assert!(reason.contains("parameter_invalid"), "{reason}");
+    assert!(
+        record
+            .attribute("requestId")
+            .is_some_and(|id| !id.is_empty())
+    );
+    assert!(aws.retry.is_empty());
+}
+
+#[tokio::test]
+async fn in_queue_mode_intercom_is_not_called_and_order_is_kept() {
+    let world = World::new(&[("DELIVERY_MODE", "queue")]).await;
+    let events: Vec<Value> = (0..25)
+        .map(|n| json!({"type": "track", "messageId": n.to_string(), "userId": "u1", "event": "e"}))
+        .collect();
+    let page = json!({"type": "page", "userId": "u1"});
+    let unknown = json!({"type": "teleport", "userId": "u1"});
+    batch(&[&events[..], &[page, unknown]].concat())
+        .send(&world)
+        .await
+        .assert_success();
+    assert!(world.intercom.requests().is_empty());
+    let aws = world.aws();
+    let order: Vec<&str> = aws
+        .retry
+        .iter()
+        .map(|sent| &*sent.deduplication_id)
+        .collect();
+    let expected: Vec<String> = (0..25).map(|n| n.to_string()).collect();
+    assert_eq!(order, expected);
+    assert_eq!(aws.dead_letter.len(), 1, "only the unknown type");
+}
+
+#[tokio::test]
+async fn what_fails_for_now_is_queued_and_the_rest_delivered() {
+    let world = World::new(&[]).await;
+    world
+        .intercom
+        .add_fault(Fault::status(503).body_contains("u2"));
+    batch(&[identify("u1"), identify("u2"), identify("u3")])
+        .send(&world)
+        .await
+        .assert_success();
+    assert_eq!(world.intercom.state().contacts.len(), 2);
+    assert_eq!(world.only_queued().event(), &identify("u2"));
+}
+
+#[tokio::test]
+async fn the_sender_keeps_what_can_be_neither_delivered_nor_queued() {
+    let world = World::new(&[]).await;
+    world.intercom.add_fault(Fault::status(503));
+    world.aws().sqs_fails = true;
+    let answer = batch(&[identify("u1")]).send(&world).await;
+    answer.assert_error(503, "unavailable");
+    let wait: u32 = answer
+        .header("Retry-After")
+        .expect("it")
+        .parse()
+        .expect("seconds");
+    assert!(wait > 0);
+}
+
+#[tokio::test]
+async fn the_sender_keeps_what_cannot_be_recorded() {
+    let world = World::new(&[]).await;
+    world.aws().sqs_fails = true;
+    let unknown = json!({"type": "teleport", "userId": "u1"});
+    let answer = batch(&[identify("u1"), unknown]).send(&world).await;
+    answer.assert_error(503, "unavailable");
+    batch(&[identify("u1")]).send(&world).await.assert_success();
+}
+
+#[tokio::test]
+async fn after_the_budget_the_rest_is_queued_in_order() {
+    let world = World::new(&[("INLINE_BUDGET_MS", "200")]).await;
+    world
+        .intercom
+        .add_fault(Fault::hang(20.0).body_contains("u1"));
+    let event = json!({"type": "track", "messageId": "m2", "userId": "u1", "event": "e"});
+    let started = Instant::now();
+    batch(&[identify("u1"), event, identify("u2")])
+        .send(&world)
+        .await
+        .assert_success();
+    assert!(started.elapsed() < Duration::from_secs(2));
+    let aws = world.aws();
+    let queued: Vec<&str> = aws
+        .retry
+        .iter()
+        .map(|sent| &*sent.deduplication_id)
+        .collect();
+    assert_eq!(queued, ["m-u1", "m2"]);
+    assert_eq!(
+        world.intercom.state().contacts.len(),
+        1,
+        "another user isn't held up"
+    );
+}
+
+#[tokio::test]
+async fn a_hanging_intercom_is_answered_for_within_five_seconds() {
+    let world = World::new(&[]).await;
+    world.intercom.add_fault(Fault::hang(20.0));
+    let started = Instant::now();
+    Call::post("/v1/i")
+        .json(&identify("u1"))
+        .send(&world)
+        .await
+        .assert_success();
+    assert!(
+        started.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        started.elapsed()
+    );
+    assert_eq!(world.only_queued().event(), &identify("u1"));
+}
