@@ -27,7 +27,11 @@ fn main() {
             let body = body(include_str!("../events/rest-identify.json"));
             let settings = Settings::default();
             for _ in 0..times {
-                black_box(from_bytes_to_bodies(black_box(&body), Kind::Identify, &settings));
+                black_box(from_bytes_to_bodies(
+                    black_box(&body),
+                    Kind::Identify,
+                    &settings,
+                ));
             }
         }
         None => divan::main(),
@@ -37,19 +41,31 @@ fn main() {
 /// An identify with a company and 20 traits.
 #[divan::bench]
 fn identify(bencher: Bencher) {
-    measure(bencher, include_str!("../events/rest-identify.json"), Kind::Identify);
+    measure(
+        bencher,
+        include_str!("../events/rest-identify.json"),
+        Kind::Identify,
+    );
 }
 
 /// A track with revenue.
 #[divan::bench]
 fn track(bencher: Bencher) {
-    measure(bencher, include_str!("../events/rest-track.json"), Kind::Track);
+    measure(
+        bencher,
+        include_str!("../events/rest-track.json"),
+        Kind::Track,
+    );
 }
 
 /// A group with a user.
 #[divan::bench]
 fn group(bencher: Bencher) {
-    measure(bencher, include_str!("../events/rest-group.json"), Kind::Group);
+    measure(
+        bencher,
+        include_str!("../events/rest-group.json"),
+        Kind::Group,
+    );
 }
 
 fn measure(bencher: Bencher, payload: &str, kind: Kind) {

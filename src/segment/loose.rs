@@ -6,15 +6,23 @@ use super::{Object, Value};
 ///
 /// Rule: `mapping.md`, "Loose keys".
 pub fn is_loosely(key: &str, canonical: &str) -> bool {
-    // Nearly every key is ASCII, and each is compared with all the names that the mapping knows.
-    if !key.is_ascii() {
-        return significant(key).eq(canonical.chars());
+    // Each key is compared with all the names that the mapping knows, so this returns at the
+    // first letter that differs.
+    let mut expected = canonical.bytes();
+    for byte in key.bytes() {
+        if is_significant(byte) {
+            if expected.next() != Some(byte.to_ascii_lowercase()) {
+                return false;
+            }
+        } else if !byte.is_ascii() {
+            return significant(key).eq(canonical.chars());
+        }
     }
-    let significant = key
-        .bytes()
-        .filter(|byte| byte.is_ascii_alphanumeric() || *byte == b'.')
-        .map(|byte| byte.to_ascii_lowercase());
-    key.len() >= canonical.len() && significant.eq(canonical.bytes())
+    expected.next().is_none()
+}
+
+fn is_significant(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'.'
 }
 
 /// Whether two keys, as sent or as somebody wrote them into a setting, are one.
