@@ -7,12 +7,16 @@ import shutil
 import sys
 import textwrap
 import threading
+from urllib.parse import urlsplit
 
+import containers
 from changes import changes
-from stack import Stack
-from tools import ROOT, Failure
+from stack import LOGS, Stack
+from tools import ROOT, SAM, Failure
 
 DELIVERY_SECONDS = 10
+# For `sam local invoke` (samconfig.toml), as long as the stack is up.
+FUNCTION_ENVIRONMENT = LOGS / "env.json"
 
 
 def main():
@@ -34,15 +38,32 @@ def run(once):
     with Stack(port_from_environment(), parameters, access_token=token) as stack:
         print_table([(sample["title"], outcome(stack, sample)) for sample in samples], stack)
         if not once:
-            print_endpoint(stack)
-            wait_for_ctrl_c()
+            stay_up(stack)
 
 
-def wait_for_ctrl_c():
+def stay_up(stack):
+    for_containers = stack.simulator and open_to_containers(stack)
+    print_endpoint(stack, for_containers)
     try:
         threading.Event().wait()
     except KeyboardInterrupt:
         print()
+    finally:
+        FUNCTION_ENVIRONMENT.unlink(missing_ok=True)
+
+
+def open_to_containers(stack):
+    """Lets `sam local invoke` use the stack; False when Docker isn't running."""
+    address = containers.bridge_address()
+    if not address:
+        return False
+    variables = stack.function_environment()
+    for name in ("AWS_ENDPOINT_URL", "INTERCOM_BASE_URL"):
+        url = urlsplit(variables[name])
+        containers.Forwarder(address, url.port)
+        variables[name] = url._replace(netloc=f"{address}:{url.port}").geturl()
+    FUNCTION_ENVIRONMENT.write_text(json.dumps({"Function": variables}, indent=2))
+    return True
 
 
 def port_from_environment():
@@ -76,8 +97,8 @@ def print_table(rows, stack):
             print(f"{title if index == 0 else '':<{left}}  {line}")
 
 
-def print_endpoint(stack):
-    event = json.dumps({"userId": "user-3", "event": "Tried It", "properties": {"revenue": 9.5}})
+def print_endpoint(stack, for_containers):
+    event = json.dumps({"userId": "user-1", "event": "Tried It", "properties": {"revenue": 9.5}})
     print(f"""
 Endpoint   {stack.endpoint}
 Write key  {stack.write_key}""")
@@ -87,8 +108,10 @@ Write key  {stack.write_key}""")
 curl -u {stack.write_key}: -H 'content-type: application/json' \\
   -d '{event}' \\
   {stack.endpoint}/v1/track
-
-Ctrl-C ends all of it.""", flush=True)
+""")
+    if for_containers:
+        print(f"{SAM.relative_to(ROOT)}/sam local invoke -e events/rest-identify.json\n")
+    print("Ctrl-C ends all of it.", flush=True)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,10 @@ STACK_NAME = "segment-intercom"
 REGION = "us-east-1"
 LOGS = ROOT / "target" / "local"
 ARCHITECTURE = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+# The keys in the files of events/.
+SAMPLE_KEYS = {
+    "api_secret": "local-api-secret", "webhook_secret": "local-webhook-secret", "write_keys": ["local-write-key"],
+}
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_DEFAULT_REGION": REGION}
 
 
@@ -58,19 +62,15 @@ class Stack:
     """A context manager: up inside of `with`, without a trace after it.
 
     `parameters` are parameters of template.yaml. With an `access_token` the stack talks to that
-    real workspace, and `simulator` is None.
+    real workspace, `simulator` is None, and nobody can guess the keys.
     """
 
-    def __init__(self, port=None, parameters=None, access_token=None, write_key=None):
+    def __init__(self, port=None, parameters=None, access_token=None):
         self.port = port
         self.parameters = dict(parameters or {})
         self.access_token = access_token
-        self.secret = {
-            "access_token": access_token or simulator.TOKEN,
-            "api_secret": secrets.token_hex(16),
-            "webhook_secret": secrets.token_hex(16),
-            "write_keys": [write_key or secrets.token_hex(16)],
-        }
+        keys = random_keys() if access_token else SAMPLE_KEYS
+        self.secret = {"access_token": access_token or simulator.TOKEN, **keys}
         self.write_key = self.secret["write_keys"][0]
         self.simulator = None
         self.emulator_url = None
@@ -113,7 +113,8 @@ class Stack:
             raise SystemExit(128 + number)
 
         self._handlers = {
-            signal.SIGINT: signal.getsignal(signal.SIGINT),
+            # A shell's background jobs ignore it.
+            signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
             signal.SIGTERM: signal.signal(signal.SIGTERM, end),
             signal.SIGHUP: signal.signal(signal.SIGHUP, end),
         }
@@ -222,6 +223,11 @@ class Stack:
         headers = {"content-type": "application/json", "x-signature": signature}
         return self.request("POST", self.endpoint + path, body, headers)
 
+    def function_environment(self):
+        """The function's variables, with the one that leads its AWS calls to the emulator."""
+        configuration = self.aws("lambda").get_function_configuration(FunctionName=self.outputs["FunctionName"])
+        return {**configuration["Environment"]["Variables"], "AWS_ENDPOINT_URL": self.emulator_url}
+
     def invoke(self, payload):
         """Invokes the function directly; gives its answer and the error's type, if it failed."""
         answer = self.aws("lambda").invoke(
@@ -290,6 +296,14 @@ class Stack:
             "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible",
             "ApproximateNumberOfMessagesDelayed"])["Attributes"]
         return sum(int(count) for count in counts.values())
+
+
+def random_keys():
+    """Keys of the entry points, for a secret."""
+    return {
+        "api_secret": secrets.token_hex(16), "webhook_secret": secrets.token_hex(16),
+        "write_keys": [secrets.token_hex(16)],
+    }
 
 
 def choose_port(wanted):

@@ -9,7 +9,7 @@ mod step;
 mod user;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use futures_util::stream::{self, StreamExt};
@@ -17,11 +17,14 @@ use futures_util::stream::{self, StreamExt};
 pub use outcome::{Failure, Outcome, Undelivered};
 
 use crate::intercom::Intercom;
-use crate::mapping::Action;
+use crate::mapping::{Action, Identity};
 use known::Known;
 
 /// Users delivered side by side. More would not help: Intercom's rate limit comes first.
 const USERS_AT_ONCE: usize = 16;
+
+/// Share of the time that looking users up together may take: it only saves calls.
+const LOOK_UP_SHARE: u32 = 3;
 
 /// The settings of delivery (`contract.md`, "Environment").
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,6 +86,8 @@ pub struct Delivery {
     intercom: Intercom,
     settings: Settings,
     known: Known,
+    /// Held while custom attributes are created.
+    attribute_creation: tokio::sync::Mutex<()>,
 }
 
 impl Delivery {
@@ -92,6 +97,7 @@ impl Delivery {
             intercom,
             settings,
             known: Known::default(),
+            attribute_creation: tokio::sync::Mutex::default(),
         }
     }
 
@@ -101,6 +107,10 @@ impl Delivery {
     /// ones of that user are not tried. An event that only waits for its user steps aside and is
     /// tried again when one of them made the contact.
     pub async fn deliver(&self, jobs: &[Job<'_>], deadline: Instant) -> Vec<Outcome> {
+        let now = Instant::now();
+        let look_up_until = now + deadline.saturating_duration_since(now) / LOOK_UP_SHARE;
+        self.look_up_together(&users_to_find(jobs), look_up_until)
+            .await;
         let users = by_user(jobs);
         let mut outcomes: Vec<Outcome> = vec![Err(Undelivered::NotTried); jobs.len()];
         let mut delivered = stream::iter(users)
@@ -113,6 +123,22 @@ impl Delivery {
         }
         outcomes
     }
+}
+
+/// The external_ids of all users whose contact is needed, each once.
+fn users_to_find<'j>(jobs: &'j [Job<'_>]) -> Vec<&'j str> {
+    let actions = jobs.iter().flat_map(|job| &job.actions);
+    let ids = actions.filter_map(|action| match action {
+        Action::UpsertContact { identity, .. }
+        | Action::DeleteContact { identity }
+        | Action::MergeContact { into: identity, .. } => match identity {
+            Identity::ExternalId(id) => Some(&**id),
+            _ => None,
+        },
+        _ => None,
+    });
+    let mut seen = HashSet::new();
+    ids.filter(|id| seen.insert(*id)).collect()
 }
 
 /// The indexes of each user's jobs, in order; users in the order of their first job.

@@ -10,7 +10,7 @@ use reqwest::{Method, StatusCode, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use rate_limit::RateLimit;
+pub use rate_limit::{Admission, RateLimit};
 pub use refusal::{Refusal, Verdict};
 
 use crate::secret::{Secret, SecretError, Secrets};
@@ -156,12 +156,8 @@ impl Intercom {
         secret: &Secret,
         deadline: Instant,
     ) -> Result<Answer, CallError> {
-        let now = Instant::now();
-        if let Some(wait) = self.limit(|limit| limit.closed_for(now)) {
-            let reason = "Intercom's rate limit is used up";
-            return Err(retry_later(reason.to_owned(), Some(wait)));
-        }
-        let left = deadline.saturating_duration_since(now);
+        self.wait_for_admission(deadline).await?;
+        let left = deadline.saturating_duration_since(Instant::now());
         if left < SHORTEST_CALL {
             return Err(retry_later(
                 "no time left in this invocation".to_owned(),
@@ -194,6 +190,26 @@ impl Intercom {
             headers,
             body: body.to_vec(),
         })
+    }
+
+    /// Waits until the rate limit has room for a call.
+    async fn wait_for_admission(&self, deadline: Instant) -> Result<(), CallError> {
+        let now = Instant::now();
+        let left = deadline.saturating_duration_since(now);
+        let wait = match self.limit(|limit| limit.admit(now)) {
+            Admission::After(wait) if wait.is_zero() => return Ok(()),
+            Admission::After(wait) if wait < left => {
+                tokio::time::sleep(wait).await;
+                return Ok(());
+            }
+            Admission::After(wait) | Admission::Closed(wait) => wait,
+        };
+        Err(CallError::RetryLater(RetryLater {
+            reason: "Intercom's rate limit is used up".to_owned(),
+            status: Some(StatusCode::TOO_MANY_REQUESTS.as_u16()),
+            request_id: None,
+            after: Some(wait),
+        }))
     }
 
     fn limit<T>(&self, read: impl FnOnce(&mut RateLimit) -> T) -> T {

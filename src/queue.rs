@@ -104,6 +104,21 @@ impl Message {
         }
     }
 
+    /// Its body.
+    pub fn body(&self) -> &str {
+        &self.body
+    }
+
+    /// The group within which SQS keeps the order.
+    pub fn group_id(&self) -> &str {
+        &self.group_id
+    }
+
+    /// The id of which SQS takes a second one for a duplicate.
+    pub fn deduplication_id(&self) -> &str {
+        &self.deduplication_id
+    }
+
     /// With another deduplication id, so that the queue takes an event again that it has seen.
     #[must_use]
     pub fn with_deduplication_id(mut self, id: &str) -> Self {
@@ -387,6 +402,21 @@ mod tests {
         assert_eq!(envelope.event, event);
         assert!(read_body("{}").is_err());
         assert!(read_body(&message.body.replace("\"v\":1", "\"v\":2")).is_err());
+    }
+
+    #[test]
+    fn what_the_door_takes_reads_back() {
+        let received_at = "2026-11-23T12:00:00Z".parse().expect("a date");
+        let deep = format!("{}1{}", "[".repeat(126), "]".repeat(126));
+        for value in [&*deep, "1.00000000000000011e-5", "8.988465674311579e307"] {
+            let json = format!(r#"{{"type":"track","userId":"u","x":{value}}}"#);
+            let raw: &serde_json::value::RawValue = serde_json::from_str(&json).expect("JSON");
+            let entry = crate::intake::Entry::parse(raw);
+            let event = entry.event.expect("the door takes it");
+            let message = Message::new(Source::Api, received_at, &event);
+            let envelope = read_body(&message.body).expect("our own body");
+            assert_eq!(envelope.event.as_value(), event.as_value());
+        }
     }
 
     #[test]

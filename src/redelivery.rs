@@ -117,9 +117,10 @@ impl Redelivery {
                 Fate::DeadLetter(given_up(failure, self.schedule.give_up_after))
             }
             Undelivered::Retry { failure, after } => {
-                let delay = self
-                    .schedule
-                    .delay(record.attempt(), after, fastrand::f64());
+                // A used-up rate limit says itself when to come back; it is no failed try.
+                let is_rate_limit = failure.status == Some(429);
+                let attempt = if is_rate_limit { 1 } else { record.attempt() };
+                let delay = self.schedule.delay(attempt, after, fastrand::f64());
                 Fate::Hide(failure, delay)
             }
             // It becomes visible with the one that it waits for, so that SQS keeps their order.

@@ -1,5 +1,7 @@
 //! Custom attributes that the workspace lacks: created or left out, never the end of a write.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::time::Instant;
 
 use reqwest::Method;
@@ -18,13 +20,20 @@ pub(super) trait WithAttributes<'e>: Clone + Serialize {
     const MODEL: &'static str;
 
     /// Its custom attributes.
-    fn attributes(&mut self) -> &mut Attributes<'e>;
+    fn attributes(&self) -> &Attributes<'e>;
+
+    /// Its custom attributes, to change them.
+    fn attributes_mut(&mut self) -> &mut Attributes<'e>;
 }
 
 impl<'e> WithAttributes<'e> for Contact<'e> {
     const MODEL: &'static str = "contact";
 
-    fn attributes(&mut self) -> &mut Attributes<'e> {
+    fn attributes(&self) -> &Attributes<'e> {
+        &self.custom_attributes
+    }
+
+    fn attributes_mut(&mut self) -> &mut Attributes<'e> {
         &mut self.custom_attributes
     }
 }
@@ -32,7 +41,11 @@ impl<'e> WithAttributes<'e> for Contact<'e> {
 impl<'e> WithAttributes<'e> for Company<'e> {
     const MODEL: &'static str = "company";
 
-    fn attributes(&mut self) -> &mut Attributes<'e> {
+    fn attributes(&self) -> &Attributes<'e> {
+        &self.custom_attributes
+    }
+
+    fn attributes_mut(&mut self) -> &mut Attributes<'e> {
         &mut self.custom_attributes
     }
 }
@@ -64,15 +77,14 @@ impl Delivery {
         body: &impl WithAttributes<'e>,
         deadline: Instant,
     ) -> Result<T, CallError> {
-        let refusal = match self
-            .intercom
-            .send(method.clone(), path, body, deadline)
-            .await
-        {
+        let mut body = Cow::Borrowed(body);
+        self.leave_out_unusable(&mut body);
+        let written = self.intercom.send(method.clone(), path, &*body, deadline);
+        let refusal = match written.await {
             Err(CallError::Refused(refusal)) if refusal.custom_attribute().is_some() => refusal,
             written => return written,
         };
-        let mut body = body.clone();
+        let mut body = body.into_owned();
         self.make_fit(&mut body, &refusal, deadline).await?;
         loop {
             match self
@@ -89,6 +101,23 @@ impl Delivery {
         }
     }
 
+    /// Leaves out what lately could not be had, so as not to be refused for it again.
+    fn leave_out_unusable<'e, B: WithAttributes<'e>>(&self, body: &mut Cow<'_, B>) {
+        let names = body.attributes().iter().map(|(name, _)| name);
+        let is_unusable = |name: &&str| {
+            let key = attribute_key(B::MODEL, name);
+            self.known.unusable_attributes.get(&key).is_some()
+        };
+        let unusable: Vec<String> = names.filter(is_unusable).map(str::to_owned).collect();
+        for name in unusable {
+            body.to_mut().attributes_mut().remove(&name);
+            tracing::warn!(
+                name,
+                "a custom attribute was left out: Intercom lately refused it"
+            );
+        }
+    }
+
     /// Creates or leaves out every custom attribute of `body` that the workspace lacks.
     async fn make_fit<'e, B: WithAttributes<'e>>(
         &self,
@@ -96,18 +125,15 @@ impl Delivery {
         refusal: &Refusal,
         deadline: Instant,
     ) -> Result<(), CallError> {
-        let path = format!("/data_attributes?model={}", B::MODEL);
-        let known: DataAttributes = self.intercom.get(&path, deadline).await?;
-        let is_known = |name: &str| {
-            let mut known = known.data.iter();
-            known.any(|attribute| attribute.name == name && !attribute.archived)
-        };
-        let lacking: Vec<(String, &'static str)> = body
-            .attributes()
-            .iter()
-            .filter(|(name, _)| !is_known(name))
+        // One write at a time: the others then find what it created.
+        let _turn = self.attribute_creation.lock().await;
+        let known = self.attribute_names(B::MODEL, deadline).await?;
+        let lacking = body.attributes().iter();
+        let lacking: Vec<(String, &'static str)> = lacking
+            .filter(|(name, _)| !known.contains(*name))
             .map(|(name, value)| (name.to_owned(), data_type(name, value)))
             .collect();
+        let mut refused = Vec::new();
         for (name, data_type) in lacking {
             let created = match self.settings.unknown_attributes {
                 UnknownAttributes::Create => {
@@ -117,10 +143,37 @@ impl Delivery {
                 UnknownAttributes::Drop => Err(refusal.clone()),
             };
             if let Err(refusal) = created {
+                refused.push((name, refusal));
+            }
+        }
+        if refused.is_empty() {
+            return Ok(());
+        }
+        // Another instance may have created it in between.
+        let known = self.attribute_names(B::MODEL, deadline).await?;
+        for (name, refusal) in refused {
+            if !known.contains(&name) {
                 leave_out(body, &name, &refusal);
+                let key = attribute_key(B::MODEL, &name);
+                self.known.unusable_attributes.put(&key, ());
             }
         }
         Ok(())
+    }
+
+    /// The names of the custom attributes that the workspace has.
+    async fn attribute_names(
+        &self,
+        model: &str,
+        deadline: Instant,
+    ) -> Result<HashSet<String>, CallError> {
+        let path = format!("/data_attributes?model={model}");
+        let known: DataAttributes = self.intercom.get(&path, deadline).await?;
+        let usable = known
+            .data
+            .into_iter()
+            .filter(|attribute| !attribute.archived);
+        Ok(usable.map(|attribute| attribute.name).collect())
     }
 
     /// Creates a data attribute; gives back Intercom's refusal where it won't have it.
@@ -159,11 +212,15 @@ impl Delivery {
 
 /// Takes an attribute out of the body, with a line in the log; says whether it was there.
 fn leave_out<'e>(body: &mut impl WithAttributes<'e>, name: &str, refusal: &Refusal) -> bool {
-    let was_there = body.attributes().remove(name);
+    let was_there = body.attributes_mut().remove(name);
     if was_there {
         tracing::warn!(name, %refusal, "a custom attribute was left out, the rest is delivered");
     }
     was_there
+}
+
+fn attribute_key(model: &str, name: &str) -> String {
+    format!("{model} {name}")
 }
 
 /// Intercom's data type for a value (`facts/intercom.md`, "Data attributes").

@@ -1,5 +1,6 @@
 //! Companies and who belongs to them.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Instant;
 
 use reqwest::Method;
@@ -26,16 +27,25 @@ struct FoundOneOrList {
 }
 
 impl Delivery {
-    /// Creates or updates the company. Repeating it is safe: company_id is the key.
+    /// Creates or updates the company, unless the same was just sent. Repeating it is safe:
+    /// company_id is the key.
     pub(super) async fn upsert_company(&self, company: &Company<'_>, deadline: Instant) -> Outcome {
+        let content = hash_of(company);
+        let known = &self.known;
+        let is_known = known.companies.get(&company.company_id).is_some();
+        if is_known && known.company_content.get(&company.company_id) == Some(content) {
+            return Ok(());
+        }
         let found: Found = self
             .write_with_attributes(Method::POST, "/companies", company, deadline)
             .await?;
-        self.known.companies.put(&company.company_id, &found.id);
+        known.companies.put(&company.company_id, found.id);
+        known.company_content.put(&company.company_id, content);
         Ok(())
     }
 
-    /// Puts the contact into the company. Repeating it is safe: it answers the same again.
+    /// Puts the contact into the company, unless it is known to be there. Repeating it is safe:
+    /// it answers the same again.
     pub(super) async fn attach_company(
         &self,
         identity: &Identity<'_>,
@@ -46,25 +56,33 @@ impl Delivery {
             failure: Failure::new(format!("the {what} is gone before they could be joined")),
             after: None,
         };
-        let contact = self.contact_id(identity, deadline).await?;
-        let contact = contact.ok_or_else(|| gone("contact"))?;
+        let contact = self.contact(identity, deadline).await?;
+        let mut contact = contact.ok_or_else(|| gone("contact"))?;
         let company = self.company(company_id, deadline).await?;
         let company = company.ok_or_else(|| gone("company"))?;
-        let path = format!("/contacts/{}/companies", segment(&contact));
+        if contact.companies.contains(&company) {
+            return Ok(());
+        }
+        let path = format!("/contacts/{}/companies", segment(&contact.id));
         let body = json!({"id": company});
         let attached = self
             .intercom
             .change(Method::POST, &path, Some(&body), deadline);
         match attached.await {
             Err(CallError::Refused(refusal)) if refusal.verdict() == Verdict::NotFound => {
-                self.known.companies.forget(company_id);
+                self.forget_company(company_id);
                 self.forget_contact(identity);
                 Err(Undelivered::Retry {
                     failure: (&*refusal).into(),
                     after: None,
                 })
             }
-            attached => Ok(attached?),
+            attached => {
+                attached?;
+                contact.companies.push(company);
+                self.remember(identity, contact);
+                Ok(())
+            }
         }
     }
 
@@ -76,7 +94,7 @@ impl Delivery {
         company_id: &str,
         deadline: Instant,
     ) -> Outcome {
-        let Some(contact) = self.contact_id(identity, deadline).await? else {
+        let Some(mut contact) = self.contact(identity, deadline).await? else {
             return Ok(());
         };
         let Some(company) = self.company(company_id, deadline).await? else {
@@ -84,9 +102,11 @@ impl Delivery {
         };
         let path = format!(
             "/contacts/{}/companies/{}",
-            segment(&contact),
+            segment(&contact.id),
             segment(&company)
         );
+        contact.companies.retain(|known| *known != company);
+        self.remember(identity, contact);
         let detached = self
             .intercom
             .change(Method::DELETE, &path, None::<&()>, deadline);
@@ -116,8 +136,20 @@ impl Delivery {
         let in_list = || found.data.into_iter().next().map(|company| company.id);
         let id = found.id.or_else(in_list);
         if let Some(id) = &id {
-            self.known.companies.put(company_id, id);
+            self.known.companies.put(company_id, id.clone());
         }
         Ok(id)
     }
+
+    fn forget_company(&self, company_id: &str) {
+        self.known.companies.forget(company_id);
+        self.known.company_content.forget(company_id);
+    }
+}
+
+fn hash_of(company: &Company<'_>) -> u64 {
+    let body = serde_json::to_vec(company).expect("bodies always serialise");
+    let mut hasher = DefaultHasher::new();
+    body.hash(&mut hasher);
+    hasher.finish()
 }

@@ -8,6 +8,7 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::known::{KnownContact, Memory};
 use super::{DeleteMode, Delivery, Failure, Outcome, Undelivered};
 use crate::intercom::{CallError, Refusal, Verdict};
 use crate::mapping::{ANONYMOUS_ID, Contact, Identity};
@@ -31,6 +32,19 @@ struct Found {
     external_id: Option<String>,
     email: Option<String>,
     role: Option<String>,
+    last_seen_at: Option<i64>,
+    companies: Option<FoundCompanies>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct FoundCompanies {
+    #[serde(default)]
+    data: Vec<FoundCompany>,
+}
+
+#[derive(Debug, Deserialize)]
+struct FoundCompany {
+    id: String,
 }
 
 #[derive(Deserialize)]
@@ -39,14 +53,23 @@ struct FoundPage {
     data: Vec<Found>,
 }
 
-/// Under which key a contact's id is remembered: ids of different kinds never meet.
-fn memory_key(identity: &Identity<'_>) -> String {
-    match identity {
-        Identity::ExternalId(id) => format!("u {id}"),
-        Identity::Email(email) => format!("e {}", email.to_lowercase()),
-        Identity::AnonymousId(id) => format!("a {id}"),
+impl From<Found> for KnownContact {
+    fn from(found: Found) -> Self {
+        let companies = found.companies.unwrap_or_default().data.into_iter();
+        Self {
+            id: found.id,
+            last_seen_at: found.last_seen_at,
+            companies: companies.map(|company| company.id).collect(),
+        }
     }
 }
+
+/// Most ids that one search takes.
+const SEARCHED_AT_ONCE: usize = 150;
+
+/// A group call doesn't touch the contact when its last_seen_at is at most this much older, in
+/// seconds (`mapping.md`, "group").
+const FRESH_ENOUGH: i64 = 15 * 60;
 
 /// An upsert that finds a contact gone is begun again this often.
 const ATTEMPTS: usize = 3;
@@ -61,10 +84,10 @@ impl Delivery {
         deadline: Instant,
     ) -> Outcome {
         for _ in 0..ATTEMPTS {
-            let written = match self.contact_id(identity, deadline).await? {
-                Some(id) => {
-                    self.update_contact(identity, &id, contact, deadline)
-                        .await?
+            let written = match self.contact(identity, deadline).await? {
+                Some(known) => {
+                    let id = &known.id;
+                    self.update_contact(identity, id, contact, deadline).await?
                 }
                 None => self.create_contact(identity, contact, deadline).await?,
             };
@@ -78,17 +101,64 @@ impl Delivery {
         })
     }
 
-    /// Intercom's id of the contact, from memory or looked up. `None` when there is none.
-    pub(super) async fn contact_id(
+    /// Makes sure that the contact of a group call exists and was seen lately: nothing is sent
+    /// when it is known to.
+    pub(super) async fn touch_contact(
+        &self,
+        identity: &Identity<'_>,
+        contact: &Contact<'_>,
+        deadline: Instant,
+    ) -> Outcome {
+        if let Some(known) = self.recall(identity) {
+            let is_fresh = |seen: i64| {
+                let known = known.last_seen_at;
+                known.is_some_and(|known| seen.saturating_sub(known) < FRESH_ENOUGH)
+            };
+            if contact.last_seen_at.is_none_or(is_fresh) {
+                return Ok(());
+            }
+        }
+        self.upsert_contact(identity, contact, deadline).await
+    }
+
+    /// Looks up all of these users that aren't known in one search for each 150 of them. Those
+    /// it doesn't find (its index lags behind) are looked up one by one when their turn comes.
+    pub(super) async fn look_up_together(&self, external_ids: &[&str], deadline: Instant) {
+        let is_known = |id: &&&str| self.known.contacts.get(&user_key(id)).is_some();
+        let unknown: Vec<&&str> = external_ids.iter().filter(|id| !is_known(id)).collect();
+        for ids in unknown.chunks(SEARCHED_AT_ONCE) {
+            // One alone is found as cheaply by its id, and without the lag.
+            if ids.len() < 2 {
+                return;
+            }
+            let query = json!({"field": "external_id", "operator": "IN", "value": ids});
+            let Ok(found) = self.search(query, deadline).await else {
+                return;
+            };
+            for contact in found {
+                let is_lead = contact.role.as_deref() == Some("lead");
+                if let Some(id) = contact.external_id.clone().filter(|_| !is_lead) {
+                    // The index may not know yet that the contact left a company.
+                    let known = KnownContact {
+                        companies: Vec::new(),
+                        ..contact.into()
+                    };
+                    self.known.contacts.put(&user_key(&id), known);
+                }
+            }
+        }
+    }
+
+    /// The contact, from memory or looked up. `None` when there is none.
+    pub(super) async fn contact(
         &self,
         identity: &Identity<'_>,
         deadline: Instant,
-    ) -> Result<Option<String>, Undelivered> {
-        let key = memory_key(identity);
-        if let Some(id) = self.known.contacts.get(&key) {
-            return Ok(Some(id));
+    ) -> Result<Option<KnownContact>, Undelivered> {
+        if let Some(known) = self.recall(identity) {
+            return Ok(Some(known));
         }
-        let id = match identity {
+        let found = match identity {
             Identity::ExternalId(id) => self.find_by_external_id(id, deadline).await?,
             Identity::Email(email) => {
                 let query =
@@ -96,7 +166,7 @@ impl Delivery {
                 let mut found = self.search(query, deadline).await?;
                 // A user is the better match for an address than a lead.
                 found.sort_by_key(|contact| contact.role.as_deref() != Some("user"));
-                found.into_iter().next().map(|contact| contact.id)
+                found.into_iter().next().map(KnownContact::from)
             }
             Identity::AnonymousId(id) => {
                 let field = format!("custom_attributes.{ANONYMOUS_ID}");
@@ -105,27 +175,30 @@ impl Delivery {
                     {"field": "role", "operator": "=", "value": "lead"},
                 ]});
                 let found = self.search(query, deadline).await?;
-                found.into_iter().next().map(|contact| contact.id)
+                found.into_iter().next().map(KnownContact::from)
             }
         };
-        if let Some(id) = &id {
-            self.known.contacts.put(&key, id);
+        if let Some(found) = &found {
+            self.remember(identity, found.clone());
         }
-        Ok(id)
+        Ok(found)
     }
 
     async fn find_by_external_id(
         &self,
         external_id: &str,
         deadline: Instant,
-    ) -> Result<Option<String>, Undelivered> {
+    ) -> Result<Option<KnownContact>, Undelivered> {
         let path = format!("/contacts/find_by_external_id/{}", segment(external_id));
         match self.intercom.get::<Found>(&path, deadline).await {
-            Ok(found) => Ok(Some(found.id)),
+            Ok(found) => Ok(Some(found.into())),
             Err(CallError::Refused(refusal)) => {
                 match (refusal.verdict(), &refusal.canonical_contact) {
                     (Verdict::NotFound, _) => Ok(None),
-                    (Verdict::Merged, Some(id)) => Ok(Some(id.clone())),
+                    (Verdict::Merged, Some(id)) => Ok(Some(KnownContact {
+                        id: id.clone(),
+                        ..KnownContact::default()
+                    })),
                     _ => Err(Undelivered::Rejected((&*refusal).into())),
                 }
             }
@@ -134,7 +207,7 @@ impl Delivery {
     }
 
     async fn search(&self, query: Value, deadline: Instant) -> Result<Vec<Found>, Undelivered> {
-        let body = json!({"query": query, "pagination": {"per_page": 50}});
+        let body = json!({"query": query, "pagination": {"per_page": SEARCHED_AT_ONCE}});
         let search =
             self.intercom
                 .send::<FoundPage>(Method::POST, "/contacts/search", &body, deadline);
@@ -163,12 +236,12 @@ impl Delivery {
             .await
         {
             Ok(found) => {
-                self.known.contacts.put(&memory_key(identity), &found.id);
+                self.remember(identity, found.into());
                 Ok(true)
             }
             Err(CallError::Refused(refusal)) => match refusal.verdict() {
                 Verdict::NotFound | Verdict::Merged => {
-                    self.known.contacts.forget(&memory_key(identity));
+                    self.forget_contact(identity);
                     Ok(false)
                 }
                 Verdict::Conflict => Err(conflict(&refusal, refusal.conflicting_contact(), None)),
@@ -191,7 +264,7 @@ impl Delivery {
             .await
         {
             Ok(found) => {
-                self.known.contacts.put(&memory_key(identity), &found.id);
+                self.remember(identity, found.into());
                 Ok(true)
             }
             Err(CallError::Refused(refusal)) if refusal.verdict() == Verdict::Conflict => {
@@ -218,7 +291,16 @@ impl Delivery {
             self.change_contact(&path, "unarchive", deadline).await?;
         }
         match self.is_the_meant(identity, &path, refusal, deadline).await {
-            Ok(true) => self.known.contacts.put(&memory_key(identity), id),
+            Ok(true) => {
+                let id = id.to_owned();
+                self.remember(
+                    identity,
+                    KnownContact {
+                        id,
+                        ..KnownContact::default()
+                    },
+                );
+            }
             Ok(false) => {}
             Err(why) => {
                 if refusal.is_about_archived() {
@@ -286,27 +368,27 @@ impl Delivery {
         into: &Identity<'_>,
         deadline: Instant,
     ) -> Outcome {
-        let Some(lead) = self.contact_id(from, deadline).await? else {
+        let Some(lead) = self.contact(from, deadline).await? else {
             return Err(self.no_lead(from, deadline).await?);
         };
-        let mut user = self.contact_id(into, deadline).await?;
+        let mut user = self.contact(into, deadline).await?;
         if user.is_none() {
             let contact = Contact::of(into);
             self.upsert_contact(into, &contact, deadline).await?;
-            user = self.contact_id(into, deadline).await?;
+            user = self.contact(into, deadline).await?;
         }
         let user = user.ok_or_else(|| Undelivered::rejected("the user to merge into is gone"))?;
-        let body = json!({"from": lead, "into": user, "skip_duplicate_validation": true});
+        let body = json!({"from": lead.id, "into": user.id, "skip_duplicate_validation": true});
         let merged = self
             .intercom
             .change(Method::POST, "/contacts/merge", Some(&body), deadline);
-        self.known.contacts.forget(&memory_key(from));
+        self.forget_contact(from);
         match merged.await {
             Ok(()) => Ok(()),
             Err(CallError::Refused(refusal))
                 if matches!(refusal.verdict(), Verdict::NotFound | Verdict::Merged) =>
             {
-                self.known.contacts.forget(&memory_key(into));
+                self.forget_contact(into);
                 Err(Undelivered::Retry {
                     failure: (&*refusal).into(),
                     after: None,
@@ -344,11 +426,11 @@ impl Delivery {
         identity: &Identity<'_>,
         deadline: Instant,
     ) -> Outcome {
-        let Some(id) = self.contact_id(identity, deadline).await? else {
+        let Some(known) = self.contact(identity, deadline).await? else {
             return Ok(());
         };
-        self.known.contacts.forget(&memory_key(identity));
-        let id = segment(&id);
+        self.forget_contact(identity);
+        let id = segment(&known.id);
         let deleted = match self.settings.delete_mode {
             DeleteMode::Delete => {
                 let path = format!("/contacts/{id}");
@@ -369,10 +451,37 @@ impl Delivery {
         }
     }
 
-    /// Forgets a contact's id, after an answer that contradicts it.
-    pub(super) fn forget_contact(&self, identity: &Identity<'_>) {
-        self.known.contacts.forget(&memory_key(identity));
+    /// The contact as it was remembered.
+    fn recall(&self, identity: &Identity<'_>) -> Option<KnownContact> {
+        let (memory, key) = self.place(identity);
+        memory.get(&key)
     }
+
+    /// Remembers a contact as Intercom just showed it.
+    pub(super) fn remember(&self, identity: &Identity<'_>, contact: KnownContact) {
+        let (memory, key) = self.place(identity);
+        memory.put(&key, contact);
+    }
+
+    /// Forgets a contact, after an answer that contradicts what is known.
+    pub(super) fn forget_contact(&self, identity: &Identity<'_>) {
+        let (memory, key) = self.place(identity);
+        memory.forget(&key);
+    }
+
+    /// Where a contact is remembered: ids of different kinds never meet.
+    fn place(&self, identity: &Identity<'_>) -> (&Memory<KnownContact>, String) {
+        let known = &self.known;
+        match identity {
+            Identity::ExternalId(id) => (&known.contacts, user_key(id)),
+            Identity::AnonymousId(id) => (&known.contacts, format!("anonymous {id}")),
+            Identity::Email(email) => (&known.contacts_by_email, email.to_lowercase()),
+        }
+    }
+}
+
+fn user_key(external_id: &str) -> String {
+    format!("user {external_id}")
 }
 
 /// A write that would touch another person's contact.

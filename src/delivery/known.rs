@@ -1,53 +1,92 @@
-//! What this instance learned from Intercom, so as not to ask again. Bounded in size and age.
+//! What this instance learned from Intercom, so as not to ask again. Bounded in size and age,
+//! and forgotten at the first answer that contradicts it.
 
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use lru::LruCache;
 
-/// Entries of each memory: ids of some 40 bytes, so about 2 MB when all are full.
+/// Entries of each memory. A contact takes some 200 bytes, so all memories about 2 MB when full.
 const ENTRIES: NonZeroUsize = NonZeroUsize::new(5_000).expect("not zero");
 
-/// Contacts and companies can change behind our back, so nothing is believed for longer.
+/// Somebody else can change contacts and companies, so nothing is believed for longer.
 const AGE: Duration = Duration::from_mins(10);
 
-/// Texts by text, bounded in number and age.
-#[derive(Debug)]
-pub(super) struct Memory(Mutex<LruCache<String, (String, Instant)>>);
+/// An email address can move to another contact.
+const AGE_OF_EMAILS: Duration = Duration::from_mins(1);
 
-impl Default for Memory {
-    fn default() -> Self {
-        Self(Mutex::new(LruCache::new(ENTRIES)))
-    }
+/// Another instance can have sent other content in between.
+const AGE_OF_CONTENT: Duration = Duration::from_secs(10);
+
+/// Values by text, bounded in number and age.
+#[derive(Debug)]
+pub(super) struct Memory<T> {
+    entries: Mutex<LruCache<String, (T, Instant)>>,
+    age: Duration,
 }
 
-impl Memory {
-    pub(super) fn get(&self, key: &str) -> Option<String> {
-        let mut entries = self.entries();
-        let (value, since) = entries.get(key)?;
-        (since.elapsed() < AGE).then(|| value.clone())
+impl<T: Clone> Memory<T> {
+    fn new(age: Duration) -> Self {
+        Self {
+            entries: Mutex::new(LruCache::new(ENTRIES)),
+            age,
+        }
     }
 
-    pub(super) fn put(&self, key: &str, value: &str) {
-        self.entries()
-            .put(key.to_owned(), (value.to_owned(), Instant::now()));
+    pub(super) fn get(&self, key: &str) -> Option<T> {
+        let mut entries = self.entries();
+        let (value, since) = entries.get(key)?;
+        (since.elapsed() < self.age).then(|| value.clone())
+    }
+
+    pub(super) fn put(&self, key: &str, value: T) {
+        self.entries().put(key.to_owned(), (value, Instant::now()));
     }
 
     pub(super) fn forget(&self, key: &str) {
         self.entries().pop(key);
     }
 
-    fn entries(&self) -> std::sync::MutexGuard<'_, LruCache<String, (String, Instant)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn entries(&self) -> MutexGuard<'_, LruCache<String, (T, Instant)>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Ids by the ids that Segment's events carry.
-#[derive(Debug, Default)]
+/// A contact as Intercom showed it last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct KnownContact {
+    /// Intercom's id.
+    pub(super) id: String,
+    /// Unix seconds.
+    pub(super) last_seen_at: Option<i64>,
+    /// Intercom's ids of companies that the contact is in; there may be more.
+    pub(super) companies: Vec<String>,
+}
+
+/// Everything that is remembered.
+#[derive(Debug)]
 pub(super) struct Known {
-    /// Intercom's contact id by [`super::contacts::memory_key`].
-    pub(super) contacts: Memory,
-    /// Intercom's company id by company_id.
-    pub(super) companies: Memory,
+    /// Contacts by external_id or anonymousId.
+    pub(super) contacts: Memory<KnownContact>,
+    /// Contacts by email.
+    pub(super) contacts_by_email: Memory<KnownContact>,
+    /// Intercom's company ids by company_id.
+    pub(super) companies: Memory<String>,
+    /// Hashes of what was sent of a company last, by company_id.
+    pub(super) company_content: Memory<u64>,
+    /// Custom attributes that can't be had, by model and name.
+    pub(super) unusable_attributes: Memory<()>,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            contacts: Memory::new(AGE),
+            contacts_by_email: Memory::new(AGE_OF_EMAILS),
+            companies: Memory::new(AGE),
+            company_content: Memory::new(AGE_OF_CONTENT),
+            unusable_attributes: Memory::new(AGE),
+        }
+    }
 }

@@ -9,6 +9,8 @@ use crate::mapping::{Action, Company, Contact, Identity};
 pub(super) struct Step<'j, 'e> {
     /// Indexes of the jobs.
     pub(super) jobs: Vec<usize>,
+    /// Whether it is one identify or several.
+    pub(super) is_identify: bool,
     /// What to do.
     pub(super) actions: Cow<'j, [Action<'e>]>,
 }
@@ -19,7 +21,7 @@ pub(super) fn steps<'j, 'e>(jobs: &'j [Job<'e>], indexes: &[usize]) -> Vec<Step<
     for &index in indexes {
         let job = &jobs[index];
         if let Some(last) = steps.last_mut()
-            && last.jobs.iter().all(|earlier| jobs[*earlier].is_identify)
+            && last.is_identify
             && job.is_identify
             && let Some(merged) = merged(&last.actions, &job.actions)
         {
@@ -29,6 +31,7 @@ pub(super) fn steps<'j, 'e>(jobs: &'j [Job<'e>], indexes: &[usize]) -> Vec<Step<
         }
         steps.push(Step {
             jobs: vec![index],
+            is_identify: job.is_identify,
             actions: Cow::Borrowed(&job.actions),
         });
     }

@@ -21,7 +21,10 @@ impl Delivery {
         for step in steps.by_ref() {
             let outcome = match waits_like(&step, &waiting, jobs) {
                 Some(why) => Err(why),
-                None => self.execute(&step.actions, deadline).await,
+                None => {
+                    self.execute(&step.actions, step.is_identify, deadline)
+                        .await
+                }
             };
             match outcome {
                 Err(Undelivered::Rejected(_)) if step.jobs.len() > 1 => {
@@ -58,7 +61,8 @@ impl Delivery {
             let outcome = if is_stopped {
                 Err(Undelivered::NotTried)
             } else {
-                self.execute(&jobs[job].actions, deadline).await
+                self.execute(&jobs[job].actions, jobs[job].is_identify, deadline)
+                    .await
             };
             is_stopped |= matches!(outcome, Err(Undelivered::Retry { .. }));
             outcomes.push((job, outcome));
@@ -76,7 +80,10 @@ impl Delivery {
         deadline: Instant,
     ) {
         for (job, _) in std::mem::take(waiting) {
-            match self.execute(&jobs[job].actions, deadline).await {
+            match self
+                .execute(&jobs[job].actions, jobs[job].is_identify, deadline)
+                .await
+            {
                 Err(why @ (Undelivered::Waiting(_) | Undelivered::Retry { .. })) => {
                     waiting.push((job, why));
                 }
@@ -85,9 +92,17 @@ impl Delivery {
         }
     }
 
-    async fn execute(&self, actions: &[Action<'_>], deadline: Instant) -> Outcome {
+    async fn execute(
+        &self,
+        actions: &[Action<'_>],
+        is_identify: bool,
+        deadline: Instant,
+    ) -> Outcome {
         for action in actions {
             match action {
+                Action::UpsertContact { identity, contact } if !is_identify => {
+                    self.touch_contact(identity, contact, deadline).await?;
+                }
                 Action::UpsertContact { identity, contact } => {
                     self.upsert_contact(identity, contact, deadline).await?;
                 }
@@ -158,10 +173,10 @@ impl Delivery {
         const UNKNOWN: &str = "Intercom does not know the event's user";
         let mut event = event.clone();
         if let Some(lead) = lead {
-            let Some(id) = self.contact_id(lead, deadline).await? else {
+            let Some(contact) = self.contact(lead, deadline).await? else {
                 return Ok(Some(Failure::new(UNKNOWN)));
             };
-            event.id = Some(id.into());
+            event.id = Some(contact.id.into());
         }
         let sent = self
             .intercom

@@ -105,6 +105,46 @@ def test_direct_invocation(stack):
     assert contact(stack, "u-1")
 
 
+# Preview
+
+
+def test_preview_shows_the_actions_of_every_kind_and_sends_nothing(stack):
+    traits = {"email": "ada@example.com", "company": {"id": "acme"}}
+    events = {
+        "identify": call("identify", "u-1", traits=traits),
+        "group": call("group", "u-1", groupId="acme"),
+        "track": call("track", "u-1", event="Signed Up"),
+        "page": call("page", "u-1", name="Pricing"),
+        "screen": call("screen", "u-1", name="Home"),
+        "alias": call("alias", "u-1", previousId="visitor"),
+        "delete": call("delete", "u-1"),
+        "teleport": call("teleport", "u-1"),
+    }
+    expected = {
+        "identify": ("would_deliver", ["upsert_contact", "upsert_company", "attach_company"]),
+        "group": ("would_deliver", ["upsert_company", "attach_company"]),
+        "track": ("would_deliver", ["create_event"]),
+        "page": ("would_skip", []),
+        "screen": ("would_skip", []),
+        "alias": ("would_deliver", ["merge_contact"]),
+        "delete": ("would_deliver", ["delete_contact"]),
+        "teleport": ("would_reject", []),
+    }
+    answer = stack.send("/v1/preview", list(events.values()))
+    assert answer.status == 200
+    results = answer.json()["results"]
+    assert [result["messageId"] for result in results] == [event["messageId"] for event in events.values()]
+    seen = {
+        result["type"]: (result["status"], [action["action"] for action in result["actions"]]) for result in results
+    }
+    assert seen == expected
+    for kind, event in events.items():
+        single = stack.send("/v1/preview", event).json()["results"]
+        assert [(result["type"], result["status"]) for result in single] == [(kind, expected[kind][0])]
+    assert stack.simulator.requests() == []
+    assert stack.waiting() == stack.dead_letter_count() == 0
+
+
 # Bytes and keys
 
 
@@ -219,6 +259,16 @@ def test_an_event_too_large_is_rejected_within_a_batch_and_refused_alone(stack):
     assert contact(stack, "u-1")
     (letter,) = stack.dead_letters()
     assert letter["body"]["event"]["event"] == "Large"
+
+
+def test_an_event_almost_as_large_as_a_request_reaches_the_dead_letter_queue(stack):
+    large = call("track", "u-1", event="Large", properties={"text": "x" * 300 * 1024})
+    answer = stack.send("/v1/batch", {"batch": [call("identify", "u-1"), large]})
+    assert (answer.status, answer.json()) == (200, SUCCESS)
+    assert contact(stack, "u-1")
+    (letter,) = stack.dead_letters()
+    assert letter["body"]["event"] == large
+    assert "32 KB" in letter["attributes"]["reason"]
 
 
 def test_one_message_that_fails_does_not_hold_up_the_others_of_its_batch(stack):

@@ -474,7 +474,7 @@ async fn what_can_never_work_goes_to_the_dead_letter_queue_with_its_reason() {
             .intercom
             .add_fault(Fault::status(status).code(code).on("POST", "/contacts"));
         let event = identify("u", &json!({}));
-        world.batch(&[event.clone()]).await;
+        world.batch(std::slice::from_ref(&event)).await;
         let aws = world.aws();
         assert!(aws.retry.is_empty(), "{status}");
         let message = &aws.dead_letter[0];
@@ -524,5 +524,65 @@ async fn an_answer_lost_after_the_change_was_made_doubles_nothing() {
     assert_eq!(world.aws().retry.len(), 0);
     let state = world.intercom.state();
     assert_eq!((state.contacts.len(), state.events.len()), (1, 1));
+    assert_eq!(state.contacts[0].companies, ["c"]);
+}
+
+#[tokio::test]
+async fn users_that_bring_the_same_new_attribute_at_once_all_keep_it() {
+    let world = World::new(&[]).await;
+    let events: Vec<Value> = (0..5)
+        .map(|n| identify(&n.to_string(), &json!({"plan": "pro", "seats": n})))
+        .collect();
+    world.batch(&events).await;
+    for contact in world.intercom.state().contacts {
+        assert_eq!(contact.custom_attributes["plan"], "pro", "{contact:?}");
+        assert_eq!(contact.custom_attributes.len(), 2, "{contact:?}");
+    }
+    let calls = world.calls();
+    let created = calls.iter().filter(|call| *call == "POST /data_attributes");
+    assert_eq!(created.count(), 2);
+}
+
+#[tokio::test]
+async fn users_of_a_batch_are_looked_up_with_one_search() {
+    let world = World::new(&[]).await;
+    for user in ["a", "b", "c"] {
+        world
+            .intercom
+            .seed_contact(json!({"role": "user", "external_id": user}));
+    }
+    let events = ["a", "b", "c"].map(|user| identify(user, &json!({})));
+    world.batch(&events).await;
+    let mut calls = world.calls();
+    calls.sort();
+    assert_eq!(
+        calls,
+        [
+            "POST /contacts/search",
+            "PUT /contacts/:id",
+            "PUT /contacts/:id",
+            "PUT /contacts/:id"
+        ]
+    );
+    world.batch(&events).await;
+    assert_eq!(world.calls().len(), 7, "nobody is looked up again");
+}
+
+#[tokio::test]
+async fn a_group_call_sends_only_what_is_not_there_yet() {
+    let world = World::new(&[]).await;
+    let group = |id: &str, minute: u32, plan: &str| {
+        json!({"type": "group", "messageId": id, "userId": "u", "groupId": "c",
+            "timestamp": format!("2026-11-23T12:{minute:02}:00Z"), "traits": {"plan": plan}})
+    };
+    world.batch(&[group("1", 0, "x")]).await;
+    let before = world.calls().len();
+    world.batch(&[group("2", 1, "y")]).await;
+    assert_eq!(world.calls()[before..], ["POST /companies"]);
+    let before = world.calls().len();
+    world.batch(&[group("3", 16, "y")]).await;
+    assert_eq!(world.calls()[before..], ["PUT /contacts/:id"]);
+    let state = world.intercom.state();
+    assert_eq!(state.companies[0].plan.as_deref(), Some("y"));
     assert_eq!(state.contacts[0].companies, ["c"]);
 }

@@ -9,7 +9,7 @@ fn message(user_id: &str, id: &str, event: Value) -> Sent {
     let mut event = event;
     event["userId"] = json!(user_id);
     event["messageId"] = json!(id);
-    payload_of(user_id, id, event, chrono::Utc::now())
+    payload_of(user_id, id, &event, chrono::Utc::now())
 }
 
 fn identify(user_id: &str, id: &str) -> Sent {
@@ -111,7 +111,7 @@ async fn an_event_is_given_up_by_its_age() {
         .add_fault(Fault::status(503).code("service_unavailable"));
     let old = chrono::Utc::now() - chrono::Duration::hours(3);
     let event = json!({"type": "identify", "messageId": "old", "userId": "u"});
-    world.queue([payload_of("u", "old", event, old), identify("v", "young")]);
+    world.queue([payload_of("u", "old", &event, old), identify("v", "young")]);
     world.redeliver(1).await;
     assert_eq!(world.queued(), ["young"]);
     let aws = world.aws();
@@ -180,7 +180,7 @@ async fn an_event_whose_user_never_comes_is_rejected() {
     let world = World::new(&[("UNKNOWN_USER_SECONDS", "60")]).await;
     let old = chrono::Utc::now() - chrono::Duration::seconds(61);
     let event = json!({"type": "track", "messageId": "a", "userId": "u", "event": "E"});
-    world.queue([payload_of("u", "a", event, old)]);
+    world.queue([payload_of("u", "a", &event, old)]);
     world.redeliver(1).await;
     assert!(world.queued().is_empty());
     let aws = world.aws();

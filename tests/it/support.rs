@@ -243,7 +243,7 @@ pub(crate) fn sqs_event(messages: &[Sent], receive_count: u32) -> Value {
 pub(crate) fn payload_of(
     user: &str,
     id: &str,
-    event: Value,
+    event: &Value,
     received_at: chrono::DateTime<chrono::Utc>,
 ) -> Sent {
     Sent {

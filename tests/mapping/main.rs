@@ -2,6 +2,7 @@
 //! properties that hold for every event.
 
 mod cases;
+mod invariants;
 mod properties;
 mod snapshots;
 

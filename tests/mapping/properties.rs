@@ -1,20 +1,15 @@
 //! What holds for every event, however strange.
 
-use std::collections::HashSet;
-
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use segment_intercom::intake::Entry;
-use segment_intercom::mapping::{
-    Action, Anonymous, Arrival, CompanyIdHash, Contact, Mapped, Nested, Place, Settings, Warning,
-    map,
-};
-use segment_intercom::segment::{Event, Object, Value, is_loosely};
+use segment_intercom::mapping::{Anonymous, Arrival, CompanyIdHash, Nested, Settings};
+use segment_intercom::segment::Event;
 use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
 
-use crate::{RECEIVED_AT, preview_of};
+use crate::{RECEIVED_AT, invariants, preview_of};
 
 /// Keys that mean something to the mapping, or that Intercom would not take.
 const KEYS: &[&str] = &[
@@ -226,178 +221,23 @@ proptest! {
 
     #[test]
     fn the_same_event_gives_the_same_actions(event in segment_event(), settings in any_settings()) {
-        let (one, other) = (parse(&event), parse(&event));
-        prop_assert_eq!(map(&one, ARRIVAL, &settings), map(&other, ARRIVAL, &settings));
+        invariants::same_again(&parse(&event), ARRIVAL, &settings);
     }
 
     #[test]
     fn actions_are_what_intercom_takes(event in segment_event(), settings in any_settings()) {
-        let event = parse(&event);
-        if let Mapped::Deliver { actions, .. } = map(&event, ARRIVAL, &settings) {
-            prop_assert!(!actions.is_empty());
-            let sent = serde_json::to_string(&actions).expect("JSON");
-            check("", &serde_json::from_str(&sent).expect("JSON"), &settings)?;
-        }
+        invariants::what_intercom_takes(&parse(&event), ARRIVAL, &settings);
     }
 
     #[test]
     fn every_trait_is_sent_or_named(event in event_of(&["identify"]), settings in any_settings()) {
-        let event = parse(&event);
-        let Mapped::Deliver { actions, warnings } = map(&event, ARRIVAL, &settings) else {
-            return Ok(());
-        };
-        let traits = event.identify_traits().into_iter().flat_map(Object::iter);
-        for (key, value) in traits {
-            prop_assert!(
-                is_named(key, &warnings) || is_sent(key, value, &actions),
-                "{key:?}: {value} is neither in {actions:?} nor in {warnings:?}"
-            );
-        }
+        invariants::every_trait_is_sent_or_named(&parse(&event), ARRIVAL, &settings);
     }
 
     #[test]
     fn every_property_is_sent_or_named(event in event_of(&["track"]), settings in any_settings()) {
-        let event = parse(&event);
-        let Mapped::Deliver { actions, warnings } = map(&event, ARRIVAL, &settings) else {
-            return Ok(());
-        };
-        let [Action::CreateEvent { event: sent, .. }] = actions.as_slice() else {
-            panic!("a track is one event, not {actions:?}");
-        };
-        let metadata: Vec<&str> = sent.metadata.iter().map(|(key, _)| key).collect();
-        let has_price = sent.metadata.get("price").is_some_and(Value::is_object);
-        for (key, value) in event.properties().into_iter().flat_map(Object::iter) {
-            let is_price =
-                has_price && (is_loosely(key, "revenue") || is_loosely(key, "currency"));
-            prop_assert!(
-                is_price
-                    || warnings.iter().any(|warning| is_about(key, &warning.key))
-                    || metadata.iter().any(|name| is_about(key, name)),
-                "{key:?}: {value} is neither in {metadata:?} nor in {warnings:?}"
-            );
-        }
+        invariants::every_property_is_sent_or_named(&parse(&event), ARRIVAL, &settings);
     }
-}
-
-/// Checks one value of an action, and all in it, against what Intercom takes.
-fn check(place: &str, value: &Value<'_>, settings: &Settings) -> Result<(), TestCaseError> {
-    prop_assert!(!value.is_null(), "{} is null", place);
-    if let Some(items) = value.as_array() {
-        return items
-            .iter()
-            .try_for_each(|item| check(place, item, settings));
-    }
-    let Some(object) = value.as_object() else {
-        return Ok(());
-    };
-    let mut keys = HashSet::new();
-    for (key, value) in object.iter() {
-        prop_assert!(keys.insert(key), "{} twice in {}", key, place);
-        match (place, key) {
-            ("custom_attributes", _) => check_custom_attribute(key, value)?,
-            ("metadata", _) => check_metadata(key, value)?,
-            (_, "signed_up_at" | "last_seen_at" | "remote_created_at" | "created_at") => {
-                prop_assert!(value.as_i64().is_some(), "{}: {}", key, value);
-            }
-            (_, "monthly_spend" | "size") => {
-                let is_stored = value.as_i64().is_some_and(|n| n.abs() < 1 << 31);
-                prop_assert!(is_stored, "{}: {}", key, value);
-            }
-            _ => check(key, value, settings)?,
-        }
-    }
-    if place == "metadata" {
-        prop_assert!(keys.len() <= settings.metadata_limit);
-    }
-    Ok(())
-}
-
-fn check_custom_attribute(key: &str, value: &Value<'_>) -> Result<(), TestCaseError> {
-    let is_key = !key.is_empty() && !key.contains(['.', '$']) && key.chars().count() <= 190;
-    prop_assert!(is_key, "{:?}", key);
-    prop_assert!(
-        is_short_scalar(value) || value.is_bool(),
-        "{}: {}",
-        key,
-        value
-    );
-    Ok(())
-}
-
-fn check_metadata(key: &str, value: &Value<'_>) -> Result<(), TestCaseError> {
-    let Some(object) = value.as_object() else {
-        prop_assert!(is_short_scalar(value), "{}: {}", key, value);
-        return Ok(());
-    };
-    let is_text = |key| object.get(key).is_some_and(Value::is_string);
-    let is_price = key == "price"
-        && object
-            .get("amount")
-            .and_then(Value::as_i64)
-            .is_some_and(|amount| amount > 0)
-        && is_text("currency");
-    let is_link = is_text("url") && is_text("value");
-    prop_assert!(
-        object.len() == 2 && (is_price || is_link),
-        "{}: {}",
-        key,
-        value
-    );
-    Ok(())
-}
-
-fn is_short_scalar(value: &Value<'_>) -> bool {
-    match value {
-        Value::Number(_) => true,
-        Value::Str(text) => text.chars().count() <= 255,
-        _ => false,
-    }
-}
-
-/// Whether `name` is the key, or a flattened one of what is under the key.
-fn is_about(key: &str, name: &str) -> bool {
-    name.strip_prefix(key)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
-}
-
-fn is_named(key: &str, warnings: &[Warning<'_>]) -> bool {
-    let mut warnings = warnings
-        .iter()
-        .filter(|warning| warning.place == Place::Trait);
-    // A company is named by the trait's name, however it was spelt.
-    warnings.any(|warning| is_about(key, &warning.key) || is_loosely(key, &warning.key))
-}
-
-fn is_sent(key: &str, value: &Value<'_>, actions: &[Action<'_>]) -> bool {
-    let [Action::UpsertContact { contact, .. }, companies @ ..] = actions else {
-        panic!("an identify starts with its contact, not {actions:?}");
-    };
-    let is = |field: &str| is_loosely(key, field);
-    contact
-        .custom_attributes
-        .iter()
-        .any(|(name, _)| is_about(key, name))
-        || (is("company") || is("companies")) && !companies.is_empty()
-        || is_field(key, value, contact)
-}
-
-fn is_field(key: &str, value: &Value<'_>, contact: &Contact<'_>) -> bool {
-    let is = |field: &str| is_loosely(key, field);
-    is("email") && contact.email.is_some()
-        || is("name") && contact.name.is_some()
-        || (is("phone") || is("phones")) && contact.phone.is_some()
-        || is("lastrequestat") && contact.last_seen_at.is_some()
-        || is("id") && contact.external_id.as_deref() == Some(&*text_of(value))
-        || contact.signed_up_at.is_some()
-            && ["created", "createdat", "remotecreatedat"]
-                .into_iter()
-                .any(is)
-}
-
-fn text_of(value: &Value<'_>) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[test]

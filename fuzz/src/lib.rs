@@ -1,0 +1,254 @@
+//! What each fuzz target does with its bytes. `tests/corpus.rs` does the same, on stable Rust,
+//! with every file in `corpus/`.
+
+use std::io::Write;
+use std::str;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use segment_intercom::door::{
+    Answer, BodyError, HttpRequest, LARGEST_BODY, Route, decode, entries_of_array, parse_call,
+    parse_preview, user_hash_is_valid, webhook_signature_is_valid, write_key, write_key_in,
+};
+use segment_intercom::intake::Entry;
+use segment_intercom::mapping::{Anonymous, Arrival, CompanyIdHash, Nested, Settings, map};
+use segment_intercom::preview::preview;
+use segment_intercom::queue::{Envelope, Message, Source, read_body};
+use segment_intercom::segment::{Event, Kind};
+use segment_intercom::trigger::Trigger;
+use serde_json::value::RawValue;
+
+#[path = "../../tests/mapping/invariants.rs"]
+mod invariants;
+
+/// Two bytes that choose the settings, then one event.
+pub fn mapping(data: &[u8]) {
+    let Some((choice, json)) = data.split_first_chunk() else {
+        return;
+    };
+    let Ok(raw) = serde_json::from_slice::<&RawValue>(json) else {
+        return;
+    };
+    check_entries(&[Entry::parse(raw)], &settings(*choice), choice[0] & 64 > 0);
+}
+
+/// A byte that chooses the route and whether to pack the body, then a body as it is sent.
+pub fn tracking(data: &[u8]) {
+    const KINDS: [Kind; 6] = [
+        Kind::Identify,
+        Kind::Track,
+        Kind::Page,
+        Kind::Screen,
+        Kind::Group,
+        Kind::Alias,
+    ];
+    let Some((choice, body)) = data.split_first() else {
+        return;
+    };
+    let route = match choice % 10 {
+        6 | 7 => Route::Batch,
+        8 => Route::Preview,
+        9 => Route::Webhook,
+        kind => Route::Single(KINDS[usize::from(kind)]),
+    };
+    if *choice < 128 {
+        return check_body(route, body);
+    }
+    let packed = gzip(body);
+    if let Ok(unpacked) = decode(&packed, LARGEST_BODY) {
+        assert_eq!(&*unpacked, body);
+    }
+    check_body(route, &packed);
+}
+
+/// What Lambda hands to the function.
+pub fn trigger(data: &[u8]) {
+    let Ok(payload) = serde_json::from_slice(data) else {
+        return;
+    };
+    match Trigger::of(payload) {
+        Ok(Trigger::Http(request)) => check_request(&request),
+        Ok(Trigger::Sqs(batch)) => {
+            for body in batch
+                .records
+                .iter()
+                .filter_map(|record| record.body.as_ref())
+            {
+                queue(body.as_bytes());
+            }
+        }
+        Ok(Trigger::EventBridge(event) | Trigger::Direct(event)) => {
+            if let Ok(entries) = entries_of_array(event.get().as_bytes()) {
+                check_entries(&entries, &Settings::default(), false);
+            }
+        }
+        Err(unknown) => assert!(!unknown.to_string().is_empty()),
+    }
+}
+
+/// The body of a message of the retry queue.
+pub fn queue(data: &[u8]) {
+    let Ok(body) = str::from_utf8(data) else {
+        return;
+    };
+    match read_body(body) {
+        Ok(envelope) => check_envelope(&envelope),
+        Err(reason) => {
+            assert!(!reason.is_empty());
+            check_ids(&Message::unreadable(body.to_owned()));
+        }
+    }
+}
+
+fn settings([flags, limit]: [u8; 2]) -> Settings {
+    Settings {
+        nested: match flags & 3 {
+            0 => Nested::Drop,
+            1 => Nested::Stringify,
+            _ => Nested::Flatten,
+        },
+        collect_context: flags & 4 > 0,
+        company_id_hash: match flags & 8 {
+            0 => CompanyIdHash::Sha256,
+            _ => CompanyIdHash::Segment,
+        },
+        anonymous: match flags & 16 {
+            0 => Anonymous::Skip,
+            _ => Anonymous::Lead,
+        },
+        event_filter: match flags & 128 {
+            0 => Vec::new(),
+            _ => vec!["Order*".to_owned(), "*a*b".to_owned()],
+        },
+        rich_link_properties: vec!["link".to_owned(), "article_url".to_owned()],
+        metadata_limit: usize::from(limit) % 21,
+    }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).expect("memory takes all");
+    encoder.finish().expect("memory takes all")
+}
+
+fn check_request(request: &HttpRequest) {
+    let key = request.header("authorization").and_then(write_key);
+    assert_ne!(key.as_deref(), Some(""));
+    let Ok(raw) = request.raw_body() else {
+        return;
+    };
+    let signature = request.header("x-signature").unwrap_or_default();
+    assert!(!webhook_signature_is_valid("a secret", &raw, signature));
+    check_body(Route::of(&request.method, &request.path), &raw);
+    let answer = Answer::success().into_payload(request.origin());
+    assert_eq!(answer["statusCode"], 200);
+}
+
+fn check_body(route: Route, raw: &[u8]) {
+    let body = match (route, decode(raw, LARGEST_BODY)) {
+        // Its signature covers the raw bytes, and nobody packs it.
+        (Route::Webhook, _) => raw.into(),
+        (_, Ok(body)) => body,
+        (_, Err(broken)) => return check_refusal(&broken, raw),
+    };
+    let call = match route {
+        Route::Single(kind) => parse_call(&body, Some(kind)),
+        Route::Batch => parse_call(&body, None),
+        Route::Preview => parse_preview(&body),
+        _ => {
+            let entries = entries_of_array(&body);
+            return match entries {
+                Ok(entries) => check_entries(&entries, &Settings::default(), false),
+                Err(broken) => check_refusal(&broken, &body),
+            };
+        }
+    };
+    let entries = match call {
+        Ok(call) => call.entries,
+        Err(broken) => return check_refusal(&broken, &body),
+    };
+    let events = || entries.iter().filter_map(|entry| entry.event.as_ref());
+    if let Route::Single(kind) = route {
+        assert_eq!(entries.len(), 1);
+        assert!(events().all(|event| event.type_name() == Some(kind.as_str())));
+    }
+    if route != Route::Preview {
+        let mut fields = events().flat_map(|event| event.fields().iter());
+        assert!(fields.all(|(key, value)| key != "writeKey" || value.is_null()));
+    }
+    check_entries(&entries, &Settings::default(), true);
+}
+
+fn check_refusal(broken: &BodyError, body: &[u8]) {
+    let answer = Answer::from(broken).into_payload(None);
+    assert_eq!(answer["statusCode"], 400);
+    // Whatever it holds, looking for a key in it must not panic.
+    drop(write_key_in(body));
+}
+
+fn check_entries(entries: &[Entry<'_>], settings: &Settings, has_origin: bool) {
+    let arrival = Arrival {
+        received_at: 1_700_000_000,
+        has_origin,
+    };
+    let shown = preview(entries, arrival.received_at, has_origin, settings);
+    let results = shown["results"].as_array().expect("a list");
+    assert_eq!(results.len(), entries.len());
+    for (entry, result) in entries.iter().zip(results) {
+        let is_refused = entry.refusal.is_some();
+        assert!(is_refused || entry.event.is_some());
+        assert!(!is_refused || result["status"] == "would_reject");
+        let Some(event) = &entry.event else {
+            continue;
+        };
+        check_mapping(event, arrival, settings);
+        let user_hash = event.option("userhash").and_then(|hash| hash.as_str());
+        assert!(!user_hash_is_valid(
+            "a secret",
+            "u",
+            user_hash.unwrap_or_default()
+        ));
+        let event = event.clone();
+        check_envelope(&Envelope {
+            v: 1,
+            source: Source::Api,
+            received_at: "2023-11-14T22:13:20Z".parse().expect("a date"),
+            event,
+        });
+    }
+}
+
+fn check_mapping(event: &Event<'_>, arrival: Arrival, settings: &Settings) {
+    invariants::same_again(event, arrival, settings);
+    invariants::what_intercom_takes(event, arrival, settings);
+    invariants::every_trait_is_sent_or_named(event, arrival, settings);
+    invariants::every_property_is_sent_or_named(event, arrival, settings);
+}
+
+/// Checks that an event comes out of the queue as it went in.
+fn check_envelope(envelope: &Envelope<Event<'_>>) {
+    let message = Message::new(envelope.source, envelope.received_at, &envelope.event);
+    check_ids(&message);
+    let is_taken = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    assert!(message.body().chars().all(is_taken), "{}", message.body());
+    let read = read_body(message.body()).expect("our own body");
+    assert_eq!(read.source, envelope.source);
+    assert_eq!(read.received_at, envelope.received_at);
+    assert_eq!(read.event.as_value(), envelope.event.as_value());
+    let arrival = Arrival {
+        received_at: read.received_at.timestamp(),
+        has_origin: false,
+    };
+    let settings = settings([0b1_0110, 20]);
+    let again = map(&read.event, arrival, &settings);
+    assert_eq!(again, map(&envelope.event, arrival, &settings));
+    check_mapping(&read.event, arrival, &settings);
+}
+
+/// Checks that SQS takes the ids of a message.
+fn check_ids(message: &Message) {
+    for id in [message.group_id(), message.deduplication_id()] {
+        let is_taken = (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
+        assert!(is_taken, "{id:?}");
+    }
+}

@@ -1,0 +1,186 @@
+//! What holds for every event, however strange. The property tests and the fuzz targets
+//! (`fuzz/src/lib.rs`) check the same.
+
+use std::collections::HashSet;
+
+use segment_intercom::mapping::{Action, Arrival, Contact, Mapped, Place, Settings, Warning, map};
+use segment_intercom::segment::{Event, Object, Value, is_loosely};
+
+/// The same event gives the same actions.
+pub(crate) fn same_again(event: &Event<'_>, arrival: Arrival, settings: &Settings) {
+    let copy = event.clone();
+    assert_eq!(
+        map(event, arrival, settings),
+        map(&copy, arrival, settings),
+        "the same event"
+    );
+}
+
+/// Actions hold nothing that Intercom refuses; what isn't sent has a reason.
+pub(crate) fn what_intercom_takes(event: &Event<'_>, arrival: Arrival, settings: &Settings) {
+    match map(event, arrival, settings) {
+        Mapped::Deliver { actions, warnings } => {
+            assert!(!actions.is_empty());
+            let sent = serde_json::to_string(&actions).expect("JSON");
+            check_value("", &serde_json::from_str(&sent).expect("JSON"), settings);
+            let mut lines = warnings.iter().map(ToString::to_string);
+            assert!(lines.all(|line| !line.is_empty()));
+        }
+        Mapped::Skip(reason) | Mapped::Reject(reason) => assert!(!reason.is_empty()),
+    }
+}
+
+/// Every trait of an identify is in its actions or in a warning.
+pub(crate) fn every_trait_is_sent_or_named(
+    event: &Event<'_>,
+    arrival: Arrival,
+    settings: &Settings,
+) {
+    let Mapped::Deliver { actions, warnings } = map(event, arrival, settings) else {
+        return;
+    };
+    if event.type_name() != Some("identify") {
+        return;
+    }
+    for (key, value) in event.identify_traits().into_iter().flat_map(Object::iter) {
+        assert!(
+            is_named(key, &warnings) || is_sent(key, value, &actions),
+            "{key:?}: {value} is neither in {actions:?} nor in {warnings:?}"
+        );
+    }
+}
+
+/// Every property of a track is in its event or in a warning.
+pub(crate) fn every_property_is_sent_or_named(
+    event: &Event<'_>,
+    arrival: Arrival,
+    settings: &Settings,
+) {
+    let Mapped::Deliver { actions, warnings } = map(event, arrival, settings) else {
+        return;
+    };
+    if event.type_name() != Some("track") {
+        return;
+    }
+    let [Action::CreateEvent { event: sent, .. }] = actions.as_slice() else {
+        panic!("a track is one event, not {actions:?}");
+    };
+    let metadata: Vec<&str> = sent.metadata.iter().map(|(key, _)| key).collect();
+    let has_price = sent.metadata.get("price").is_some_and(Value::is_object);
+    for (key, value) in event.properties().into_iter().flat_map(Object::iter) {
+        let is_price = has_price && (is_loosely(key, "revenue") || is_loosely(key, "currency"));
+        assert!(
+            is_price
+                || warnings.iter().any(|warning| is_about(key, &warning.key))
+                || metadata.iter().any(|name| is_about(key, name)),
+            "{key:?}: {value} is neither in {metadata:?} nor in {warnings:?}"
+        );
+    }
+}
+
+/// Checks one value of an action, and all in it, against what Intercom takes.
+fn check_value(place: &str, value: &Value<'_>, settings: &Settings) {
+    assert!(!value.is_null(), "{place} is null");
+    for item in value.as_array().into_iter().flatten() {
+        check_value(place, item, settings);
+    }
+    let Some(object) = value.as_object() else {
+        return;
+    };
+    let mut keys = HashSet::new();
+    for (key, value) in object.iter() {
+        assert!(keys.insert(key), "{key} twice in {place}");
+        match (place, key) {
+            ("custom_attributes", _) => check_custom_attribute(key, value),
+            ("metadata", _) => check_metadata(key, value),
+            (_, "signed_up_at" | "last_seen_at" | "remote_created_at" | "created_at") => {
+                assert!(value.as_i64().is_some(), "{key}: {value}");
+            }
+            (_, "monthly_spend" | "size") => {
+                let is_stored = value.as_i64().is_some_and(|n| n.abs() < 1 << 31);
+                assert!(is_stored, "{key}: {value}");
+            }
+            _ => check_value(key, value, settings),
+        }
+    }
+    if place == "metadata" {
+        assert!(keys.len() <= settings.metadata_limit);
+    }
+}
+
+fn check_custom_attribute(key: &str, value: &Value<'_>) {
+    let is_key = !key.is_empty() && !key.contains(['.', '$']) && key.chars().count() <= 190;
+    assert!(is_key, "{key:?}");
+    assert!(is_short_scalar(value) || value.is_bool(), "{key}: {value}");
+}
+
+fn check_metadata(key: &str, value: &Value<'_>) {
+    assert!(!key.is_empty());
+    let Some(object) = value.as_object() else {
+        assert!(is_short_scalar(value), "{key}: {value}");
+        return;
+    };
+    let is_text = |key| object.get(key).is_some_and(Value::is_string);
+    let is_price = key == "price"
+        && object
+            .get("amount")
+            .and_then(Value::as_i64)
+            .is_some_and(|amount| amount > 0)
+        && is_text("currency");
+    let is_link = is_text("url") && is_text("value");
+    assert!(object.len() == 2 && (is_price || is_link), "{key}: {value}");
+}
+
+fn is_short_scalar(value: &Value<'_>) -> bool {
+    match value {
+        Value::Number(_) => true,
+        Value::Str(text) => text.chars().count() <= 255,
+        _ => false,
+    }
+}
+
+/// Whether `name` is the key, or a flattened one of what is under the key.
+fn is_about(key: &str, name: &str) -> bool {
+    name.strip_prefix(key)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+}
+
+fn is_named(key: &str, warnings: &[Warning<'_>]) -> bool {
+    let mut warnings = warnings
+        .iter()
+        .filter(|warning| warning.place == Place::Trait);
+    // A company is named by the trait's name, however it was spelt.
+    warnings.any(|warning| is_about(key, &warning.key) || is_loosely(key, &warning.key))
+}
+
+fn is_sent(key: &str, value: &Value<'_>, actions: &[Action<'_>]) -> bool {
+    let [Action::UpsertContact { contact, .. }, companies @ ..] = actions else {
+        panic!("an identify starts with its contact, not {actions:?}");
+    };
+    let is = |field: &str| is_loosely(key, field);
+    contact
+        .custom_attributes
+        .iter()
+        .any(|(name, _)| is_about(key, name))
+        || (is("company") || is("companies")) && !companies.is_empty()
+        || is_field(key, value, contact)
+}
+
+fn is_field(key: &str, value: &Value<'_>, contact: &Contact<'_>) -> bool {
+    let is = |field: &str| is_loosely(key, field);
+    is("email") && contact.email.is_some()
+        || is("name") && contact.name.is_some()
+        || (is("phone") || is("phones")) && contact.phone.is_some()
+        || is("lastrequestat") && contact.last_seen_at.is_some()
+        || is("id") && contact.external_id.as_deref() == Some(&*text_of(value))
+        || contact.signed_up_at.is_some()
+            && ["created", "createdat", "remotecreatedat"]
+                .into_iter()
+                .any(is)
+}
+
+fn text_of(value: &Value<'_>) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
