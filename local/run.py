@@ -98,7 +98,7 @@ def print_table(rows, stack):
 
 
 def print_endpoint(stack, for_containers):
-    event = json.dumps({"userId": "user-1", "event": "Tried It", "properties": {"revenue": 9.5}})
+    event = json.dumps({"userId": "segment-intercom-sample-1", "event": "Tried It", "properties": {"revenue": 9.5}})
     print(f"""
 Endpoint   {stack.endpoint}
 Write key  {stack.write_key}""")

@@ -135,7 +135,7 @@ fn mapping_settings(lookup: Lookup<'_>) -> Result<mapping::Settings, ConfigError
             ],
         )?,
         rich_link_properties: comma_list(lookup, "RICH_LINK_PROPERTIES"),
-        metadata_limit: number(lookup, "METADATA_LIMIT", 10, 0..=20)?,
+        metadata_limit: number(lookup, "METADATA_LIMIT", 10, 0..=100)?,
         event_filter: comma_list(lookup, "EVENT_FILTER"),
         company_id_hash: one_of(
             lookup,
@@ -331,7 +331,7 @@ mod tests {
             ),
             (
                 ("METADATA_LIMIT", "-1"),
-                r#"METADATA_LIMIT="-1" is not allowed: use a whole number from 0 to 20"#,
+                r#"METADATA_LIMIT="-1" is not allowed: use a whole number from 0 to 100"#,
             ),
             (
                 ("INTERCOM_BASE_URL", "ftp://x"),

@@ -1,4 +1,21 @@
 //! Executes the mapping's actions: users side by side, the events of one user in order.
+//!
+//! An event can come more than once: its answer got lost after Intercom made the change, SQS
+//! delivered it twice, or an SDK repeated its batch. So every call can be repeated:
+//!
+//! | call | once more it |
+//! |---|---|
+//! | `PUT /contacts/{id}`, `POST /companies` | writes the same again |
+//! | `POST /contacts` | is a 409 with our own contact, which is then updated |
+//! | `POST /contacts/{id}/companies`, `…/unarchive`, `…/archive` | answers as before |
+//! | `DELETE /contacts/{id}/companies/{id}`, `DELETE /contacts/{id}` | is a 404: it is gone |
+//! | `POST /events` | is dropped by Intercom: same contact, name and second |
+//! | `POST /contacts/merge` | isn't sent: the lead isn't found any more |
+//! | `POST /data_attributes` | is refused, and found to be there |
+//!
+//! What can't be undone by order is an event that comes again *after* later ones of its user
+//! were delivered: the old identify's fields win once more until the next one. The queue's
+//! deduplication by messageId keeps that to what comes again after five minutes.
 
 mod attributes;
 mod companies;
@@ -107,6 +124,8 @@ impl Delivery {
     /// ones of that user are not tried. An event that only waits for its user steps aside and is
     /// tried again when one of them made the contact.
     pub async fn deliver(&self, jobs: &[Job<'_>], deadline: Instant) -> Vec<Outcome> {
+        // Between invocations another instance can have sent other content.
+        self.known.company_content.clear();
         let now = Instant::now();
         let look_up_until = now + deadline.saturating_duration_since(now) / LOOK_UP_SHARE;
         self.look_up_together(&users_to_find(jobs), look_up_until)

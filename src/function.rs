@@ -97,6 +97,7 @@ impl Function {
                 mapping: config.mapping.clone(),
                 mode: config.delivery_mode,
                 budget: config.inline_budget,
+                schedule: config.retry,
             },
             redelivery: Redelivery {
                 mapping: config.mapping,

@@ -10,7 +10,10 @@ use serde_json::value::RawValue;
 use crate::config::DeliveryMode;
 use crate::delivery::{Delivery, Failure, Job, Undelivered};
 use crate::mapping::{self, Arrival, Mapped, Warning, map};
-use crate::queue::{BROWSER_CHANNEL, CHANNEL_ATTRIBUTE, Message, Queue, Queues, Source};
+use crate::queue::{
+    BROWSER_CHANNEL, CHANNEL_ATTRIBUTE, Message, NOT_BEFORE_ATTRIBUTE, Queue, Queues, Source,
+};
+use crate::retry::Schedule;
 use crate::segment::{Event, Kind};
 
 /// One event of a request, as far as it could be read.
@@ -107,6 +110,18 @@ pub enum Status {
     Lost,
 }
 
+impl Status {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Queued => "queued",
+            Self::Skipped => "skipped",
+            Self::Rejected => "rejected",
+            Self::Lost => "lost",
+        }
+    }
+}
+
 /// Time from the start of a request by which its answer is to be ready, queueing included:
 /// Segment's webhook gives up after 5 s.
 const ANSWER_WITHIN: Duration = Duration::from_millis(4700);
@@ -120,13 +135,19 @@ pub struct Intake {
     pub mode: DeliveryMode,
     /// How long Intercom may take of a request.
     pub budget: Duration,
+    /// When what failed is tried again.
+    pub schedule: Schedule,
 }
 
 /// What is done with an entry.
 enum Fate {
     Delivered,
     Skipped(String),
-    Queue(Failure),
+    Queue {
+        failure: Failure,
+        /// How long the first retry has to wait.
+        delay: Duration,
+    },
     Reject(Failure),
 }
 
@@ -159,17 +180,21 @@ impl Intake {
             let deadline = request.started + self.budget;
             let outcomes = delivery.deliver(&jobs, deadline).await;
             for (index, outcome) in entry_of_job.into_iter().zip(outcomes) {
-                fates[index] = Some(outcome.map_or_else(Fate::of, |()| Fate::Delivered));
+                let fate = outcome.map_or_else(|why| self.fate(why), |()| Fate::Delivered);
+                fates[index] = Some(fate);
             }
         }
-        let queued = "queued: DELIVERY_MODE is queue";
+        let queued_by_mode = || Fate::Queue {
+            failure: Failure::new("DELIVERY_MODE is queue"),
+            delay: Duration::ZERO,
+        };
         let fates: Vec<Fate> = fates
             .into_iter()
-            .map(|fate| fate.unwrap_or_else(|| Fate::Queue(Failure::new(queued))))
+            .map(|fate| fate.unwrap_or_else(queued_by_mode))
             .collect();
         let results = self.store(entries, &fates, request, queues).await;
         for (result, warnings) in results.iter().zip(&warnings) {
-            log(result, warnings, request.source);
+            self.log(result, warnings, request.source);
         }
         results
     }
@@ -197,6 +222,44 @@ impl Intake {
         }
     }
 
+    /// One line per event: what became of it, and all that the mapping changed.
+    fn log(&self, result: &EventResult, warnings: &[Warning<'_>], source: Source) {
+        let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+        let message_id = result.message_id.as_deref();
+        let kind = result.type_name.as_deref();
+        let reason = result.reason.as_deref();
+        let (status, source) = (result.status.as_str(), source.as_str());
+        macro_rules! log {
+            ($level:ident) => {
+                tracing::$level!(message_id, kind, status, reason, source, ?warnings, "event")
+            };
+        }
+        match result.status {
+            Status::Lost => log!(error),
+            Status::Rejected => log!(warn),
+            Status::Queued if self.mode == DeliveryMode::Inline => log!(warn),
+            Status::Queued | Status::Delivered | Status::Skipped => log!(info),
+        }
+    }
+
+    /// What is done with an event that wasn't delivered.
+    fn fate(&self, why: Undelivered) -> Fate {
+        let at_once = |failure| Fate::Queue {
+            failure,
+            delay: Duration::ZERO,
+        };
+        match why {
+            Undelivered::Skipped(reason) => Fate::Skipped(reason.into_owned()),
+            Undelivered::Rejected(failure) => Fate::Reject(failure),
+            Undelivered::Retry { failure, after } => Fate::Queue {
+                failure,
+                delay: self.schedule.delay(1, after, fastrand::f64()),
+            },
+            Undelivered::Waiting(failure) => at_once(failure),
+            Undelivered::NotTried => at_once(Failure::new(NOT_TRIED)),
+        }
+    }
+
     /// Puts what is to be queued and what is rejected into their queues; what doesn't get there
     /// in time is lost for us, so the sender must keep it.
     async fn store(
@@ -210,9 +273,9 @@ impl Intake {
         let mut to_reject = (Vec::new(), Vec::new());
         for (index, (entry, fate)) in entries.iter().zip(fates).enumerate() {
             match fate {
-                Fate::Queue(_) => {
+                Fate::Queue { delay, .. } => {
                     to_retry.0.push(index);
-                    to_retry.1.push(entry.message(request));
+                    to_retry.1.push(delayed(entry.message(request), *delay));
                 }
                 Fate::Reject(failure) => {
                     to_reject.0.push(index);
@@ -282,23 +345,21 @@ pub(crate) fn with_failure(message: Message, failure: &Failure) -> Message {
         )
 }
 
-impl Fate {
-    fn of(undelivered: Undelivered) -> Self {
-        match undelivered {
-            Undelivered::Skipped(reason) => Self::Skipped(reason.into_owned()),
-            Undelivered::Rejected(failure) => Self::Reject(failure),
-            Undelivered::Retry { failure, .. } | Undelivered::Waiting(failure) => {
-                Self::Queue(failure)
-            }
-            Undelivered::NotTried => Self::Queue(Failure::new(NOT_TRIED)),
-        }
+/// A message whose event isn't to be tried again before this delay is over.
+fn delayed(message: Message, delay: Duration) -> Message {
+    if delay.is_zero() {
+        return message;
     }
+    let not_before = Utc::now() + delay;
+    message.with_attribute(NOT_BEFORE_ATTRIBUTE, &not_before.to_rfc3339())
+}
 
+impl Fate {
     fn status(&self) -> Status {
         match self {
             Self::Delivered => Status::Delivered,
             Self::Skipped(_) => Status::Skipped,
-            Self::Queue(_) => Status::Queued,
+            Self::Queue { .. } => Status::Queued,
             Self::Reject(_) => Status::Rejected,
         }
     }
@@ -307,58 +368,10 @@ impl Fate {
         match self {
             Self::Delivered => None,
             Self::Skipped(reason) => Some(reason),
-            Self::Queue(failure) | Self::Reject(failure) => Some(&failure.reason),
+            Self::Queue { failure, .. } | Self::Reject(failure) => Some(&failure.reason),
         }
     }
 }
 
 /// Why an event wasn't even tried.
 pub(crate) const NOT_TRIED: &str = "an earlier event of its user has to be delivered first";
-
-/// One line per event: what became of it, and all that the mapping changed.
-fn log(result: &EventResult, warnings: &[Warning<'_>], source: Source) {
-    let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-    let EventResult {
-        message_id,
-        type_name,
-        status,
-        reason,
-    } = result;
-    let (message_id, kind) = (message_id.as_deref(), type_name.as_deref());
-    let reason = reason.as_deref();
-    match status {
-        Status::Delivered | Status::Skipped => {
-            tracing::info!(
-                message_id,
-                kind,
-                ?status,
-                reason,
-                ?source,
-                ?warnings,
-                "event"
-            );
-        }
-        Status::Queued | Status::Rejected => {
-            tracing::warn!(
-                message_id,
-                kind,
-                ?status,
-                reason,
-                ?source,
-                ?warnings,
-                "event"
-            );
-        }
-        Status::Lost => {
-            tracing::error!(
-                message_id,
-                kind,
-                ?status,
-                reason,
-                ?source,
-                ?warnings,
-                "event"
-            );
-        }
-    }
-}

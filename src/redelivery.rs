@@ -8,11 +8,12 @@ use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use crate::delivery::{Delivery, Failure, Undelivered};
+use crate::delivery::{Delivery, Failure, Job, Undelivered};
 use crate::intake::{NOT_TRIED, job, with_failure};
 use crate::mapping::{self, Arrival, Mapped, map};
 use crate::queue::{
-    BROWSER_CHANNEL, CHANNEL_ATTRIBUTE, Envelope, Message, Queue, Queues, read_body,
+    BROWSER_CHANNEL, CHANNEL_ATTRIBUTE, Envelope, Message, NOT_BEFORE_ATTRIBUTE, Queue, Queues,
+    read_body,
 };
 use crate::retry::Schedule;
 use crate::segment::Event;
@@ -37,8 +38,10 @@ struct Record<'r> {
 
 /// What is done with a message.
 enum Fate {
-    /// Deleted: there is nothing more to do.
-    Done,
+    /// Deleted: Intercom has it.
+    Delivered,
+    /// Deleted: there is nothing to send.
+    Skipped(Cow<'static, str>),
     /// Into the dead-letter queue.
     DeadLetter(Failure),
     /// Back to the end of its group, as a new message.
@@ -62,29 +65,32 @@ impl Redelivery {
         let mut fates: Vec<Option<Fate>> = Vec::with_capacity(records.len());
         let mut jobs = Vec::new();
         let mut record_of_job = Vec::new();
+        let mut delay_of_group: HashMap<Cow<'_, str>, Duration> = HashMap::new();
         for (index, record) in records.iter().enumerate() {
-            let fate = match &record.envelope {
-                Err(reason) => Some(Fate::DeadLetter(Failure::new(reason.clone()))),
-                Ok(envelope) => match map(&envelope.event, record.arrival(envelope), &self.mapping)
-                {
-                    Mapped::Skip(_) => Some(Fate::Done),
-                    Mapped::Reject(reason) => Some(Fate::DeadLetter(Failure::new(reason))),
-                    Mapped::Deliver { actions, .. } => {
-                        let mut job = job(&envelope.event, actions);
-                        job.user = record.group();
-                        jobs.push(job);
-                        record_of_job.push(index);
-                        None
-                    }
-                },
+            let held = delay_of_group.get(&record.group()).copied();
+            let fate = match held.or_else(|| record.not_due_for(now)) {
+                Some(delay) => {
+                    delay_of_group.insert(record.group(), delay);
+                    Err(Fate::Hide(
+                        Failure::new("its first retry is not due yet"),
+                        delay,
+                    ))
+                }
+                None => self.job(record),
             };
-            fates.push(fate);
+            match fate {
+                Ok(job) => {
+                    jobs.push(job);
+                    record_of_job.push(index);
+                    fates.push(None);
+                }
+                Err(fate) => fates.push(Some(fate)),
+            }
         }
         let outcomes = delivery.deliver(&jobs, deadline).await;
-        let mut delay_of_group: HashMap<Cow<'_, str>, Duration> = HashMap::new();
         for (index, outcome) in record_of_job.into_iter().zip(outcomes) {
             let fate = match outcome {
-                Ok(()) | Err(Undelivered::Skipped(_)) => Fate::Done,
+                Ok(()) => Fate::Delivered,
                 Err(why) => self.fate(why, index, &records, now, &delay_of_group),
             };
             if let Fate::Hide(_, delay) = &fate {
@@ -92,11 +98,24 @@ impl Redelivery {
             }
             fates[index] = Some(fate);
         }
-        let fates: Vec<Fate> = fates
-            .into_iter()
-            .map(|fate| fate.unwrap_or(Fate::Done))
-            .collect();
+        let fates = fates.into_iter().flatten().collect();
         self.settle(&records, fates, queues).await
+    }
+
+    /// The job for a message, or what is done with it where there is none.
+    fn job<'r>(&self, record: &'r Record<'_>) -> Result<Job<'r>, Fate> {
+        let envelope = match &record.envelope {
+            Ok(envelope) => envelope,
+            Err(reason) => return Err(Fate::DeadLetter(Failure::new(reason.clone()))),
+        };
+        match map(&envelope.event, record.arrival(envelope), &self.mapping) {
+            Mapped::Skip(reason) => Err(Fate::Skipped(reason)),
+            Mapped::Reject(reason) => Err(Fate::DeadLetter(Failure::new(reason))),
+            Mapped::Deliver { actions, .. } => Ok(Job {
+                user: record.group(),
+                ..job(&envelope.event, actions)
+            }),
+        }
     }
 
     /// What is done with an event that wasn't delivered.
@@ -111,7 +130,7 @@ impl Redelivery {
         let record = &records[index];
         let age = record.age(now);
         match why {
-            Undelivered::Skipped(_) => Fate::Done,
+            Undelivered::Skipped(reason) => Fate::Skipped(reason),
             Undelivered::Rejected(failure) => Fate::DeadLetter(failure),
             Undelivered::Retry { failure, .. } if age >= self.schedule.give_up_after => {
                 Fate::DeadLetter(given_up(failure, self.schedule.give_up_after))
@@ -168,7 +187,7 @@ impl Redelivery {
                         .1
                         .push(record.message().with_deduplication_id(id));
                 }
-                Fate::Done | Fate::Hide(..) => {}
+                Fate::Delivered | Fate::Skipped(_) | Fate::Hide(..) => {}
             }
         }
         let (dead, moved) = tokio::join!(
@@ -250,6 +269,16 @@ impl<'r> Record<'r> {
         count.and_then(|count| count.parse().ok()).unwrap_or(1)
     }
 
+    /// How long an event that failed within its request has to wait for its first retry.
+    fn not_due_for(&self, now: DateTime<Utc>) -> Option<Duration> {
+        let not_before = self.sqs.message_attributes.get(NOT_BEFORE_ATTRIBUTE)?;
+        let not_before = not_before.string_value.as_deref()?;
+        let not_before = DateTime::parse_from_rfc3339(not_before).ok()?;
+        // From the second time on, the queue itself has seen to the delay.
+        let delay = (not_before.to_utc() - now).to_std().ok();
+        delay.filter(|_| self.attempt() == 1)
+    }
+
     fn age(&self, now: DateTime<Utc>) -> Duration {
         let received_at = self.envelope.as_ref().map(|envelope| envelope.received_at);
         let age = received_at.map(|received_at| (now - received_at).to_std());
@@ -275,12 +304,22 @@ impl<'r> Record<'r> {
         let kind = event.and_then(Event::type_name);
         let attempt = self.attempt();
         match fate {
-            Fate::Done => {
+            Fate::Delivered => {
                 tracing::info!(
                     message_id,
                     kind,
                     attempt,
                     status = "delivered",
+                    "queued event"
+                );
+            }
+            Fate::Skipped(reason) => {
+                tracing::info!(
+                    message_id,
+                    kind,
+                    attempt,
+                    reason = &**reason,
+                    status = "skipped",
                     "queued event"
                 );
             }

@@ -16,9 +16,6 @@ const AGE: Duration = Duration::from_mins(10);
 /// An email address can move to another contact.
 const AGE_OF_EMAILS: Duration = Duration::from_mins(1);
 
-/// Another instance can have sent other content in between.
-const AGE_OF_CONTENT: Duration = Duration::from_secs(10);
-
 /// Values by text, bounded in number and age.
 #[derive(Debug)]
 pub(super) struct Memory<T> {
@@ -48,6 +45,10 @@ impl<T: Clone> Memory<T> {
         self.entries().pop(key);
     }
 
+    pub(super) fn clear(&self) {
+        self.entries().clear();
+    }
+
     fn entries(&self) -> MutexGuard<'_, LruCache<String, (T, Instant)>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -73,7 +74,7 @@ pub(super) struct Known {
     pub(super) contacts_by_email: Memory<KnownContact>,
     /// Intercom's company ids by company_id.
     pub(super) companies: Memory<String>,
-    /// Hashes of what was sent of a company last, by company_id.
+    /// Hashes of what this invocation sent of a company last, by company_id.
     pub(super) company_content: Memory<u64>,
     /// Custom attributes that can't be had, by model and name.
     pub(super) unusable_attributes: Memory<()>,
@@ -85,7 +86,7 @@ impl Default for Known {
             contacts: Memory::new(AGE),
             contacts_by_email: Memory::new(AGE_OF_EMAILS),
             companies: Memory::new(AGE),
-            company_content: Memory::new(AGE_OF_CONTENT),
+            company_content: Memory::new(AGE),
             unusable_attributes: Memory::new(AGE),
         }
     }

@@ -209,8 +209,7 @@ impl<'e> Mapper<'e, '_> {
         if name.is_empty() {
             self.warn(rules.place, key, Change::LeftOut("its key is empty"));
         } else if attributes.get(name).is_some() {
-            let reason = "an earlier key has the same name in Intercom";
-            self.warn(rules.place, key, Change::LeftOut(reason));
+            self.warn(rules.place, key, Change::LeftOut(NAME_TAKEN));
         } else if let Some(name) = renamed {
             attributes.0.push((name.clone().into(), value));
             self.warn(rules.place, key, Change::Renamed(name.into()));
@@ -219,6 +218,9 @@ impl<'e> Mapper<'e, '_> {
         }
     }
 }
+
+/// Why a key that would overwrite an earlier one isn't sent.
+pub(super) const NAME_TAKEN: &str = "an earlier key has the same name in Intercom";
 
 /// Why a second spelling of a key isn't sent.
 pub(super) const ANOTHER_SPELLING: &str = "another spelling of this key came first";

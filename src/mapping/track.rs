@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::attributes::{ANOTHER_SPELLING, Rules, field_of};
+use super::attributes::{ANOTHER_SPELLING, NAME_TAKEN, Rules, field_of};
 use super::number::cents;
 use super::{
     Action, Actions, Attributes, Change, Identity, IntercomEvent, Mapped, Mapper, Place, Settings,
@@ -64,7 +64,9 @@ impl<'e> Mapper<'e, '_> {
             }
             match self.rich_link(key, value) {
                 Some(link) => {
-                    metadata.insert(Cow::Borrowed(key), link);
+                    if !metadata.insert(Cow::Borrowed(key), link) {
+                        self.warn(Place::Property, key, Change::LeftOut(NAME_TAKEN));
+                    }
                 }
                 None => self.add(&mut metadata, PROPERTIES, Cow::Borrowed(key), value),
             }

@@ -580,9 +580,101 @@ async fn a_group_call_sends_only_what_is_not_there_yet() {
     world.batch(&[group("2", 1, "y")]).await;
     assert_eq!(world.calls()[before..], ["POST /companies"]);
     let before = world.calls().len();
-    world.batch(&[group("3", 16, "y")]).await;
-    assert_eq!(world.calls()[before..], ["PUT /contacts/:id"]);
+    let mut of_another = group("4", 16, "z");
+    of_another["userId"] = json!("v");
+    world.batch(&[group("3", 16, "z"), of_another]).await;
+    let calls = world.calls()[before..].to_vec();
+    let sent = |call: &str| calls.iter().filter(|sent| *sent == call).count();
+    assert_eq!(
+        sent("PUT /contacts/:id"),
+        1,
+        "not seen for a quarter of an hour"
+    );
+    assert_eq!(sent("POST /companies"), 1, "both say the same of it");
+    assert_eq!(
+        sent("POST /contacts/:id/companies"),
+        1,
+        "the other user joins"
+    );
     let state = world.intercom.state();
-    assert_eq!(state.companies[0].plan.as_deref(), Some("y"));
+    assert_eq!(state.companies[0].plan.as_deref(), Some("z"));
     assert_eq!(state.contacts[0].companies, ["c"]);
+}
+
+/// What a person would see in Intercom, without Intercom's own ids and clocks.
+fn visible(world: &World) -> Value {
+    let state = world.intercom.state();
+    let contacts = state.contacts.iter().map(|contact| {
+        json!({"external_id": contact.external_id, "name": contact.name, "role": contact.role,
+            "archived": contact.archived, "companies": contact.companies,
+            "attributes": contact.custom_attributes})
+    });
+    let companies = state.companies.iter();
+    json!({
+        "contacts": contacts.collect::<Vec<_>>(),
+        "companies": companies.map(|company| &company.company_id).collect::<Vec<_>>(),
+        "events": state.events.iter().map(|event| &event.name).collect::<Vec<_>>(),
+        "attributes": state.data_attributes.len(),
+        "merged": state.merged_contacts.len(),
+        "deleted": state.deleted_contacts.len(),
+    })
+}
+
+#[tokio::test]
+async fn each_call_can_be_repeated_after_its_answer_was_lost() {
+    let story = [
+        json!({"type": "identify", "messageId": "1", "anonymousId": "a", "traits": {"name": "L"}}),
+        identify(
+            "u",
+            &json!({"name": "A", "plan": "pro", "company": {"id": "c"}}),
+        ),
+        track("u", "E"),
+        json!({"type": "group", "messageId": "g", "userId": "u", "groupId": "d"}),
+        json!({"type": "identify", "messageId": "r", "userId": "u",
+            "traits": {"company": {"id": "c", "remove": true}}}),
+        json!({"type": "alias", "messageId": "m", "previousId": "a", "userId": "u"}),
+        identify("old", &json!({"name": "back"})),
+        json!({"type": "delete", "messageId": "x", "userId": "v"}),
+    ];
+    let settings = [("ANONYMOUS", "lead"), ("RETRY_BASE_SECONDS", "1")];
+    let lost = |method: &str, path: &str| Fault::reset().after().times(1).on(method, path);
+    let faults = [
+        None,
+        Some(lost("POST", "/contacts").body_contains("\"u\"")),
+        Some(lost("POST", "/contacts").body_contains("anonymous_id")),
+        Some(lost("PUT", "/contacts/")),
+        Some(lost("POST", "/companies")),
+        Some(lost("POST", "/contacts/").body_contains("{\"id\":")),
+        Some(lost("DELETE", "/contacts/")),
+        Some(lost("POST", "/events")),
+        Some(lost("POST", "/contacts/merge")),
+        Some(lost("POST", "/data_attributes")),
+    ];
+    let mut expected = None;
+    for fault in faults {
+        let world = World::new(&settings).await;
+        world
+            .intercom
+            .seed_contact(json!({"role": "user", "external_id": "v"}));
+        world
+            .intercom
+            .seed_contact(json!({"role": "user", "external_id": "old", "archived": true}));
+        let name = format!("{fault:?}");
+        if let Some(fault) = fault {
+            world.intercom.add_fault(fault);
+        }
+        for event in &story {
+            world.batch(std::slice::from_ref(event)).await;
+            while !world.aws().retry.is_empty() {
+                world.redeliver(1).await;
+            }
+        }
+        assert!(
+            world.aws().dead_letter.is_empty(),
+            "{name}: {:?}",
+            world.reasons()
+        );
+        let seen = visible(&world);
+        assert_eq!(expected.get_or_insert(seen.clone()), &seen, "{name}");
+    }
 }

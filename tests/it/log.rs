@@ -165,9 +165,9 @@ async fn each_event_has_one_line_with_what_became_of_it() {
         .assert_success();
     let lines = log.lines();
     for (id, level, status, detail) in [
-        ("m1", "INFO", "Delivered", "shoe"),
-        ("m2", "INFO", "Skipped", "not sent to Intercom"),
-        ("m3", "WARN", "Rejected", "unknown type"),
+        ("m1", "INFO", "delivered", "shoe"),
+        ("m2", "INFO", "skipped", "not sent to Intercom"),
+        ("m3", "WARN", "rejected", "unknown type"),
     ] {
         let found = lines
             .iter()

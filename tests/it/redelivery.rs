@@ -3,7 +3,7 @@
 use intercom_simulator::Fault;
 use serde_json::{Value, json};
 
-use crate::support::{Sent, World, payload_of};
+use crate::support::{Sent, World, payload_of, sqs_event};
 
 fn message(user_id: &str, id: &str, event: Value) -> Sent {
     let mut event = event;
@@ -101,6 +101,31 @@ async fn a_429_is_not_repeated_before_its_time() {
     world.redeliver(1).await;
     let seconds = world.aws().hidden[0].1;
     assert!((120..=122).contains(&seconds), "{seconds}");
+}
+
+#[tokio::test]
+async fn the_first_retry_of_what_failed_in_its_request_waits_as_long_as_intercom_asked() {
+    let world = World::new(&[("RETRY_BASE_SECONDS", "1")]).await;
+    let fault = Fault::status(429).retry_after(120).times(1);
+    world.intercom.add_fault(fault);
+    let identify = json!({"type": "identify", "messageId": "a", "userId": "u"});
+    let track = json!({"type": "track", "messageId": "b", "userId": "u", "event": "E"});
+    let body = json!({"batch": [identify, track]});
+    assert_eq!(world.call("/v1/batch", &body).await.0, 200);
+    let messages = world.aws().retry.clone();
+    let calls = world.intercom.requests().len();
+    let first = sqs_event(&messages, 1);
+    let answer = world.invoke(&first).await.expect("an answer");
+    assert_eq!(failures(&answer), ["0", "1"]);
+    let delays: Vec<i64> = world.aws().hidden.iter().map(|h| h.1).collect();
+    for delay in &delays {
+        assert!((118..=121).contains(delay), "{delays:?}");
+    }
+    assert_eq!(
+        world.intercom.requests().len(),
+        calls,
+        "nothing is tried early"
+    );
 }
 
 #[tokio::test]

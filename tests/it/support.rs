@@ -180,9 +180,15 @@ impl World {
     }
 
     /// Hands the messages of the retry queue to the function, as SQS would, and takes what is
-    /// then still there back into the queue in its place; new messages go to the end.
+    /// then still there back into the queue in its place; new messages go to the end. The time
+    /// for their first retry has come.
     pub(crate) async fn redeliver(&self, receive_count: u32) -> Value {
-        let messages: Vec<Sent> = std::mem::take(&mut self.aws().retry);
+        let mut messages: Vec<Sent> = std::mem::take(&mut self.aws().retry);
+        for message in &mut messages {
+            if let Some(attributes) = message.attributes.as_object_mut() {
+                attributes.remove("notBefore");
+            }
+        }
         let batch: Vec<Sent> = messages.iter().take(10).cloned().collect();
         let answer = self
             .invoke(&sqs_event(&batch, receive_count))
