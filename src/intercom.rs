@@ -238,6 +238,10 @@ impl Answer {
         let link = self.headers.get(header::LINK);
         let link = link.and_then(|link| link.to_str().ok());
         let refusal = Refusal::read(self.status.as_u16(), &self.body, link);
+        // template.yaml's alarm counts these lines: until a person acts, nothing is delivered.
+        if matches!(refusal.status, 401..=403) {
+            tracing::error!(alarm = "account_refused", %refusal, "Intercom refuses this account");
+        }
         match refusal.verdict() {
             Verdict::RetryLater(advice) => Err(CallError::RetryLater(RetryLater {
                 reason: format!("{advice}: {refusal}"),
