@@ -21,7 +21,9 @@ mod attributes;
 mod companies;
 mod contacts;
 mod known;
+mod lookup;
 mod outcome;
+mod removal;
 mod step;
 mod user;
 

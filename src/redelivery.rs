@@ -1,22 +1,21 @@
 //! Messages of the retry queue: tried again in order, delayed, or given up.
 
+mod record;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use aws_lambda_events::sqs::SqsEvent;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::delivery::{Delivery, Failure, Job, Undelivered};
 use crate::intake::{NOT_TRIED, job, with_failure};
-use crate::mapping::{self, Arrival, Mapped, map};
-use crate::queue::{
-    BROWSER_CHANNEL, CHANNEL_ATTRIBUTE, Envelope, Message, NOT_BEFORE_ATTRIBUTE, Queue, Queues,
-    read_body,
-};
+use crate::mapping::{self, Mapped, map};
+use crate::queue::{Queue, Queues};
 use crate::retry::Schedule;
-use crate::segment::Event;
+use record::Record;
 
 /// Most messages that SQS hands over from a FIFO queue at once.
 const FULL_BATCH: usize = 10;
@@ -28,12 +27,6 @@ pub struct Redelivery {
     pub mapping: mapping::Settings,
     /// When to try again, when to give up.
     pub schedule: Schedule,
-}
-
-/// One message of the batch.
-struct Record<'r> {
-    sqs: &'r SqsMessage,
-    envelope: Result<Envelope<Event<'r>>, String>,
 }
 
 /// What is done with a message.
@@ -236,125 +229,5 @@ fn given_up(failure: Failure, after: Duration) -> Failure {
     Failure {
         reason: format!("given up after {number} {unit}: {}", failure.reason),
         ..failure
-    }
-}
-
-impl<'r> Record<'r> {
-    fn read(sqs: &'r SqsMessage) -> Self {
-        Self {
-            sqs,
-            envelope: read_body(sqs.body.as_deref().unwrap_or_default()),
-        }
-    }
-
-    fn arrival(&self, envelope: &Envelope<Event<'_>>) -> Arrival {
-        let channel = self.sqs.message_attributes.get(CHANNEL_ATTRIBUTE);
-        let channel = channel.and_then(|channel| channel.string_value.as_deref());
-        Arrival {
-            received_at: envelope.received_at.timestamp(),
-            has_origin: channel == Some(BROWSER_CHANNEL),
-        }
-    }
-
-    /// The group whose order SQS keeps.
-    fn group(&self) -> Cow<'r, str> {
-        let group = self.sqs.attributes.get("MessageGroupId");
-        let own = || self.sqs.message_id.as_deref().unwrap_or_default();
-        Cow::Borrowed(group.map_or_else(own, String::as_str))
-    }
-
-    /// How often SQS handed the message out, this time included.
-    fn attempt(&self) -> u32 {
-        let count = self.sqs.attributes.get("ApproximateReceiveCount");
-        count.and_then(|count| count.parse().ok()).unwrap_or(1)
-    }
-
-    /// How long an event that failed within its request has to wait for its first retry.
-    fn not_due_for(&self, now: DateTime<Utc>) -> Option<Duration> {
-        let not_before = self.sqs.message_attributes.get(NOT_BEFORE_ATTRIBUTE)?;
-        let not_before = not_before.string_value.as_deref()?;
-        let not_before = DateTime::parse_from_rfc3339(not_before).ok()?;
-        // From the second time on, the queue itself has seen to the delay.
-        let delay = (not_before.to_utc() - now).to_std().ok();
-        delay.filter(|_| self.attempt() == 1)
-    }
-
-    fn age(&self, now: DateTime<Utc>) -> Duration {
-        let received_at = self.envelope.as_ref().map(|envelope| envelope.received_at);
-        let age = received_at.map(|received_at| (now - received_at).to_std());
-        age.ok().and_then(Result::ok).unwrap_or_default()
-    }
-
-    /// The same event as a message to send.
-    fn message(&self) -> Message {
-        let Ok(envelope) = &self.envelope else {
-            return Message::unreadable(self.sqs.body.clone().unwrap_or_default());
-        };
-        let message = Message::new(envelope.source, envelope.received_at, &envelope.event);
-        if self.arrival(envelope).has_origin {
-            message.with_attribute(CHANNEL_ATTRIBUTE, BROWSER_CHANNEL)
-        } else {
-            message
-        }
-    }
-
-    fn log(&self, fate: &Fate) {
-        let event = self.envelope.as_ref().ok().map(|envelope| &envelope.event);
-        let message_id = event.and_then(Event::message_id);
-        let kind = event.and_then(Event::type_name);
-        let attempt = self.attempt();
-        match fate {
-            Fate::Delivered => {
-                tracing::info!(
-                    message_id,
-                    kind,
-                    attempt,
-                    status = "delivered",
-                    "queued event"
-                );
-            }
-            Fate::Skipped(reason) => {
-                tracing::info!(
-                    message_id,
-                    kind,
-                    attempt,
-                    reason = &**reason,
-                    status = "skipped",
-                    "queued event"
-                );
-            }
-            Fate::DeadLetter(Failure { reason, .. }) => {
-                tracing::warn!(
-                    message_id,
-                    kind,
-                    attempt,
-                    reason,
-                    status = "rejected",
-                    "queued event"
-                );
-            }
-            Fate::EndOfGroup(Failure { reason, .. }) => {
-                tracing::info!(
-                    message_id,
-                    kind,
-                    attempt,
-                    reason,
-                    status = "waiting",
-                    "queued event"
-                );
-            }
-            Fate::Hide(Failure { reason, .. }, delay) => {
-                let delay_seconds = delay.as_secs();
-                tracing::info!(
-                    message_id,
-                    kind,
-                    attempt,
-                    reason,
-                    delay_seconds,
-                    status = "queued",
-                    "queued event"
-                );
-            }
-        }
     }
 }

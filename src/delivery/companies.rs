@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::contacts::segment;
+use super::lookup::segment;
 use super::{Delivery, Failure, Outcome, Undelivered};
 use crate::intercom::{CallError, Verdict};
 use crate::mapping::{Company, Identity};

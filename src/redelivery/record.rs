@@ -1,0 +1,141 @@
+//! One message that SQS handed over.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use aws_lambda_events::sqs::SqsMessage;
+use chrono::{DateTime, Utc};
+
+use super::Fate;
+use crate::delivery::Failure;
+use crate::mapping::Arrival;
+use crate::queue::{
+    BROWSER_CHANNEL, CHANNEL_ATTRIBUTE, Envelope, Message, NOT_BEFORE_ATTRIBUTE, read_body,
+};
+use crate::segment::Event;
+
+/// One message of the batch.
+pub(super) struct Record<'r> {
+    pub(super) sqs: &'r SqsMessage,
+    pub(super) envelope: Result<Envelope<Event<'r>>, String>,
+}
+
+impl<'r> Record<'r> {
+    pub(super) fn read(sqs: &'r SqsMessage) -> Self {
+        Self {
+            sqs,
+            envelope: read_body(sqs.body.as_deref().unwrap_or_default()),
+        }
+    }
+
+    pub(super) fn arrival(&self, envelope: &Envelope<Event<'_>>) -> Arrival {
+        let channel = self.sqs.message_attributes.get(CHANNEL_ATTRIBUTE);
+        let channel = channel.and_then(|channel| channel.string_value.as_deref());
+        Arrival {
+            received_at: envelope.received_at.timestamp(),
+            has_origin: channel == Some(BROWSER_CHANNEL),
+        }
+    }
+
+    /// The group whose order SQS keeps.
+    pub(super) fn group(&self) -> Cow<'r, str> {
+        let group = self.sqs.attributes.get("MessageGroupId");
+        let own = || self.sqs.message_id.as_deref().unwrap_or_default();
+        Cow::Borrowed(group.map_or_else(own, String::as_str))
+    }
+
+    /// How often SQS handed the message out, this time included.
+    pub(super) fn attempt(&self) -> u32 {
+        let count = self.sqs.attributes.get("ApproximateReceiveCount");
+        count.and_then(|count| count.parse().ok()).unwrap_or(1)
+    }
+
+    /// How long an event that failed within its request has to wait for its first retry.
+    pub(super) fn not_due_for(&self, now: DateTime<Utc>) -> Option<Duration> {
+        let not_before = self.sqs.message_attributes.get(NOT_BEFORE_ATTRIBUTE)?;
+        let not_before = not_before.string_value.as_deref()?;
+        let not_before = DateTime::parse_from_rfc3339(not_before).ok()?;
+        // From the second time on, the queue itself has seen to the delay.
+        let delay = (not_before.to_utc() - now).to_std().ok();
+        delay.filter(|_| self.attempt() == 1)
+    }
+
+    pub(super) fn age(&self, now: DateTime<Utc>) -> Duration {
+        let received_at = self.envelope.as_ref().map(|envelope| envelope.received_at);
+        let age = received_at.map(|received_at| (now - received_at).to_std());
+        age.ok().and_then(Result::ok).unwrap_or_default()
+    }
+
+    /// The same event as a message to send.
+    pub(super) fn message(&self) -> Message {
+        let Ok(envelope) = &self.envelope else {
+            return Message::unreadable(self.sqs.body.clone().unwrap_or_default());
+        };
+        let message = Message::new(envelope.source, envelope.received_at, &envelope.event);
+        if self.arrival(envelope).has_origin {
+            message.with_attribute(CHANNEL_ATTRIBUTE, BROWSER_CHANNEL)
+        } else {
+            message
+        }
+    }
+
+    pub(super) fn log(&self, fate: &Fate) {
+        let event = self.envelope.as_ref().ok().map(|envelope| &envelope.event);
+        let message_id = event.and_then(Event::message_id);
+        let kind = event.and_then(Event::type_name);
+        let attempt = self.attempt();
+        match fate {
+            Fate::Delivered => {
+                tracing::info!(
+                    message_id,
+                    kind,
+                    attempt,
+                    status = "delivered",
+                    "queued event"
+                );
+            }
+            Fate::Skipped(reason) => {
+                tracing::info!(
+                    message_id,
+                    kind,
+                    attempt,
+                    reason = &**reason,
+                    status = "skipped",
+                    "queued event"
+                );
+            }
+            Fate::DeadLetter(Failure { reason, .. }) => {
+                tracing::warn!(
+                    message_id,
+                    kind,
+                    attempt,
+                    reason,
+                    status = "rejected",
+                    "queued event"
+                );
+            }
+            Fate::EndOfGroup(Failure { reason, .. }) => {
+                tracing::info!(
+                    message_id,
+                    kind,
+                    attempt,
+                    reason,
+                    status = "waiting",
+                    "queued event"
+                );
+            }
+            Fate::Hide(Failure { reason, .. }, delay) => {
+                let delay_seconds = delay.as_secs();
+                tracing::info!(
+                    message_id,
+                    kind,
+                    attempt,
+                    reason,
+                    delay_seconds,
+                    status = "queued",
+                    "queued event"
+                );
+            }
+        }
+    }
+}
