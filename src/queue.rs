@@ -77,19 +77,29 @@ impl Queues {
         results
     }
 
-    /// Sends one lane, batch after batch; gives back what wasn't taken.
+    /// Sends one lane, batch after batch; gives back what wasn't taken. What comes after that in
+    /// its group isn't sent either: the sender repeats them all, and the later one, being a
+    /// duplicate then, would keep its place before the earlier one.
     async fn send_lane(
         &self,
         queue: Queue,
         messages: &[Message],
         lane: &[usize],
     ) -> Vec<(usize, QueueError)> {
-        let mut failed = Vec::new();
-        let mut rest = lane;
+        let mut failed: Vec<(usize, QueueError)> = Vec::new();
+        let mut rest = lane.to_vec();
         while !rest.is_empty() {
-            let (batch, after) = rest.split_at(batch_length(messages, rest));
-            failed.extend(self.send_batch(queue, messages, batch).await);
-            rest = after;
+            let after = rest.split_off(batch_length(messages, &rest));
+            failed.extend(self.send_batch(queue, messages, &rest).await);
+            rest = Vec::with_capacity(after.len());
+            for index in after {
+                let group = &messages[index].group_id;
+                let mut earlier = failed.iter();
+                match earlier.find(|(earlier, _)| messages[*earlier].group_id == *group) {
+                    Some((_, error)) => failed.push((index, error.clone())),
+                    None => rest.push(index),
+                }
+            }
         }
         failed
     }

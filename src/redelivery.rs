@@ -82,12 +82,14 @@ impl Redelivery {
         }
         let outcomes = delivery.deliver(&jobs, deadline).await;
         for (index, outcome) in record_of_job.into_iter().zip(outcomes) {
-            let fate = match outcome {
+            let mut fate = match outcome {
                 Ok(()) => Fate::Delivered,
-                Err(why) => self.fate(why, index, &records, now, &delay_of_group),
+                Err(why) => self.fate(why, index, &records, now),
             };
-            if let Fate::Hide(_, delay) = &fate {
-                delay_of_group.insert(records[index].group(), *delay);
+            // Those of one group become visible together, so that SQS keeps their order.
+            if let Fate::Hide(_, delay) = &mut fate {
+                let group = records[index].group();
+                *delay = *delay_of_group.entry(group).or_insert(*delay);
             }
             fates[index] = Some(fate);
         }
@@ -118,7 +120,6 @@ impl Redelivery {
         index: usize,
         records: &[Record<'_>],
         now: DateTime<Utc>,
-        delay_of_group: &HashMap<Cow<'_, str>, Duration>,
     ) -> Fate {
         let record = &records[index];
         let age = record.age(now);
@@ -135,14 +136,7 @@ impl Redelivery {
                 let delay = self.schedule.delay(attempt, after, fastrand::f64());
                 Fate::Hide(failure, delay)
             }
-            // It becomes visible with the one that it waits for, so that SQS keeps their order.
-            Undelivered::NotTried => {
-                let delay = delay_of_group.get(&record.group());
-                Fate::Hide(
-                    Failure::new(NOT_TRIED),
-                    delay.copied().unwrap_or(self.schedule.base),
-                )
-            }
+            Undelivered::NotTried => Fate::Hide(Failure::new(NOT_TRIED), self.schedule.base),
             Undelivered::Waiting(failure) if age >= self.schedule.unknown_user => {
                 Fate::DeadLetter(given_up(failure, self.schedule.unknown_user))
             }
