@@ -16,7 +16,7 @@ test: setup
 	$(PYTHON) -m pytest tests/e2e
 
 bench: setup
-	cargo bench
+	@python3 benches/run.py
 
 setup:
 	@command -v python3 >/dev/null || { echo "error: python3 is missing: install Python 3.10 or newer" >&2; exit 1; }

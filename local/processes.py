@@ -1,5 +1,6 @@
 """Child processes in groups of their own, so that whatever they start ends with them."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -8,6 +9,13 @@ import time
 from tools import Failure
 
 GRACE_SECONDS = 5
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
+
+
+def end_with_parent():
+    """Has the kernel end this process when its parent is killed and can't do so itself."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def end_group(process):
@@ -58,7 +66,7 @@ class Service:
         with open(log, "wb") as output:
             self.process = subprocess.Popen(
                 command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output,
-                stderr=subprocess.STDOUT, start_new_session=True,
+                stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=end_with_parent,
             )
 
     def wait_until(self, ready, seconds):

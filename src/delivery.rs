@@ -126,8 +126,7 @@ impl Delivery {
     /// ones of that user are not tried. An event that only waits for its user steps aside and is
     /// tried again when one of them made the contact.
     pub async fn deliver(&self, jobs: &[Job<'_>], deadline: Instant) -> Vec<Outcome> {
-        // Between invocations another instance can have sent other content.
-        self.known.company_content.clear();
+        self.known.forget_effects();
         let now = Instant::now();
         let look_up_until = now + deadline.saturating_duration_since(now) / LOOK_UP_SHARE;
         self.look_up_together(&users_to_find(jobs), look_up_until)

@@ -93,9 +93,9 @@ impl Queues {
             failed.extend(self.send_batch(queue, messages, &rest).await);
             rest = Vec::with_capacity(after.len());
             for index in after {
-                let group = &messages[index].group_id;
+                let group = messages[index].group_id();
                 let mut earlier = failed.iter();
-                match earlier.find(|(earlier, _)| messages[*earlier].group_id == *group) {
+                match earlier.find(|(earlier, _)| messages[*earlier].group_id() == group) {
                     Some((_, error)) => failed.push((index, error.clone())),
                     None => rest.push(index),
                 }

@@ -134,16 +134,7 @@ impl Delivery {
             self.change_contact(&path, "unarchive", deadline).await?;
         }
         match self.is_the_meant(identity, &path, refusal, deadline).await {
-            Ok(true) => {
-                let id = id.to_owned();
-                self.remember(
-                    identity,
-                    KnownContact {
-                        id,
-                        ..KnownContact::default()
-                    },
-                );
-            }
+            Ok(true) => self.remember(identity, KnownContact::with_id(id.to_owned())),
             Ok(false) => {}
             Err(why) => {
                 if refusal.is_about_archived() {

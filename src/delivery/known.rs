@@ -45,8 +45,10 @@ impl<T: Clone> Memory<T> {
         self.entries().pop(key);
     }
 
-    pub(super) fn clear(&self) {
-        self.entries().clear();
+    fn change_all(&self, change: impl Fn(&mut T)) {
+        for (_, (value, _)) in self.entries().iter_mut() {
+            change(value);
+        }
     }
 
     fn entries(&self) -> MutexGuard<'_, LruCache<String, (T, Instant)>> {
@@ -54,7 +56,7 @@ impl<T: Clone> Memory<T> {
     }
 }
 
-/// A contact as Intercom showed it last.
+/// A contact as Intercom showed it last. All but the id is known within an invocation only.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct KnownContact {
     /// Intercom's id.
@@ -63,6 +65,16 @@ pub(super) struct KnownContact {
     pub(super) last_seen_at: Option<i64>,
     /// Intercom's ids of companies that the contact is in; there may be more.
     pub(super) companies: Vec<String>,
+}
+
+impl KnownContact {
+    /// A contact of which only the id is known.
+    pub(super) fn with_id(id: String) -> Self {
+        Self {
+            id,
+            ..Self::default()
+        }
+    }
 }
 
 /// Everything that is remembered.
@@ -78,6 +90,20 @@ pub(super) struct Known {
     pub(super) company_content: Memory<u64>,
     /// Custom attributes that can't be had, by model and name.
     pub(super) unusable_attributes: Memory<()>,
+}
+
+impl Known {
+    /// Keeps ids alone. What else was learned may be undone by another instance before the next
+    /// invocation, and no answer would contradict it: an id that is wrong gets a 404.
+    pub(super) fn forget_effects(&self) {
+        let forget = |contact: &mut KnownContact| {
+            contact.last_seen_at = None;
+            contact.companies.clear();
+        };
+        self.contacts.change_all(forget);
+        self.contacts_by_email.change_all(forget);
+        self.company_content.entries().clear();
+    }
 }
 
 impl Default for Known {

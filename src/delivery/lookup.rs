@@ -85,11 +85,8 @@ impl Delivery {
             for contact in found {
                 let is_lead = contact.role.as_deref() == Some("lead");
                 if let Some(id) = contact.external_id.clone().filter(|_| !is_lead) {
-                    // The index may not know yet that the contact left a company.
-                    let known = KnownContact {
-                        companies: Vec::new(),
-                        ..contact.into()
-                    };
+                    // The index lags behind, so nothing but the id is believed.
+                    let known = KnownContact::with_id(contact.id);
                     self.known.contacts.put(&user_key(&id), known);
                 }
             }
@@ -142,10 +139,7 @@ impl Delivery {
             Err(CallError::Refused(refusal)) => {
                 match (refusal.verdict(), &refusal.canonical_contact) {
                     (Verdict::NotFound, _) => Ok(None),
-                    (Verdict::Merged, Some(id)) => Ok(Some(KnownContact {
-                        id: id.clone(),
-                        ..KnownContact::default()
-                    })),
+                    (Verdict::Merged, Some(id)) => Ok(Some(KnownContact::with_id(id.clone()))),
                     _ => Err(Undelivered::Rejected((&*refusal).into())),
                 }
             }

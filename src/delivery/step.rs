@@ -50,34 +50,36 @@ fn merged<'e>(earlier: &[Action<'e>], later: &[Action<'e>]) -> Option<Vec<Action
         identity: identity.clone(),
         contact: first.clone().followed_by(second.clone()),
     }];
-    let mut companies = memberships(earlier);
-    for later in memberships(later) {
-        match companies.iter_mut().find(|known| known.id == later.id) {
+    let mut memberships = memberships_in(earlier);
+    for later in memberships_in(later) {
+        match memberships.iter_mut().find(|known| known.id == later.id) {
             Some(known) => {
+                known.is_member = later.is_member;
                 known.company = match (known.company.take(), later.company) {
                     (Some(first), Some(second)) => Some(first.followed_by(second)),
-                    (_, later) => later,
+                    (first, second) => second.or(first),
                 };
             }
-            None => companies.push(later),
+            None => memberships.push(later),
         }
     }
-    for Membership { id, company } in companies {
+    for membership in memberships {
         let identity = identity.clone();
-        let company_id = id;
-        match company {
-            Some(company) => actions.extend([
-                Action::UpsertCompany { company },
-                Action::AttachCompany {
-                    identity,
-                    company_id,
-                },
-            ]),
-            None => actions.push(Action::DetachCompany {
+        let company_id = membership.id;
+        if let Some(company) = membership.company {
+            actions.push(Action::UpsertCompany { company });
+        }
+        actions.push(if membership.is_member {
+            Action::AttachCompany {
                 identity,
                 company_id,
-            }),
-        }
+            }
+        } else {
+            Action::DetachCompany {
+                identity,
+                company_id,
+            }
+        });
     }
     Some(actions)
 }
@@ -89,21 +91,24 @@ fn upsert<'a, 'e>(actions: &'a [Action<'e>]) -> Option<(&'a Identity<'e>, &'a Co
     }
 }
 
-/// A company that an identify puts its user into, or (without content) takes the user out of.
+/// What an identify says of a company, and whether its user belongs to it.
 struct Membership<'e> {
     id: Cow<'e, str>,
     company: Option<Company<'e>>,
+    is_member: bool,
 }
 
-fn memberships<'e>(actions: &[Action<'e>]) -> Vec<Membership<'e>> {
+fn memberships_in<'e>(actions: &[Action<'e>]) -> Vec<Membership<'e>> {
     let companies = actions.iter().filter_map(|action| match action {
         Action::UpsertCompany { company } => Some(Membership {
             id: company.company_id.clone(),
             company: Some(company.clone()),
+            is_member: true,
         }),
         Action::DetachCompany { company_id, .. } => Some(Membership {
             id: company_id.clone(),
             company: None,
+            is_member: false,
         }),
         _ => None,
     });
@@ -162,6 +167,7 @@ mod tests {
                 {"action": "upsert_company", "company":
                     {"company_id": "1", "name": "One", "plan": "q"}},
                 {"action": "attach_company", "identity": identity, "company_id": "1"},
+                {"action": "upsert_company", "company": {"company_id": "2", "name": "Two"}},
                 {"action": "detach_company", "identity": identity, "company_id": "2"},
                 {"action": "upsert_company", "company": {"company_id": "3"}},
                 {"action": "attach_company", "identity": identity, "company_id": "3"},

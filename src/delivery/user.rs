@@ -92,7 +92,23 @@ impl Delivery {
         }
     }
 
+    /// Executes the actions; once more where a remembered contact or company turned out to be
+    /// gone, which is forgotten by then.
     async fn execute(
+        &self,
+        actions: &[Action<'_>],
+        is_identify: bool,
+        deadline: Instant,
+    ) -> Outcome {
+        match self.execute_once(actions, is_identify, deadline).await {
+            Err(Undelivered::Retry { failure, .. }) if failure.status == Some(404) => {
+                self.execute_once(actions, is_identify, deadline).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn execute_once(
         &self,
         actions: &[Action<'_>],
         is_identify: bool,

@@ -1,6 +1,7 @@
 //! Custom attributes and event metadata: flat, bounded, in the order sent.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -19,56 +20,66 @@ const LONGEST_PATH: usize = 1_000;
 /// Ending by which Intercom knows a number as a date.
 const DATE_SUFFIX: &str = "_at";
 
+/// From so many keys on they are indexed: an object of 100,000 keys takes no longer per key.
+const MANY: usize = 64;
+
 /// Keys and values in order; serialises as a JSON object. A key stands in it once.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Attributes<'e>(Vec<(Cow<'e, str>, Value<'e>)>);
+#[derive(Clone, Debug, Default)]
+pub struct Attributes<'e> {
+    entries: Vec<(Cow<'e, str>, Value<'e>)>,
+    /// Where each key stands, once there are [`MANY`]; empty until then.
+    places: HashMap<Cow<'e, str>, usize>,
+}
 
 impl<'e> Attributes<'e> {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.entries.is_empty()
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.entries.len()
     }
 
     /// Keys and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value<'e>)> {
-        self.0.iter().map(|(key, value)| (key.as_ref(), value))
+        self.entries
+            .iter()
+            .map(|(key, value)| (key.as_ref(), value))
     }
 
     /// The value under `key`.
     pub fn get(&self, key: &str) -> Option<&Value<'e>> {
-        self.iter()
-            .find(|(other, _)| *other == key)
-            .map(|(_, value)| value)
+        self.place(key).map(|place| &self.entries[place].1)
     }
 
     /// Adds a key that isn't there yet; says whether it was added.
     pub fn insert(&mut self, key: Cow<'e, str>, value: Value<'e>) -> bool {
-        let is_new = self.get(&key).is_none();
+        let is_new = self.place(&key).is_none();
         if is_new {
-            self.0.push((key, value));
+            self.push(key, value);
         }
         is_new
     }
 
     /// Takes a key out; says whether it was there.
     pub fn remove(&mut self, key: &str) -> bool {
-        let before = self.0.len();
-        self.0.retain(|(other, _)| other != key);
-        self.0.len() < before
+        let Some(place) = self.place(key) else {
+            return false;
+        };
+        self.entries.remove(place);
+        self.index();
+        true
     }
 
     /// These with later ones laid over them: the later value of a key wins.
     #[must_use]
     pub fn followed_by(mut self, later: Self) -> Self {
-        for (key, value) in later.0 {
-            match self.0.iter_mut().find(|(other, _)| *other == key) {
-                Some((_, earlier)) => *earlier = value,
-                None => self.0.push((key, value)),
+        for (key, value) in later.entries {
+            match self.place(&key) {
+                Some(place) => self.entries[place].1 = value,
+                None => self.push(key, value),
             }
         }
         self
@@ -76,19 +87,50 @@ impl<'e> Attributes<'e> {
 
     /// Keeps the first `limit`; gives back the keys of the others.
     pub(super) fn truncate(&mut self, limit: usize) -> Vec<Cow<'e, str>> {
-        let kept = limit.min(self.0.len());
-        self.0
-            .split_off(kept)
-            .into_iter()
-            .map(|(key, _)| key)
-            .collect()
+        let kept = limit.min(self.len());
+        let others = self.entries.split_off(kept);
+        self.index();
+        others.into_iter().map(|(key, _)| key).collect()
+    }
+
+    fn place(&self, key: &str) -> Option<usize> {
+        if self.len() < MANY {
+            self.entries.iter().position(|(other, _)| other == key)
+        } else {
+            self.places.get(key).copied()
+        }
+    }
+
+    /// Adds a key that must not be there yet.
+    fn push(&mut self, key: Cow<'e, str>, value: Value<'e>) {
+        if self.len() >= MANY {
+            self.places.insert(key.clone(), self.len());
+        }
+        self.entries.push((key, value));
+        if self.len() == MANY {
+            self.index();
+        }
+    }
+
+    fn index(&mut self) {
+        self.places.clear();
+        if self.len() >= MANY {
+            let keys = self.entries.iter().map(|(key, _)| key.clone());
+            self.places.extend(keys.zip(0..));
+        }
+    }
+}
+
+impl PartialEq for Attributes<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.entries == other.entries
     }
 }
 
 impl Serialize for Attributes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (key, value) in &self.0 {
+        let mut map = serializer.serialize_map(Some(self.len()))?;
+        for (key, value) in &self.entries {
             map.serialize_entry(key, value)?;
         }
         map.end()
@@ -113,7 +155,7 @@ impl<'e> Mapper<'e, '_> {
         object: &'e Object<'e>,
         is_taken: impl Fn(&mut Self, &'e str, &'e Value<'e>) -> bool,
     ) {
-        attributes.0.reserve(object.len());
+        attributes.entries.reserve(object.len());
         for (key, value) in object.iter() {
             if !is_taken(self, key, value) {
                 self.add(attributes, rules, Cow::Borrowed(key), value);
@@ -211,10 +253,10 @@ impl<'e> Mapper<'e, '_> {
         } else if attributes.get(name).is_some() {
             self.warn(rules.place, key, Change::LeftOut(NAME_TAKEN));
         } else if let Some(name) = renamed {
-            attributes.0.push((name.clone().into(), value));
+            attributes.push(name.clone().into(), value);
             self.warn(rules.place, key, Change::Renamed(name.into()));
         } else {
-            attributes.0.push((key, value));
+            attributes.push(key, value);
         }
     }
 }
@@ -333,5 +375,28 @@ mod tests {
         let merged =
             attributes(&[("a", 1), ("b", 2)]).followed_by(attributes(&[("c", 3), ("a", 4)]));
         assert_eq!(merged, attributes(&[("a", 4), ("b", 2), ("c", 3)]));
+    }
+
+    #[test]
+    fn many_attributes_take_no_longer_each() {
+        let started = std::time::Instant::now();
+        let mut attributes = Attributes::default();
+        for number in 0..100_000_u64 {
+            let key: Cow<str> = format!("k{number}").into();
+            assert!(attributes.insert(key.clone(), Value::Null));
+            assert!(!attributes.insert(key, Value::Bool(true)));
+        }
+        assert!(attributes.remove("k7"));
+        assert!(!attributes.remove("k7"));
+        assert_eq!(attributes.get("k99999"), Some(&Value::Null));
+        let mut attributes = attributes.clone().followed_by(attributes);
+        assert_eq!(attributes.len(), 99_999);
+        assert_eq!(attributes.truncate(70).len(), 99_929);
+        assert_eq!(attributes.get("k8"), Some(&Value::Null));
+        assert_eq!(attributes.get("k71"), None);
+        assert_eq!(attributes.truncate(3).len(), 67);
+        assert_eq!(attributes.get("k1"), Some(&Value::Null));
+        // Compared one by one they would take minutes.
+        assert!(started.elapsed() < std::time::Duration::from_secs(20));
     }
 }

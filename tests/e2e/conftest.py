@@ -8,6 +8,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "local"))
 
 from stack import Stack  # noqa: E402
+from tools import Failure  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +25,10 @@ def running_stack(request):
     stack = Stack(parameters=parameters)
     with capture.global_and_fixture_disabled():
         print()
-        stack.__enter__()
+        try:
+            stack.__enter__()
+        except Failure as failure:
+            pytest.exit(f"error: {failure}", returncode=1)
     yield stack
     stack.close()
 

@@ -569,36 +569,64 @@ async fn users_of_a_batch_are_looked_up_with_one_search() {
 }
 
 #[tokio::test]
-async fn a_group_call_sends_only_what_is_not_there_yet() {
+async fn within_a_batch_nothing_is_sent_that_is_there_already() {
     let world = World::new(&[]).await;
-    let group = |id: &str, minute: u32, plan: &str| {
-        json!({"type": "group", "messageId": id, "userId": "u", "groupId": "c",
-            "timestamp": format!("2026-11-23T12:{minute:02}:00Z"), "traits": {"plan": plan}})
+    let group = |user: &str, id: &str, minute: u32| {
+        json!({"type": "group", "messageId": id, "userId": user, "groupId": "c",
+            "timestamp": format!("2026-11-23T12:{minute:02}:00Z"), "traits": {"plan": "x"}})
     };
-    world.batch(&[group("1", 0, "x")]).await;
-    let before = world.calls().len();
-    world.batch(&[group("2", 1, "y")]).await;
-    assert_eq!(world.calls()[before..], ["POST /companies"]);
-    let before = world.calls().len();
-    let mut of_another = group("4", 16, "z");
-    of_another["userId"] = json!("v");
-    world.batch(&[group("3", 16, "z"), of_another]).await;
-    let calls = world.calls()[before..].to_vec();
+    world
+        .batch(&[group("u", "1", 0), group("u", "2", 14), group("v", "3", 0)])
+        .await;
+    let calls = world.calls();
     let sent = |call: &str| calls.iter().filter(|sent| *sent == call).count();
+    assert_eq!(sent("POST /contacts"), 2);
     assert_eq!(
         sent("PUT /contacts/:id"),
-        1,
-        "not seen for a quarter of an hour"
+        0,
+        "seen a quarter of an hour ago"
     );
-    assert_eq!(sent("POST /companies"), 1, "both say the same of it");
+    assert!(
+        sent("POST /companies") <= 2,
+        "each user says the same of it"
+    );
+    assert_eq!(sent("POST /contacts/:id/companies"), 2);
+    // In the next request the contact's own answer tells that it is in the company.
+    let before = calls.len();
+    world.batch(&[group("u", "4", 30)]).await;
     assert_eq!(
-        sent("POST /contacts/:id/companies"),
-        1,
-        "the other user joins"
+        world.calls()[before..],
+        ["PUT /contacts/:id", "POST /companies"]
     );
-    let state = world.intercom.state();
-    assert_eq!(state.companies[0].plan.as_deref(), Some("z"));
-    assert_eq!(state.contacts[0].companies, ["c"]);
+}
+
+/// Another instance can undo what this one did, and no answer tells it so.
+#[tokio::test]
+async fn what_another_instance_undid_is_done_again() {
+    let group = |id: &str, time: i64| json!({"type": "group", "userId": "u", "groupId": "c", "messageId": id, "timestamp": time});
+    let leave = json!({"type": "identify", "userId": "u", "messageId": "leave",
+        "timestamp": 1001, "traits": {"company": {"id": "c", "remove": true}}});
+    let delete = json!({"type": "delete", "userId": "u", "messageId": "delete"});
+    let old = json!({"type": "identify", "userId": "u", "messageId": "old", "timestamp": 10});
+    for undoing in [leave, delete, old] {
+        let world = World::new(&[]).await;
+        let another = world.another_instance(&[]);
+        let results = [
+            crate::support::invoke(&world.function, &group("1", 1000)).await,
+            crate::support::invoke(&another, &undoing).await,
+            crate::support::invoke(&world.function, &group("2", 1002)).await,
+        ];
+        for results in results {
+            assert_eq!(
+                results.expect("results")["results"][0]["status"],
+                "delivered"
+            );
+        }
+        let contacts = world.intercom.state().contacts;
+        assert_eq!(contacts.len(), 1, "{undoing}");
+        assert_eq!(contacts[0].companies, ["c"], "{undoing}");
+        assert_eq!(contacts[0].last_seen_at, Some(1002), "{undoing}");
+    }
 }
 
 /// What a person would see in Intercom, without Intercom's own ids and clocks.
@@ -677,4 +705,16 @@ async fn each_call_can_be_repeated_after_its_answer_was_lost() {
         let seen = visible(&world);
         assert_eq!(expected.get_or_insert(seen.clone()), &seen, "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_group_of_a_contact_that_vanished_makes_it_again_at_once() {
+    let world = World::new(&[]).await;
+    let group = |id: &str| json!({"type": "group", "messageId": id, "userId": "u", "groupId": "c"});
+    world.batch(&[group("1")]).await;
+    world.intercom.reset();
+    world.batch(&[group("2")]).await;
+    let state = world.intercom.state();
+    assert_eq!(state.contacts[0].companies, ["c"]);
+    assert!(world.aws().retry.is_empty());
 }

@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+"""`make bench`: start-up, memory and size beside a bare function; time, allocations and
+instructions of our own code per event."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TARGET = ROOT / "target"
+# cargo-lambda is what `sam build` runs.
+ENVIRONMENT = {
+    **os.environ, "CARGO_TARGET_DIR": str(TARGET), "PATH": f"{ROOT}/.tools/sam/bin{os.pathsep}{os.environ['PATH']}",
+}
+
+
+def run(*command, **options):
+    return subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, check=True, **options)
+
+
+def heading(text):
+    print(f"\n── {text}\n", flush=True)
+
+
+def bench_binary():
+    """Path of the benchmark benches/mapping.rs, built."""
+    messages = run("cargo", "bench", "--bench", "mapping", "--no-run", "--message-format=json",
+                   stdout=subprocess.PIPE, text=True).stdout
+    artifacts = [json.loads(line) for line in messages.splitlines()]
+    return next(artifact["executable"] for artifact in artifacts
+                if artifact.get("executable") and artifact["target"]["name"] == "mapping")
+
+
+def main():
+    for package, binary in (("segment-intercom", "bootstrap"), ("bare-function", "bare-function")):
+        run("cargo", "lambda", "build", "--release", "--package", package, "--bin", binary)
+    mapping = bench_binary()
+    heading("Start-up, memory and size")
+    run(sys.executable, "benches/startup.py", "--bare", str(TARGET / "lambda/bare-function/bootstrap"),
+        "--function", str(TARGET / "lambda/bootstrap/bootstrap"), "--runs", "40")
+    heading("Our own CPU and allocations per event")
+    run("cargo", "bench", "--quiet", "--bench", "mapping")
+    heading("Our own instructions per event")
+    run(sys.executable, "benches/instructions.py", mapping)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"error: {' '.join(map(str, error.cmd[:3]))} … failed: see its message above")
+    except KeyboardInterrupt:
+        sys.exit(130)

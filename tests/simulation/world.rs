@@ -1,0 +1,358 @@
+//! One world: its instances, its queue, its clock, and what goes wrong in it.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use fastrand::Rng;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use intercom_simulator::{ClockMode, Fault, Settings, Simulator};
+use segment_intercom::function::Function;
+use serde_json::{Value, json};
+
+use crate::history::{Before, User};
+use crate::senders::Sender;
+use crate::support::aws::Aws;
+use crate::support::fifo_queue::{Batch, Message};
+use crate::support::function::{batch_call, function, invoke};
+use crate::verdict;
+
+/// Where Intercom's clock starts. It lies in the past, so that no rate window, of which
+/// Intercom's answers tell the end, lasts in real time.
+const START_UNIX_SECONDS: u64 = 1_760_000_000;
+
+/// Invocations under way at once at most, each on an instance of its own.
+const INSTANCES: usize = 4;
+
+/// Share of invocations that are killed.
+const KILLED: f64 = 0.06;
+
+/// Share of SQS batches of which SQS doesn't notice that they are done.
+const NOT_DELETED: f64 = 0.05;
+
+/// Share of calls of SQS that fail.
+const SQS_FAILURES: f64 = 0.03;
+
+/// Share of Intercom's calls that fail, over all kinds.
+const INTERCOM_FAILURES: f64 = 0.2;
+
+/// Longest that the last call of a killed instance takes to arrive: far less than the
+/// visibility timeout, which doesn't pass in real time.
+const LAST_CALL: Duration = Duration::from_millis(60);
+
+/// More invocations than any world needs.
+const TOO_MANY: usize = 20_000;
+
+/// Time since the world's beginning, which passes only when it is told to.
+#[derive(Debug, Default)]
+struct ManualClock(AtomicU64);
+
+impl ManualClock {
+    fn now(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::Relaxed))
+    }
+
+    fn pass(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).expect("no eternity");
+        self.0.fetch_add(millis, Ordering::Relaxed);
+    }
+}
+
+/// `DELIVERY_MODE`, and how the senders behave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Several senders, each sending the next batch as soon as the last one was taken.
+    Queue,
+    /// One sender, who sends the next batch when nothing of the last one is left in the queue
+    /// whose order matters.
+    Inline,
+}
+
+pub(crate) struct World {
+    mode: Mode,
+    rng: Rng,
+    intercom: Simulator,
+    aws: Aws,
+    clock: Arc<ManualClock>,
+    senders: Vec<Sender>,
+    idle: Vec<Function>,
+    invocations: usize,
+}
+
+/// What an invocation is about.
+enum Work {
+    /// The next request of this sender.
+    Request(usize),
+    Redelivery(Batch),
+}
+
+/// How an invocation ended.
+struct Ended {
+    work: Work,
+    /// None when it was killed.
+    answer: Option<(Function, Value)>,
+}
+
+type UnderWay = FuturesUnordered<Pin<Box<dyn Future<Output = Ended>>>>;
+
+impl World {
+    /// Lets a world run to its end; gives back all that is wrong then.
+    pub(crate) async fn run(seed: u64, mode: Mode) -> Vec<String> {
+        // The function's own random numbers.
+        fastrand::seed(seed);
+        let mut rng = Rng::with_seed(seed);
+        let (users, senders) = match mode {
+            Mode::Queue => (200, 3),
+            Mode::Inline => (100, 1),
+        };
+        let users: Vec<User> = (0..users).map(|n| User::random(n, &mut rng)).collect();
+        let senders = (0..senders).map(|sender| {
+            let theirs = users.iter().skip(sender).step_by(senders);
+            Sender::of(&theirs.collect::<Vec<_>>(), &mut rng)
+        });
+        let clock = Arc::new(ManualClock::default());
+        let of_aws = Arc::clone(&clock);
+        let mut world = Self {
+            mode,
+            clock,
+            senders: senders.collect(),
+            intercom: intercom(seed, &users),
+            aws: Aws::start(move || of_aws.now(), seed).await,
+            rng,
+            idle: Vec::new(),
+            invocations: 0,
+        };
+        world.aws.state().failure_rate = SQS_FAILURES;
+        if let Err(stuck) = world.live().await {
+            return vec![stuck];
+        }
+        let mut problems = verdict::problems(&users, &world.intercom);
+        let aws = world.aws.state();
+        problems.extend(
+            aws.dead_letter
+                .messages()
+                .map(|m| format!("dead letter: {m:?}")),
+        );
+        problems
+    }
+
+    async fn live(&mut self) -> Result<(), String> {
+        let mut under_way = UnderWay::new();
+        loop {
+            while under_way.len() < INSTANCES
+                && let Some(work) = self.next_work(under_way.is_empty())
+            {
+                under_way.push(self.start(work));
+                let pause = Duration::from_millis(self.rng.u64(..2000));
+                self.pass(pause);
+            }
+            match under_way.next().await {
+                Some(ended) => self.settle(ended),
+                None => match self.next_moment() {
+                    Some(pause) => self.pass(pause),
+                    None => return Ok(()),
+                },
+            }
+            if self.invocations > TOO_MANY {
+                let left = self.aws.state().retry.len();
+                return Err(format!("no end in sight, {left} messages are left"));
+            }
+        }
+    }
+
+    fn pass(&self, time: Duration) {
+        self.clock.pass(time);
+        self.intercom.advance(time);
+    }
+
+    /// Time until something can be done. None when all is done.
+    fn next_moment(&self) -> Option<Duration> {
+        let now = self.clock.now();
+        let waiting = self.senders.iter().filter(|s| !s.requests.is_empty());
+        let due = waiting.map(|sender| sender.due).filter(|due| *due > now);
+        let visible = self.aws.state().retry.next_visible(now);
+        let next = due.chain(visible).min()?;
+        Some(next.saturating_sub(now))
+    }
+
+    fn next_work(&mut self, is_idle: bool) -> Option<Work> {
+        if self.rng.bool() {
+            let request = self.next_request(is_idle);
+            request.or_else(|| self.next_batch())
+        } else {
+            let batch = self.next_batch();
+            batch.or_else(|| self.next_request(is_idle))
+        }
+    }
+
+    fn next_request(&mut self, is_idle: bool) -> Option<Work> {
+        let now = self.clock.now();
+        let may_send = match self.mode {
+            Mode::Queue => true,
+            Mode::Inline => is_idle && !self.aws.state().retry.messages().any(needs_order),
+        };
+        let ready = |sender: &Sender| {
+            may_send && !sender.is_waiting && sender.due <= now && !sender.requests.is_empty()
+        };
+        let ready = (0..self.senders.len()).filter(|place| ready(&self.senders[*place]));
+        let ready: Vec<usize> = ready.collect();
+        let sender = *self.rng.choice(&ready)?;
+        self.senders[sender].is_waiting = true;
+        Some(Work::Request(sender))
+    }
+
+    fn next_batch(&mut self) -> Option<Work> {
+        let now = self.clock.now();
+        let batch = self.aws.state().retry.receive(now, &mut self.rng);
+        (!batch.is_empty()).then_some(Work::Redelivery(batch))
+    }
+
+    fn start(&mut self, work: Work) -> Pin<Box<dyn Future<Output = Ended>>> {
+        self.invocations += 1;
+        let payload = match &work {
+            Work::Request(sender) => {
+                let request = self.senders[*sender].requests.front().expect("a request");
+                batch_call(&request.iter().collect::<Vec<_>>())
+            }
+            Work::Redelivery(batch) => batch.payload(),
+        };
+        let instance = if self.idle.is_empty() {
+            self.another_instance()
+        } else {
+            self.idle.swap_remove(self.rng.usize(..self.idle.len()))
+        };
+        let is_killed = self.rng.f64() < KILLED;
+        let polls = if is_killed {
+            self.rng.usize(1..60)
+        } else {
+            usize::MAX
+        };
+        Box::pin(async move {
+            let invocation = invoke(&instance, &payload);
+            let answer = until_killed(invocation, polls).await;
+            let answer = answer.map(|answer| answer.expect("an answer"));
+            if answer.is_none() {
+                tokio::time::sleep(LAST_CALL).await;
+            }
+            Ended {
+                work,
+                answer: answer.map(|answer| (instance, answer)),
+            }
+        })
+    }
+
+    fn another_instance(&self) -> Function {
+        let mode = match self.mode {
+            Mode::Queue => "queue",
+            Mode::Inline => "inline",
+        };
+        let variables = [
+            ("DELIVERY_MODE", mode),
+            ("RETRY_BASE_SECONDS", "1"),
+            ("RETRY_MAX_SECONDS", "60"),
+        ];
+        function(&variables, &self.intercom.base_url(), &self.aws.url())
+    }
+
+    fn settle(&mut self, ended: Ended) {
+        let Ended { work, answer } = ended;
+        let answer = answer.map(|(instance, answer)| {
+            self.idle.push(instance);
+            answer
+        });
+        match work {
+            Work::Request(sender) => {
+                let now = self.clock.now();
+                // Where the queue still knows an event, it drops it when it comes again.
+                let pause = match self.mode {
+                    Mode::Queue if self.rng.u32(..4) > 0 => self.rng.u64(1..60),
+                    _ => self.rng.u64(301..900),
+                };
+                let sender = &mut self.senders[sender];
+                sender.is_waiting = false;
+                match answer.map(|answer| answer["statusCode"].as_u64()) {
+                    Some(Some(200)) => drop(sender.requests.pop_front()),
+                    Some(Some(503)) | None => sender.due = now + Duration::from_secs(pause),
+                    Some(other) => panic!("a request was answered {other:?}"),
+                }
+            }
+            Work::Redelivery(batch) => {
+                if let Some(answer) = answer {
+                    let mut done = batch.done(&answer);
+                    if self.rng.f64() < NOT_DELETED {
+                        done.truncate(self.rng.usize(..=done.len()));
+                    }
+                    self.aws.state().retry.delete(&done);
+                }
+            }
+        }
+    }
+}
+
+/// Tracks carry their own time, and may wait for an identify that is still to be sent.
+fn needs_order(message: &Message) -> bool {
+    let body: Value = serde_json::from_str(&message.body).expect("our own envelope");
+    body["event"]["type"] != "track"
+}
+
+/// The future's output, unless it is dropped before, after so many polls.
+async fn until_killed<F: Future>(future: F, mut polls: usize) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        if polls == 0 {
+            return Poll::Ready(None);
+        }
+        polls -= 1;
+        future.as_mut().poll(context).map(Some)
+    })
+    .await
+}
+
+/// Intercom with whom it knows before, slow to search, and failing in every way.
+fn intercom(seed: u64, users: &[User]) -> Simulator {
+    let intercom = Simulator::start(Settings {
+        search_lag_seconds: 60,
+        rate_limit: 1_000_000,
+        clock: ClockMode::Manual {
+            start_unix_seconds: START_UNIX_SECONDS,
+        },
+        ..Settings::default()
+    });
+    for user in users {
+        match user.before {
+            Before::Unknown => continue,
+            Before::User | Before::ArchivedUser => intercom.seed_contact(json!({"role": "user",
+                "external_id": user.id, "name": "Before",
+                "archived": user.before == Before::ArchivedUser})),
+            Before::EmailOnly(role) => {
+                intercom.seed_contact(json!({"role": role, "email": user.email()}))
+            }
+        };
+    }
+    let kinds = [
+        Fault::status(500),
+        Fault::status(500).after(),
+        Fault::status(503),
+        Fault::status(503).after(),
+        Fault::status(429),
+        Fault::status(408),
+        Fault::status(408).after(),
+        Fault::reset(),
+        Fault::reset().after(),
+        Fault::hang(0.02),
+        Fault::hang(0.02).after(),
+    ];
+    let mut rng = Rng::with_seed(seed);
+    let mut left = 1.0;
+    for kind in kinds {
+        // Only those calls reach a rule that none before it applied to.
+        let share = INTERCOM_FAILURES / 11.0;
+        intercom.add_fault(kind.probability(share / left, rng.u64(..)));
+        left -= share;
+    }
+    intercom
+}

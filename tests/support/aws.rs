@@ -1,0 +1,107 @@
+//! Stand-ins of Secrets Manager and SQS at the wire, with queues that behave like SQS.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use fastrand::Rng;
+use serde_json::{Value, json};
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
+
+use super::fifo_queue::{FifoQueue, Message};
+use super::function::{ACCESS_TOKEN, DEAD_LETTER_QUEUE_URL, RETRY_QUEUE_URL, WRITE_KEY};
+
+/// The queues and how they behave.
+pub(crate) struct AwsState {
+    now: Box<dyn Fn() -> Duration + Send>,
+    pub(crate) retry: FifoQueue,
+    pub(crate) dead_letter: FifoQueue,
+    /// Share of calls of SQS that fail.
+    pub(crate) failure_rate: f64,
+    rng: Rng,
+}
+
+impl AwsState {
+    fn answer(&mut self, target: &str, body: &Value) -> ResponseTemplate {
+        if self.rng.f64() < self.failure_rate {
+            let error = json!({"__type": "AccessDenied", "message": "SQS fails"});
+            return ResponseTemplate::new(400).set_body_json(error);
+        }
+        let now = (self.now)();
+        let entries = body["Entries"].as_array().expect("entries");
+        assert!(entries.len() <= 10, "SQS takes ten at most");
+        for entry in entries {
+            let text = |key: &str| entry[key].as_str().expect("text").to_owned();
+            if target == "AmazonSQS.ChangeMessageVisibilityBatch" {
+                let seconds = entry["VisibilityTimeout"].as_u64().expect("a number");
+                let timeout = Duration::from_secs(seconds);
+                self.retry.hide(&text("ReceiptHandle"), timeout, now);
+                continue;
+            }
+            let message = Message {
+                group_id: text("MessageGroupId"),
+                deduplication_id: text("MessageDeduplicationId"),
+                body: text("MessageBody"),
+                attributes: entry["MessageAttributes"].clone(),
+            };
+            match body["QueueUrl"].as_str() {
+                Some(RETRY_QUEUE_URL) => self.retry.send(message, now),
+                Some(DEAD_LETTER_QUEUE_URL) => self.dead_letter.send(message, now),
+                other => panic!("no such queue: {other:?}"),
+            }
+        }
+        let done: Vec<Value> = entries
+            .iter()
+            .map(|entry| json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "x"}))
+            .collect();
+        ResponseTemplate::new(200).set_body_json(json!({"Successful": done, "Failed": []}))
+    }
+}
+
+/// Secrets Manager and SQS.
+pub(crate) struct Aws {
+    state: Arc<Mutex<AwsState>>,
+    server: MockServer,
+}
+
+struct Wire(Arc<Mutex<AwsState>>);
+
+impl Respond for Wire {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
+        let target = request.headers["x-amz-target"].to_str().expect("text");
+        if target == "secretsmanager.GetSecretValue" {
+            let secret = json!({"access_token": ACCESS_TOKEN, "write_keys": [WRITE_KEY]});
+            let answer = json!({"SecretString": secret.to_string()});
+            return ResponseTemplate::new(200).set_body_json(answer);
+        }
+        let body: Value = serde_json::from_slice(&request.body).expect("JSON");
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.answer(target, &body)
+    }
+}
+
+impl Aws {
+    /// Starts them, on a clock that tells the time since some beginning.
+    pub(crate) async fn start(now: impl Fn() -> Duration + Send + 'static, seed: u64) -> Self {
+        let state = Arc::new(Mutex::new(AwsState {
+            now: Box::new(now),
+            retry: FifoQueue::default(),
+            dead_letter: FifoQueue::default(),
+            failure_rate: 0.0,
+            rng: Rng::with_seed(seed),
+        }));
+        let server = MockServer::builder().disable_request_recording();
+        let server = server.start().await;
+        let wire = Wire(Arc::clone(&state));
+        Mock::given(any()).respond_with(wire).mount(&server).await;
+        Self { state, server }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, AwsState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.server.uri()
+    }
+}

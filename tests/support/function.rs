@@ -1,0 +1,80 @@
+//! The function, put together against stand-ins of all that it talks to.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
+use base64::Engine;
+use lambda_runtime::{Context, LambdaEvent};
+use segment_intercom::config::Config;
+use segment_intercom::function::{Function, InvocationError};
+use segment_intercom::http_client::{AwsHttpClient, http_client};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+pub(crate) const WRITE_KEY: &str = "local-write-key";
+pub(crate) const ACCESS_TOKEN: &str = "simulator-token";
+pub(crate) const RETRY_QUEUE_URL: &str = "https://sqs.us-east-1.amazonaws.com/1/retry.fifo";
+pub(crate) const DEAD_LETTER_QUEUE_URL: &str =
+    "https://sqs.us-east-1.amazonaws.com/1/dead-letter.fifo";
+
+/// The time limit of the Lambda function, as `template.yaml` sets it.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+
+/// A fresh instance with these environment variables beside the required ones.
+pub(crate) fn function(variables: &[(&str, &str)], intercom_url: &str, aws_url: &str) -> Function {
+    let required = [
+        ("SECRET_ID", "a-secret"),
+        ("RETRY_QUEUE_URL", RETRY_QUEUE_URL),
+        ("DEAD_LETTER_QUEUE_URL", DEAD_LETTER_QUEUE_URL),
+        ("INTERCOM_BASE_URL", intercom_url),
+    ];
+    let config = Config::read(|name| {
+        let mut all = variables.iter().chain(&required);
+        let (_, value) = all.find(|(other, _)| *other == name)?;
+        Some((*value).to_owned())
+    });
+    let http = http_client().expect("a client");
+    let credentials = Credentials::new("test", "test", None, None, "test");
+    let aws = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(AwsHttpClient(http.clone()))
+        .region(Region::new("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .endpoint_url(aws_url)
+        .build();
+    Function::new(
+        config.expect("good settings"),
+        aws_sdk_secretsmanager::Client::new(&aws),
+        aws_sdk_sqs::Client::new(&aws),
+        http,
+    )
+}
+
+/// Invokes it with this payload, as Lambda does.
+pub(crate) async fn invoke(function: &Function, payload: &Value) -> Result<Value, InvocationError> {
+    let payload = RawValue::from_string(payload.to_string()).expect("valid JSON");
+    let limit = SystemTime::now() + TIME_LIMIT;
+    let limit = limit.duration_since(UNIX_EPOCH).expect("after 1970");
+    let mut context = Context::default();
+    context.deadline = u64::try_from(limit.as_millis()).expect("fits");
+    function.handle(LambdaEvent::new(payload, context)).await
+}
+
+/// The payload of a `POST /v1/batch` with these events and the right write key.
+pub(crate) fn batch_call(events: &[&Value]) -> Value {
+    let base64 = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    let headers = json!({
+        "Content-Type": "application/json",
+        "Authorization": format!("Basic {}", base64(&format!("{WRITE_KEY}:"))),
+    });
+    json!({
+        "resource": "/{proxy+}",
+        "path": "/v1/batch",
+        "httpMethod": "POST",
+        "headers": headers,
+        "requestContext": {"requestId": "r", "stage": "prod", "httpMethod": "POST"},
+        "body": json!({"batch": events}).to_string(),
+        "isBase64Encoded": false,
+    })
+}
