@@ -5,6 +5,8 @@ mod body;
 mod delivery;
 mod direct;
 mod door;
+#[path = "../support/function.rs"]
+mod function;
 mod http;
 mod log;
 mod preview;

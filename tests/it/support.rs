@@ -1,27 +1,19 @@
 //! A world around the function: Intercom's simulator, and what it needs of AWS.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
 use intercom_simulator::{Settings, Simulator};
-use lambda_runtime::{Context, LambdaEvent};
-use segment_intercom::config::Config;
 use segment_intercom::function::{Function, InvocationError};
-use segment_intercom::http_client::{AwsHttpClient, http_client};
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use wiremock::matchers::header;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
-pub(crate) const WRITE_KEY: &str = "local-write-key";
+pub(crate) use crate::function::{ACCESS_TOKEN, WRITE_KEY, invoke};
+use crate::function::{DEAD_LETTER_QUEUE_URL, RETRY_QUEUE_URL, function};
+
 pub(crate) const WEBHOOK_SECRET: &str = "local-webhook-secret";
 pub(crate) const API_SECRET: &str = "local-api-secret";
-pub(crate) const ACCESS_TOKEN: &str = "simulator-token";
-
-const RETRY_QUEUE_URL: &str = "https://sqs.us-east-1.amazonaws.com/1/retry.fifo";
-const DEAD_LETTER_QUEUE_URL: &str = "https://sqs.us-east-1.amazonaws.com/1/dead-letter.fifo";
 
 /// A message that the function sent.
 #[derive(Clone, Debug)]
@@ -286,42 +278,4 @@ pub(crate) fn payload(name: &str) -> Value {
     let path = format!("{}/events/{name}", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
-pub(crate) async fn invoke(function: &Function, payload: &Value) -> Result<Value, InvocationError> {
-    let payload = RawValue::from_string(payload.to_string()).expect("valid JSON");
-    let limit = SystemTime::now() + Duration::from_secs(30);
-    let mut context = Context::default();
-    let limit = limit.duration_since(UNIX_EPOCH).expect("after 1970");
-    context.deadline = u64::try_from(limit.as_millis()).expect("fits");
-    function.handle(LambdaEvent::new(payload, context)).await
-}
-
-fn function(variables: &[(&str, &str)], intercom_url: &str, aws_url: &str) -> Function {
-    let required = [
-        ("SECRET_ID", "a-secret"),
-        ("RETRY_QUEUE_URL", RETRY_QUEUE_URL),
-        ("DEAD_LETTER_QUEUE_URL", DEAD_LETTER_QUEUE_URL),
-        ("INTERCOM_BASE_URL", intercom_url),
-    ];
-    let config = Config::read(|name| {
-        let mut all = variables.iter().chain(&required);
-        let (_, value) = all.find(|(other, _)| *other == name)?;
-        Some((*value).to_owned())
-    });
-    let http = http_client().expect("a client");
-    let credentials = Credentials::new("test", "test", None, None, "test");
-    let aws = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .http_client(AwsHttpClient(http.clone()))
-        .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .endpoint_url(aws_url)
-        .build();
-    Function::new(
-        config.expect("good settings"),
-        aws_sdk_secretsmanager::Client::new(&aws),
-        aws_sdk_sqs::Client::new(&aws),
-        http,
-    )
 }

@@ -17,8 +17,9 @@ use serde_json::{Value, json};
 use crate::history::{Before, User};
 use crate::senders::Sender;
 use crate::support::aws::Aws;
+use crate::support::batch_call;
 use crate::support::fifo_queue::{Batch, Message};
-use crate::support::function::{batch_call, function, invoke};
+use crate::support::function::{function, invoke};
 use crate::verdict;
 
 /// Where Intercom's clock starts. It lies in the past, so that no rate window, of which

@@ -4,13 +4,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
-use base64::Engine;
 use lambda_runtime::{Context, LambdaEvent};
 use segment_intercom::config::Config;
 use segment_intercom::function::{Function, InvocationError};
 use segment_intercom::http_client::{AwsHttpClient, http_client};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 pub(crate) const WRITE_KEY: &str = "local-write-key";
 pub(crate) const ACCESS_TOKEN: &str = "simulator-token";
@@ -59,22 +58,4 @@ pub(crate) async fn invoke(function: &Function, payload: &Value) -> Result<Value
     let mut context = Context::default();
     context.deadline = u64::try_from(limit.as_millis()).expect("fits");
     function.handle(LambdaEvent::new(payload, context)).await
-}
-
-/// The payload of a `POST /v1/batch` with these events and the right write key.
-pub(crate) fn batch_call(events: &[&Value]) -> Value {
-    let base64 = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
-    let headers = json!({
-        "Content-Type": "application/json",
-        "Authorization": format!("Basic {}", base64(&format!("{WRITE_KEY}:"))),
-    });
-    json!({
-        "resource": "/{proxy+}",
-        "path": "/v1/batch",
-        "httpMethod": "POST",
-        "headers": headers,
-        "requestContext": {"requestId": "r", "stage": "prod", "httpMethod": "POST"},
-        "body": json!({"batch": events}).to_string(),
-        "isBase64Encoded": false,
-    })
 }
