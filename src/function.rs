@@ -18,7 +18,7 @@ use crate::delivery::Delivery;
 use crate::door::{
     Answer, HttpRequest, LARGEST_BODY, Route, decode, entries_of_array, parse_preview,
 };
-use crate::intake::{Entry, EventResult, Intake, Request, Status};
+use crate::intake::{Entry, EventResult, Intake, Invocation, Request, Status};
 use crate::intercom::Intercom;
 use crate::preview::preview;
 use crate::queue::{Queues, Source};
@@ -122,30 +122,40 @@ impl Function {
     /// [`InvocationError`], for callers that know no HTTP answer.
     pub async fn handle(
         &self,
-        invocation: LambdaEvent<Box<RawValue>>,
+        lambda: LambdaEvent<Box<RawValue>>,
     ) -> Result<Value, InvocationError> {
-        let started = Instant::now();
-        match Trigger::of(&invocation.payload)? {
+        let invocation = Invocation {
+            id: &lambda.context.request_id,
+            started: Instant::now(),
+        };
+        match Trigger::of(&lambda.payload)? {
             Trigger::Http(request) => {
-                let answer = self.answer(&request, started).await;
+                let answer = self.answer(&request, invocation).await;
                 let origin = request.origin();
                 Ok(answer.unwrap_or_else(|answer| answer).into_payload(origin))
             }
             Trigger::Sqs(batch) => {
-                let limit = invocation.context.deadline();
+                let limit = lambda.context.deadline();
                 let left = limit.duration_since(SystemTime::now()).unwrap_or_default();
-                let deadline = started + left.saturating_sub(MARGIN);
-                let (delivery, queues) = (&self.delivery, &self.queues);
-                let redelivered =
-                    self.redelivery
-                        .redeliver(&batch, Utc::now(), deadline, delivery, queues);
+                let deadline = invocation.started + left.saturating_sub(MARGIN);
+                let redelivered = self.redelivery.redeliver(
+                    &batch,
+                    invocation.id,
+                    Utc::now(),
+                    deadline,
+                    &self.delivery,
+                    &self.queues,
+                );
                 Ok(redelivered.await)
             }
             Trigger::EventBridge(event) => {
-                self.take_invocation(event, Source::EventBridge, started)
+                self.take_invocation(event, Source::EventBridge, invocation)
                     .await
             }
-            Trigger::Direct(events) => self.take_invocation(events, Source::Direct, started).await,
+            Trigger::Direct(events) => {
+                self.take_invocation(events, Source::Direct, invocation)
+                    .await
+            }
         }
     }
 
@@ -154,7 +164,7 @@ impl Function {
         &self,
         events: &RawValue,
         source: Source,
-        started: Instant,
+        invocation: Invocation<'_>,
     ) -> Result<Value, InvocationError> {
         let secret = self.secrets.get().await?;
         if secret.access_token().is_none() {
@@ -162,7 +172,9 @@ impl Function {
         }
         let entries = entries_of_array(events.get().as_bytes());
         let entries = entries.unwrap_or_else(|_| vec![Entry::parse(events)]);
-        let results = self.take(&entries, &request(source, false, started)).await;
+        let results = self
+            .take(&entries, &request(source, false, invocation))
+            .await;
         let mut lost = results
             .iter()
             .filter(|result| result.status == Status::Lost);
@@ -175,18 +187,22 @@ impl Function {
         }
     }
 
-    async fn take(&self, entries: &[Entry<'_>], request: &Request) -> Vec<EventResult> {
+    async fn take(&self, entries: &[Entry<'_>], request: &Request<'_>) -> Vec<EventResult> {
         let (delivery, queues) = (&self.delivery, &self.queues);
         self.intake.take(entries, request, delivery, queues).await
     }
 
     /// The answer to a request; an early one comes as an error, which makes no difference to
     /// the caller.
-    async fn answer(&self, request: &HttpRequest, started: Instant) -> Result<Answer, Answer> {
+    async fn answer(
+        &self,
+        request: &HttpRequest,
+        invocation: Invocation<'_>,
+    ) -> Result<Answer, Answer> {
         match Route::of(&request.method, &request.path) {
-            Route::Single(kind) => self.tracking_call(request, Some(kind), started).await,
-            Route::Batch => self.tracking_call(request, None, started).await,
-            Route::Webhook => self.webhook(request, started).await,
+            Route::Single(kind) => self.tracking_call(request, Some(kind), invocation).await,
+            Route::Batch => self.tracking_call(request, None, invocation).await,
+            Route::Webhook => self.webhook(request, invocation).await,
             Route::Preview => self.preview(request).await,
             Route::Telemetry => Ok(Answer::success()),
             Route::Health => {
@@ -241,12 +257,12 @@ impl Function {
     }
 }
 
-fn request(source: Source, has_origin: bool, started: Instant) -> Request {
+fn request(source: Source, has_origin: bool, invocation: Invocation<'_>) -> Request<'_> {
     Request {
         source,
         received_at: Utc::now(),
         has_origin,
-        started,
+        invocation,
     }
 }
 

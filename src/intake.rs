@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 
-pub use entry::{Entry, EventResult, Request, Status};
+pub use entry::{Entry, EventResult, Invocation, Request, Status};
 
 use crate::config::DeliveryMode;
 use crate::delivery::{Delivery, Failure, Job, Undelivered};
@@ -50,7 +50,7 @@ impl Intake {
     pub async fn take(
         &self,
         entries: &[Entry<'_>],
-        request: &Request,
+        request: &Request<'_>,
         delivery: &Delivery,
         queues: &Queues,
     ) -> Vec<EventResult> {
@@ -71,7 +71,7 @@ impl Intake {
             warnings.push(of_entry);
         }
         if self.mode == DeliveryMode::Inline {
-            let deadline = request.started + self.budget;
+            let deadline = request.invocation.started + self.budget;
             let outcomes = delivery.deliver(&jobs, deadline).await;
             for (index, outcome) in entry_of_job.into_iter().zip(outcomes) {
                 let fate = outcome.map_or_else(|why| self.fate(why), |()| Fate::Delivered);
@@ -96,7 +96,7 @@ impl Intake {
     fn map<'e>(
         &self,
         entry: &'e Entry<'_>,
-        request: &Request,
+        request: &Request<'_>,
     ) -> Result<(Job<'e>, Vec<Warning<'e>>), Fate> {
         let reject = |reason: &Cow<'static, str>| Fate::Reject(Failure::new(reason.clone()));
         let (event, refusal) = (entry.event.as_ref(), entry.refusal.as_ref());
@@ -160,7 +160,7 @@ impl Intake {
         &self,
         entries: &[Entry<'_>],
         fates: &[Fate],
-        request: &Request,
+        request: &Request<'_>,
         queues: &Queues,
     ) -> Vec<EventResult> {
         let mut to_retry = (Vec::new(), Vec::new());
@@ -173,14 +173,16 @@ impl Intake {
                 }
                 Fate::Reject(failure) => {
                     to_reject.0.push(index);
-                    to_reject
-                        .1
-                        .push(with_failure(entry.message(request), failure));
+                    to_reject.1.push(with_failure(
+                        entry.message(request),
+                        failure,
+                        request.invocation.id,
+                    ));
                 }
                 Fate::Delivered | Fate::Skipped(_) => {}
             }
         }
-        let left = ANSWER_WITHIN.saturating_sub(request.started.elapsed());
+        let left = ANSWER_WITHIN.saturating_sub(request.invocation.started.elapsed());
         let sent = tokio::time::timeout(left, async {
             tokio::join!(
                 queues.send(Queue::Retry, &to_retry.1),
@@ -227,16 +229,15 @@ pub(crate) fn job<'e>(event: &'e Event<'_>, actions: Vec<mapping::Action<'e>>) -
     }
 }
 
-/// The message attributes that say why an event is in the dead-letter queue.
-pub(crate) fn with_failure(message: Message, failure: &Failure) -> Message {
+/// A message with the attributes that say why its event is in the dead-letter queue. Its
+/// `requestId` is Intercom's, else that of the invocation.
+pub(crate) fn with_failure(message: Message, failure: &Failure, invocation_id: &str) -> Message {
     let status = failure.status.map(|status| status.to_string());
+    let request_id = failure.request_id.as_deref().unwrap_or(invocation_id);
     message
         .with_attribute("reason", &failure.reason)
         .with_attribute("status", status.as_deref().unwrap_or("rejected"))
-        .with_attribute(
-            "requestId",
-            failure.request_id.as_deref().unwrap_or_default(),
-        )
+        .with_attribute("requestId", request_id)
 }
 
 /// A message whose event isn't to be tried again before this delay is over.

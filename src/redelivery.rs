@@ -49,6 +49,7 @@ impl Redelivery {
     pub async fn redeliver(
         &self,
         batch: &SqsEvent,
+        invocation_id: &str,
         now: DateTime<Utc>,
         deadline: Instant,
         delivery: &Delivery,
@@ -94,7 +95,7 @@ impl Redelivery {
             fates[index] = Some(fate);
         }
         let fates = fates.into_iter().flatten().collect();
-        self.settle(&records, fates, queues).await
+        self.settle(&records, fates, invocation_id, queues).await
     }
 
     /// The job for a message, or what is done with it where there is none.
@@ -155,7 +156,13 @@ impl Redelivery {
     }
 
     /// Does with each message what was decided. A message that can't be moved stays.
-    async fn settle(&self, records: &[Record<'_>], fates: Vec<Fate>, queues: &Queues) -> Value {
+    async fn settle(
+        &self,
+        records: &[Record<'_>],
+        fates: Vec<Fate>,
+        invocation_id: &str,
+        queues: &Queues,
+    ) -> Value {
         let mut to_dead_letter = (Vec::new(), Vec::new());
         let mut to_end_of_group = (Vec::new(), Vec::new());
         for (index, (record, fate)) in records.iter().zip(&fates).enumerate() {
@@ -164,7 +171,7 @@ impl Redelivery {
                     to_dead_letter.0.push(index);
                     to_dead_letter
                         .1
-                        .push(with_failure(record.message(), failure));
+                        .push(with_failure(record.message(), failure, invocation_id));
                 }
                 Fate::EndOfGroup(_) => {
                     // The old message's own id: sent twice, it is still taken once.

@@ -1,11 +1,9 @@
 //! The Tracking API: the calls of Segment's SDKs.
 
-use std::time::Instant;
-
 use super::write_key::WriteKeyCheck;
 use super::{Function, lost, request};
 use crate::door::{Answer, HttpRequest, LARGEST_BODY, decode, parse_call, user_hash_is_valid};
-use crate::intake::Entry;
+use crate::intake::{Entry, Invocation};
 use crate::queue::Source;
 use crate::segment::{Kind, Value};
 
@@ -15,7 +13,7 @@ impl Function {
         &self,
         http: &HttpRequest,
         kind: Option<Kind>,
-        started: Instant,
+        invocation: Invocation<'_>,
     ) -> Result<Answer, Answer> {
         let secret = self.secret_for_delivery().await?;
         let keys = WriteKeyCheck::of(http, &secret)?;
@@ -32,7 +30,7 @@ impl Function {
                 api_secret.ok_or_else(|| Answer::not_configured("api_secret"))?,
             );
         }
-        let request = request(Source::Api, is_from_browser, started);
+        let request = request(Source::Api, is_from_browser, invocation);
         let results = self.take(&entries, &request).await;
         lost(&results).map_or_else(|| Ok(Answer::success()), Err)
     }

@@ -1,13 +1,11 @@
 //! Segment's webhooks, classic and Actions.
 
-use std::time::Instant;
-
 use http::StatusCode;
 use serde_json::json;
 
 use super::{Function, lost, request};
 use crate::door::{Answer, HttpRequest, entries_of_array, webhook_signature_is_valid};
-use crate::intake::{EventResult, Status};
+use crate::intake::{EventResult, Invocation, Status};
 use crate::queue::Source;
 
 impl Function {
@@ -15,7 +13,7 @@ impl Function {
     pub(super) async fn webhook(
         &self,
         http: &HttpRequest,
-        started: Instant,
+        invocation: Invocation<'_>,
     ) -> Result<Answer, Answer> {
         let secret = self.secret_for_delivery().await?;
         let webhook_secret = secret
@@ -35,7 +33,7 @@ impl Function {
                  the webhook_secret",
             ));
         }
-        let request = request(Source::Webhook, false, started);
+        let request = request(Source::Webhook, false, invocation);
         let results = self.take(&entries?, &request).await;
         // Without results: for a lost event they know no status.
         if let Some(answer) = lost(&results) {

@@ -38,7 +38,7 @@ impl<'b> Entry<'b> {
         }
     }
 
-    pub(super) fn message(&self, request: &Request) -> Message {
+    pub(super) fn message(&self, request: &Request<'_>) -> Message {
         let message = match &self.event {
             Some(event) => Message::new(request.source, request.received_at, event),
             None => Message::of_non_event(request.source, request.received_at, self.raw),
@@ -61,14 +61,23 @@ impl<'b> Entry<'b> {
 
 /// What all events of a request share.
 #[derive(Clone, Copy, Debug)]
-pub struct Request {
+pub struct Request<'i> {
     /// How they came in.
     pub source: Source,
     /// When they came in.
     pub received_at: DateTime<Utc>,
     /// Whether they came with an `Origin` header.
     pub has_origin: bool,
-    /// When the function began to handle them: the time limits count from here.
+    /// The invocation that brought them.
+    pub invocation: Invocation<'i>,
+}
+
+/// One invocation of the function.
+#[derive(Clone, Copy, Debug)]
+pub struct Invocation<'i> {
+    /// Lambda's request id, which stands in its log.
+    pub id: &'i str,
+    /// When the function began to handle it: the time limits count from here.
     pub started: Instant,
 }
 

@@ -242,6 +242,7 @@ async fn one_bad_event_never_sinks_its_batch() {
         });
         let record = found.unwrap_or_else(|| panic!("no record says {reason:?}"));
         assert_eq!(record.attribute("status"), Some("rejected"));
+        assert!(record.attribute("requestId").is_some(), "the invocation's");
         record.event()
     };
     assert_eq!(record_of("unknown type \"teleport\""), &unknown);

@@ -234,7 +234,7 @@ impl World {
         };
         Box::pin(async move {
             let invocation = invoke(&instance, &payload);
-            let answer = until_killed(invocation, polls).await;
+            let answer = Box::pin(until_killed(invocation, polls)).await;
             let answer = answer.map(|answer| answer.expect("an answer"));
             if answer.is_none() {
                 tokio::time::sleep(LAST_CALL).await;
