@@ -54,9 +54,10 @@ impl<'e> Mapper<'e, '_> {
 
     fn metadata(&mut self, event_name: &str, properties: &'e Object<'e>) -> Attributes<'e> {
         let mut metadata = Attributes::default();
+        let limit = self.settings.metadata_limit;
         let has_price = match price(event_name, properties) {
-            Some(price) => metadata.insert("price".into(), price),
-            None => false,
+            Some(price) if limit > 0 => metadata.insert("price".into(), price),
+            _ => false,
         };
         for (key, value) in properties.iter() {
             if has_price && self.is_in_price(properties, key, value) {
@@ -71,7 +72,6 @@ impl<'e> Mapper<'e, '_> {
                 None => self.add(&mut metadata, PROPERTIES, Cow::Borrowed(key), value),
             }
         }
-        let limit = self.settings.metadata_limit;
         for key in metadata.truncate(limit) {
             self.warn(Place::Property, key, Change::OverLimit(limit));
         }
