@@ -20,6 +20,9 @@ use crate::segment::{Event, Kind};
 /// Segment's webhook gives up after 5 s.
 const ANSWER_WITHIN: Duration = Duration::from_millis(4700);
 
+/// Most warnings in one line of the log, which CloudWatch bounds; preview shows all.
+const WARNINGS_LOGGED: usize = 100;
+
 /// Takes events in.
 #[derive(Debug)]
 pub struct Intake {
@@ -118,7 +121,12 @@ impl Intake {
 
     /// One line per event: what became of it, and all that the mapping changed.
     fn log(&self, result: &EventResult, warnings: &[Warning<'_>], source: Source) {
-        let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+        let more = warnings.len().saturating_sub(WARNINGS_LOGGED);
+        let shown = warnings.iter().take(WARNINGS_LOGGED);
+        let mut warnings: Vec<String> = shown.map(ToString::to_string).collect();
+        if more > 0 {
+            warnings.push(format!("and {more} more, see preview"));
+        }
         let message_id = result.message_id.as_deref();
         let kind = result.type_name.as_deref();
         let reason = result.reason.as_deref();

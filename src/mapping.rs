@@ -23,6 +23,7 @@ pub use settings::{Anonymous, CompanyIdHash, Nested, Settings};
 pub use warning::{Change, Place, Warning};
 
 use crate::segment::{Event, Kind, is_addressed_to_intercom};
+use attributes::is_too_long;
 
 /// What is to be done with one event.
 #[derive(Clone, Debug, PartialEq)]
@@ -125,13 +126,16 @@ impl<'e> Mapper<'e, '_> {
 
     /// userId, else email, else what the ANONYMOUS setting makes of the anonymousId.
     fn identity(&self) -> Result<Identity<'e>, Mapped<'e>> {
-        let lead = || match self.settings.anonymous {
-            Anonymous::Skip => None,
-            Anonymous::Lead => self.event.anonymous_id().map(Identity::AnonymousId),
-        };
-        self.known_identity()
-            .or_else(lead)
-            .ok_or(Mapped::Skip(NO_IDENTITY.into()))
+        if let Some(known) = self.known_identity() {
+            return Ok(known);
+        }
+        match (self.settings.anonymous, self.event.anonymous_id()) {
+            (Anonymous::Lead, Some(id)) if is_too_long(&id) => Err(Mapped::Reject(
+                ".anonymousId is longer than the 255 characters that Intercom stores".into(),
+            )),
+            (Anonymous::Lead, Some(id)) => Ok(Identity::AnonymousId(id)),
+            _ => Err(Mapped::Skip(NO_IDENTITY.into())),
+        }
     }
 
     /// `last_seen_at` of a call that shows the user active, None for one that doesn't.

@@ -320,6 +320,11 @@ fn renamed(key: &str, rules: Rules, is_date: bool) -> Option<String> {
     Some(format!("{}{DATE_SUFFIX}", &stem[..end]))
 }
 
+/// Whether a text is too long for a value, where it must not be cut.
+pub(super) fn is_too_long(text: &str) -> bool {
+    end_of(text, LONGEST_VALUE).is_some()
+}
+
 /// Where a text longer than `longest` characters is to be cut, in bytes.
 fn end_of(text: &str, longest: usize) -> Option<usize> {
     if text.len() <= longest {
