@@ -98,30 +98,74 @@ struct Membership<'e> {
     is_member: bool,
 }
 
+/// What the actions of an identify, merged or not, say of each company.
 fn memberships_in<'e>(actions: &[Action<'e>]) -> Vec<Membership<'e>> {
-    let companies = actions.iter().filter_map(|action| match action {
-        Action::UpsertCompany { company } => Some(Membership {
-            id: company.company_id.clone(),
-            company: Some(company.clone()),
-            is_member: true,
-        }),
-        Action::DetachCompany { company_id, .. } => Some(Membership {
-            id: company_id.clone(),
-            company: None,
-            is_member: false,
-        }),
-        _ => None,
-    });
-    companies.collect()
+    let mut memberships: Vec<Membership<'e>> = Vec::new();
+    for action in actions {
+        match action {
+            Action::UpsertCompany { company } => memberships.push(Membership {
+                id: company.company_id.clone(),
+                company: Some(company.clone()),
+                is_member: true,
+            }),
+            Action::DetachCompany { company_id, .. } => {
+                match memberships.iter_mut().find(|known| known.id == *company_id) {
+                    Some(known) => known.is_member = false,
+                    None => memberships.push(Membership {
+                        id: company_id.clone(),
+                        company: None,
+                        is_member: false,
+                    }),
+                }
+            }
+            _ => {}
+        }
+    }
+    memberships
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::mapping::{Arrival, Mapped, Settings, map};
     use crate::segment::Event;
+
+    fn identify(json: &'static str) -> Event<'static> {
+        Event::new(serde_json::from_str(json).expect("valid JSON")).expect("an object")
+    }
+
+    #[test]
+    fn the_last_word_on_a_membership_wins_however_many_are_merged() {
+        let events = [
+            r#"{"type":"identify","userId":"u","traits":{"company":{"id":"c","plan":"p"}}}"#,
+            r#"{"type":"identify","userId":"u","traits":{"company":{"id":"c","remove":true}}}"#,
+            r#"{"type":"identify","userId":"u","traits":{}}"#,
+            r#"{"type":"identify","userId":"u","traits":{"company":{"id":"c","name":"C"}}}"#,
+        ]
+        .map(identify);
+        let arrival = Arrival {
+            received_at: 0,
+            has_origin: false,
+        };
+        let settings = Settings::default();
+        let of = |event| match map(event, arrival, &settings) {
+            Mapped::Deliver { actions, .. } => actions,
+            _ => panic!("every event is to be delivered"),
+        };
+        let all = events.iter().map(of);
+        let all = all.reduce(|earlier, later| merged(&earlier, &later).expect("the same user"));
+        let names: Vec<Value> = all
+            .iter()
+            .flatten()
+            .map(|action| serde_json::to_value(action).expect("serialises")["action"].clone())
+            .collect();
+        assert_eq!(
+            names,
+            ["upsert_contact", "upsert_company", "attach_company"]
+        );
+    }
 
     #[test]
     fn successive_identifies_are_one_upsert() {
