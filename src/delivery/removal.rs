@@ -71,34 +71,30 @@ impl Delivery {
     }
 
     /// Deletes or archives the contact. Repeating it is safe: a contact that isn't there is as
-    /// good as deleted.
+    /// good as deleted. One that isn't there under the remembered id is looked up again, since it
+    /// may have been made anew.
     pub(super) async fn delete_contact(
         &self,
         identity: &Identity<'_>,
         deadline: Instant,
     ) -> Outcome {
-        let Some(known) = self.contact(identity, deadline).await? else {
-            return Ok(());
-        };
-        self.forget_contact(identity);
-        let id = segment(&known.id);
-        let deleted = match self.settings.delete_mode {
-            DeleteMode::Delete => {
-                let path = format!("/contacts/{id}");
-                self.intercom
-                    .change(Method::DELETE, &path, None::<&()>, deadline)
-                    .await
+        const REMEMBERED_THEN_LOOKED_UP: usize = 2;
+        for _ in 0..REMEMBERED_THEN_LOOKED_UP {
+            let Some(known) = self.contact(identity, deadline).await? else {
+                return Ok(());
+            };
+            self.forget_contact(identity);
+            let path = format!("/contacts/{}", segment(&known.id));
+            let (method, path) = match self.settings.delete_mode {
+                DeleteMode::Delete => (Method::DELETE, path),
+                DeleteMode::Archive => (Method::POST, path + "/archive"),
+            };
+            let deleted = self.intercom.change(method, &path, None::<&()>, deadline);
+            match deleted.await {
+                Err(CallError::Refused(refusal)) if refusal.verdict() == Verdict::NotFound => {}
+                deleted => return Ok(deleted?),
             }
-            DeleteMode::Archive => {
-                let path = format!("/contacts/{id}/archive");
-                self.intercom
-                    .change(Method::POST, &path, None::<&()>, deadline)
-                    .await
-            }
-        };
-        match deleted {
-            Err(CallError::Refused(refusal)) if refusal.verdict() == Verdict::NotFound => Ok(()),
-            deleted => Ok(deleted?),
         }
+        Ok(())
     }
 }

@@ -381,6 +381,21 @@ async fn a_delete_deletes_or_archives() {
 }
 
 #[tokio::test]
+async fn a_delete_finds_a_contact_that_was_made_anew_elsewhere() {
+    let world = World::new(&[]).await;
+    let another = world.another_instance(&[]);
+    let delete = json!({"type": "delete", "messageId": "d", "userId": "u"});
+    world.batch(&[identify("u", &json!({}))]).await;
+    for event in [&delete, &identify("u", &json!({}))] {
+        crate::support::invoke(&another, event)
+            .await
+            .expect("results");
+    }
+    world.invoke(&delete).await.expect("results");
+    assert!(world.intercom.state().contacts.is_empty());
+}
+
+#[tokio::test]
 async fn successive_identifies_are_one_write_and_a_bad_one_takes_no_other_with_it() {
     let world = World::new(&[]).await;
     world
