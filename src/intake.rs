@@ -197,12 +197,8 @@ impl Intake {
                 queues.send(Queue::DeadLetter, &to_reject.1),
             )
         });
-        let sent = sent.await.ok();
+        let (retried, rejected) = sent.await.ok().unzip();
         let mut lost: Vec<Option<String>> = vec![None; entries.len()];
-        let (retried, rejected) = match sent {
-            Some((retried, rejected)) => (Some(retried), Some(rejected)),
-            None => (None, None),
-        };
         for (indexes, sent) in [(&to_retry.0, retried), (&to_reject.0, rejected)] {
             for (place, index) in indexes.iter().enumerate() {
                 lost[*index] = match &sent {

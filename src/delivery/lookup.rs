@@ -64,6 +64,13 @@ impl From<Found> for KnownContact {
     }
 }
 
+impl KnownContact {
+    /// The index of search lags behind, so nothing but the id is believed.
+    fn found_by_search(found: Found) -> Self {
+        Self::with_id(found.id)
+    }
+}
+
 /// Most ids that one search takes.
 const SEARCHED_AT_ONCE: usize = 150;
 
@@ -85,8 +92,7 @@ impl Delivery {
             for contact in found {
                 let is_lead = contact.role.as_deref() == Some("lead");
                 if let Some(id) = contact.external_id.clone().filter(|_| !is_lead) {
-                    // The index lags behind, so nothing but the id is believed.
-                    let known = KnownContact::with_id(contact.id);
+                    let known = KnownContact::found_by_search(contact);
                     self.known.contacts.put(&user_key(&id), known);
                 }
             }
@@ -110,7 +116,7 @@ impl Delivery {
                 let mut found = self.search(query, deadline).await?;
                 // A user is the better match for an address than a lead.
                 found.sort_by_key(|contact| contact.role.as_deref() != Some("user"));
-                found.into_iter().next().map(KnownContact::from)
+                found.into_iter().next().map(KnownContact::found_by_search)
             }
             Identity::AnonymousId(id) => {
                 let field = format!("custom_attributes.{ANONYMOUS_ID}");
@@ -119,7 +125,7 @@ impl Delivery {
                     {"field": "role", "operator": "=", "value": "lead"},
                 ]});
                 let found = self.search(query, deadline).await?;
-                found.into_iter().next().map(KnownContact::from)
+                found.into_iter().next().map(KnownContact::found_by_search)
             }
         };
         if let Some(found) = &found {

@@ -7,7 +7,6 @@ use aws_lambda_events::sqs::SqsMessage;
 use chrono::{DateTime, Utc};
 
 use super::Fate;
-use crate::delivery::Failure;
 use crate::mapping::Arrival;
 use crate::queue::{
     BROWSER_CHANNEL, CHANNEL_ATTRIBUTE, Envelope, Message, NOT_BEFORE_ATTRIBUTE, read_body,
@@ -84,58 +83,34 @@ impl<'r> Record<'r> {
         let message_id = event.and_then(Event::message_id);
         let kind = event.and_then(Event::type_name);
         let attempt = self.attempt();
-        match fate {
-            Fate::Delivered => {
-                tracing::info!(
-                    message_id,
-                    kind,
-                    attempt,
-                    status = "delivered",
-                    "queued event"
-                );
-            }
-            Fate::Skipped(reason) => {
-                tracing::info!(
-                    message_id,
-                    kind,
-                    attempt,
-                    reason = &**reason,
-                    status = "skipped",
-                    "queued event"
-                );
-            }
-            Fate::DeadLetter(Failure { reason, .. }) => {
-                tracing::warn!(
-                    message_id,
-                    kind,
-                    attempt,
-                    reason,
-                    status = "rejected",
-                    "queued event"
-                );
-            }
-            Fate::EndOfGroup(Failure { reason, .. }) => {
-                tracing::info!(
-                    message_id,
-                    kind,
-                    attempt,
-                    reason,
-                    status = "waiting",
-                    "queued event"
-                );
-            }
-            Fate::Hide(Failure { reason, .. }, delay) => {
-                let delay_seconds = delay.as_secs();
-                tracing::info!(
+        let delay_seconds = match fate {
+            Fate::Hide(_, delay) => Some(delay.as_secs()),
+            _ => None,
+        };
+        let (status, reason) = match fate {
+            Fate::Delivered => ("delivered", None),
+            Fate::Skipped(reason) => ("skipped", Some(&**reason)),
+            Fate::DeadLetter(failure) => ("rejected", Some(&*failure.reason)),
+            Fate::EndOfGroup(failure) => ("waiting", Some(&*failure.reason)),
+            Fate::Hide(failure, _) => ("queued", Some(&*failure.reason)),
+        };
+        macro_rules! log {
+            ($level:ident) => {
+                tracing::$level!(
                     message_id,
                     kind,
                     attempt,
                     reason,
                     delay_seconds,
-                    status = "queued",
+                    status,
                     "queued event"
-                );
-            }
+                )
+            };
+        }
+        if matches!(fate, Fate::DeadLetter(_)) {
+            log!(warn);
+        } else {
+            log!(info);
         }
     }
 }
