@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""`make bench`: start-up, memory and size beside a bare function; time, allocations and
-instructions of our own code per event."""
+"""`make bench`: calls of Intercom per event and a backlog's use of the rate limit; start-up,
+memory and size beside a bare function; time, allocations and instructions of our own code per
+event."""
 
 import json
 import os
@@ -37,6 +38,9 @@ def main():
     for package, binary in (("segment-intercom", "bootstrap"), ("bare-function", "bare-function")):
         run("cargo", "lambda", "build", "--release", "--package", package, "--bin", binary)
     mapping = bench_binary()
+    heading("Calls of Intercom")
+    # Counts calls, so a build for development does.
+    run("cargo", "bench", "--quiet", "--profile", "dev", "--bench", "calls")
     heading("Start-up, memory and size")
     run(sys.executable, "benches/startup.py", "--bare", str(TARGET / "lambda/bare-function/bootstrap"),
         "--function", str(TARGET / "lambda/bootstrap/bootstrap"), "--runs", "40")

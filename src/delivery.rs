@@ -38,6 +38,7 @@ pub use outcome::{Failure, Outcome, Undelivered};
 use crate::intercom::Intercom;
 use crate::mapping::{Action, Identity};
 use known::Known;
+use step::{Step, steps, write_companies_once};
 
 /// Users delivered side by side. More would not help: Intercom's rate limit comes first.
 const USERS_AT_ONCE: usize = 16;
@@ -129,12 +130,14 @@ impl Delivery {
         self.known.forget_effects();
         let now = Instant::now();
         let look_up_until = now + deadline.saturating_duration_since(now) / LOOK_UP_SHARE;
-        self.look_up_together(&users_to_find(jobs), look_up_until)
+        self.look_up_together(&users_to_find(jobs), &users_of_events(jobs), look_up_until)
             .await;
-        let users = by_user(jobs);
+        let users = by_user(jobs).into_iter();
+        let mut users: Vec<Vec<Step<'_, '_>>> = users.map(|user| steps(jobs, &user)).collect();
+        write_companies_once(&mut users);
         let mut outcomes: Vec<Outcome> = vec![Err(Undelivered::NotTried); jobs.len()];
         let mut delivered = stream::iter(users)
-            .map(|indexes| self.deliver_user(jobs, indexes, deadline))
+            .map(|steps| self.deliver_user(jobs, steps, deadline))
             .buffer_unordered(USERS_AT_ONCE);
         while let Some(of_user) = delivered.next().await {
             for (index, outcome) in of_user {
@@ -157,6 +160,19 @@ fn users_to_find<'j>(jobs: &'j [Job<'_>]) -> Vec<&'j str> {
         },
         _ => None,
     });
+    each_once(ids)
+}
+
+/// The external_ids of all users with an event, each once.
+fn users_of_events<'j>(jobs: &'j [Job<'_>]) -> Vec<&'j str> {
+    let actions = jobs.iter().flat_map(|job| &job.actions);
+    each_once(actions.filter_map(|action| match action {
+        Action::CreateEvent { event, .. } => event.user_id.as_deref(),
+        _ => None,
+    }))
+}
+
+fn each_once<'j>(ids: impl Iterator<Item = &'j str>) -> Vec<&'j str> {
     let mut seen = HashSet::new();
     ids.filter(|id| seen.insert(*id)).collect()
 }

@@ -156,7 +156,7 @@ impl Intercom {
         secret: &Secret,
         deadline: Instant,
     ) -> Result<Answer, CallError> {
-        self.wait_for_admission(deadline).await?;
+        let _under_way = self.wait_for_admission(deadline).await?;
         let left = deadline.saturating_duration_since(Instant::now());
         if left < SHORTEST_CALL {
             return Err(retry_later(
@@ -193,16 +193,15 @@ impl Intercom {
     }
 
     /// Waits until the rate limit has room for a call.
-    async fn wait_for_admission(&self, deadline: Instant) -> Result<(), CallError> {
-        let now = Instant::now();
-        let left = deadline.saturating_duration_since(now);
-        let wait = match self.limit(|limit| limit.admit(now)) {
-            Admission::After(wait) if wait.is_zero() => return Ok(()),
-            Admission::After(wait) if wait < left => {
-                tokio::time::sleep(wait).await;
-                return Ok(());
+    async fn wait_for_admission(&self, deadline: Instant) -> Result<UnderWay<'_>, CallError> {
+        let wait = loop {
+            let now = Instant::now();
+            let left = deadline.saturating_duration_since(now);
+            match self.limit(|limit| limit.admit(now, fastrand::f64())) {
+                Admission::Now => return Ok(UnderWay(self)),
+                Admission::Later(wait) if wait < left => tokio::time::sleep(wait).await,
+                Admission::Later(wait) | Admission::Closed(wait) => break wait,
             }
-            Admission::After(wait) | Admission::Closed(wait) => wait,
         };
         Err(CallError::RetryLater(RetryLater {
             reason: "Intercom's rate limit is used up".to_owned(),
@@ -219,6 +218,15 @@ impl Intercom {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner),
         )
+    }
+}
+
+/// An admitted call, until it is dropped.
+struct UnderWay<'i>(&'i Intercom);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.limit(RateLimit::ended);
     }
 }
 

@@ -32,6 +32,8 @@ impl Delivery {
     pub(super) async fn upsert_company(&self, company: &Company<'_>, deadline: Instant) -> Outcome {
         let content = hash_of(company);
         let known = &self.known;
+        let turn = known.turn_to_write(&company.company_id);
+        let _turn = turn.lock().await;
         let is_known = known.companies.get(&company.company_id).is_some();
         if is_known && known.company_content.get(&company.company_id) == Some(content) {
             return Ok(());

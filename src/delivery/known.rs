@@ -1,8 +1,9 @@
 //! What this instance learned from Intercom, so as not to ask again. Bounded in size and age,
 //! and forgotten at the first answer that contradicts it.
 
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use lru::LruCache;
@@ -10,8 +11,11 @@ use lru::LruCache;
 /// Entries of each memory. A contact takes some 200 bytes, so all memories about 2 MB when full.
 const ENTRIES: NonZeroUsize = NonZeroUsize::new(5_000).expect("not zero");
 
-/// Somebody else can change contacts and companies, so nothing is believed for longer.
-const AGE: Duration = Duration::from_mins(10);
+/// How long ids are believed. One that is wrong gets a 404 and is looked up again.
+const AGE: Duration = Duration::from_hours(1);
+
+/// A person can create an attribute or free one of its name.
+const AGE_OF_ATTRIBUTES: Duration = Duration::from_mins(10);
 
 /// An email address can move to another contact.
 const AGE_OF_EMAILS: Duration = Duration::from_mins(1);
@@ -90,6 +94,8 @@ pub(super) struct Known {
     pub(super) company_content: Memory<u64>,
     /// Custom attributes that can't be had, by model and name.
     pub(super) unusable_attributes: Memory<()>,
+    /// Held while a company is written, by company_id.
+    turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl Known {
@@ -103,6 +109,17 @@ impl Known {
         self.contacts.change_all(forget);
         self.contacts_by_email.change_all(forget);
         self.company_content.entries().clear();
+        self.turns().clear();
+    }
+
+    /// To be held while the company is written: whoever comes second sees what the first wrote.
+    pub(super) fn turn_to_write(&self, company_id: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self.turns();
+        Arc::clone(turns.entry(company_id.to_owned()).or_default())
+    }
+
+    fn turns(&self) -> MutexGuard<'_, HashMap<String, Arc<tokio::sync::Mutex<()>>>> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -113,7 +130,8 @@ impl Default for Known {
             contacts_by_email: Memory::new(AGE_OF_EMAILS),
             companies: Memory::new(AGE),
             company_content: Memory::new(AGE),
-            unusable_attributes: Memory::new(AGE),
+            unusable_attributes: Memory::new(AGE_OF_ATTRIBUTES),
+            turns: Mutex::default(),
         }
     }
 }

@@ -77,10 +77,20 @@ const SEARCHED_AT_ONCE: usize = 150;
 impl Delivery {
     /// Looks up all of these users that aren't known in one search for each 150 of them. Those
     /// it doesn't find (its index lags behind) are looked up one by one when their turn comes.
-    pub(super) async fn look_up_together(&self, external_ids: &[&str], deadline: Instant) {
-        let is_known = |id: &&&str| self.known.contacts.get(&user_key(id)).is_some();
-        let unknown: Vec<&&str> = external_ids.iter().filter(|id| !is_known(id)).collect();
-        for ids in unknown.chunks(SEARCHED_AT_ONCE) {
+    /// Where a search has room left, it also asks for those who may be needed soon.
+    pub(super) async fn look_up_together(
+        &self,
+        external_ids: &[&str],
+        needed_soon: &[&str],
+        deadline: Instant,
+    ) {
+        let is_known = |id: &str| self.known.contacts.get(&user_key(id)).is_some();
+        let unknown = |id: &&&str| !is_known(id);
+        let mut needed: Vec<&str> = external_ids.iter().filter(unknown).copied().collect();
+        let room = needed.len().next_multiple_of(SEARCHED_AT_ONCE) - needed.len();
+        let soon = needed_soon.iter().filter(|id| !external_ids.contains(id));
+        needed.extend(soon.filter(unknown).take(room));
+        for ids in needed.chunks(SEARCHED_AT_ONCE) {
             // One alone is found as cheaply by its id, and without the lag.
             if ids.len() < 2 {
                 return;

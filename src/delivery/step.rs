@@ -1,16 +1,20 @@
-//! Successive identifies of one user become one upsert (`mapping.md`, "Beyond one event").
+//! What can be sent as one: successive identifies and groups of a user (`mapping.md`, "Beyond
+//! one event"), and what several users' events say of a company.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::Job;
 use crate::mapping::{Action, Company, Contact, Identity};
 
-/// Jobs that are executed as one. Usually one; several when identifies were merged.
+/// Jobs that are executed as one. Usually one; several when they were merged.
 pub(super) struct Step<'j, 'e> {
     /// Indexes of the jobs.
     pub(super) jobs: Vec<usize>,
-    /// Whether it is one identify or several.
+    /// Whether one of them is an identify.
     pub(super) is_identify: bool,
+    /// Whether the actions hold what other jobs say.
+    pub(super) is_merged: bool,
     /// What to do.
     pub(super) actions: Cow<'j, [Action<'e>]>,
 }
@@ -21,25 +25,87 @@ pub(super) fn steps<'j, 'e>(jobs: &'j [Job<'e>], indexes: &[usize]) -> Vec<Step<
     for &index in indexes {
         let job = &jobs[index];
         if let Some(last) = steps.last_mut()
-            && last.is_identify
-            && job.is_identify
             && let Some(merged) = merged(&last.actions, &job.actions)
         {
             last.jobs.push(index);
+            last.is_identify |= job.is_identify;
+            last.is_merged = true;
             last.actions = Cow::Owned(merged);
             continue;
         }
         steps.push(Step {
             jobs: vec![index],
             is_identify: job.is_identify,
+            is_merged: false,
             actions: Cow::Borrowed(&job.actions),
         });
     }
     steps
 }
 
-/// The actions of two identifies of the same contact as those of one. `None` when they name the
-/// user differently.
+/// Lets every step that writes a company write all that the steps say of it, so that the first
+/// write makes the others needless and the last event has the last word, whichever user's turn
+/// comes first. Not where one user writes the company in several steps: what stands between
+/// them must find it as the earlier one left it.
+pub(super) fn write_companies_once(users: &mut [Vec<Step<'_, '_>>]) {
+    let mut writers: HashMap<Cow<'_, str>, Vec<Writer<'_>>> = HashMap::new();
+    for (user, steps) in users.iter().enumerate() {
+        for step in steps {
+            for company in companies_in(&step.actions) {
+                let writers = writers.entry(company.company_id.clone()).or_default();
+                writers.push(Writer {
+                    user,
+                    job: step.jobs[step.jobs.len() - 1],
+                    company: company.clone(),
+                });
+            }
+        }
+    }
+    writers.retain(|_, writers| writers.len() > 1 && are_of_different_users(writers));
+    let whole: HashMap<Cow<'_, str>, Company<'_>> = writers
+        .into_iter()
+        .filter_map(|(id, mut writers)| {
+            writers.sort_by_key(|writer| writer.job);
+            let companies = writers.into_iter().map(|writer| writer.company);
+            Some((id, companies.reduce(Company::followed_by)?))
+        })
+        .collect();
+    for step in users.iter_mut().flatten() {
+        if companies_in(&step.actions).all(|company| !whole.contains_key(&company.company_id)) {
+            continue;
+        }
+        step.is_merged = true;
+        for action in step.actions.to_mut() {
+            if let Action::UpsertCompany { company } = action
+                && let Some(whole) = whole.get(&company.company_id)
+            {
+                *company = whole.clone();
+            }
+        }
+    }
+}
+
+/// Who writes a company, and what.
+struct Writer<'e> {
+    user: usize,
+    job: usize,
+    company: Company<'e>,
+}
+
+/// The writers of a company stand in the order of their users.
+fn are_of_different_users(writers: &[Writer<'_>]) -> bool {
+    writers.windows(2).all(|pair| pair[0].user != pair[1].user)
+}
+
+fn companies_in<'a, 'e>(actions: &'a [Action<'e>]) -> impl Iterator<Item = &'a Company<'e>> {
+    actions.iter().filter_map(|action| match action {
+        Action::UpsertCompany { company } => Some(company),
+        _ => None,
+    })
+}
+
+/// The actions of two identifies or groups of the same contact as those of one. `None` when they
+/// name the user differently, or one of them is something else.
 fn merged<'e>(earlier: &[Action<'e>], later: &[Action<'e>]) -> Option<Vec<Action<'e>>> {
     let (identity, first) = upsert(earlier)?;
     let (same_identity, second) = upsert(later)?;
@@ -91,14 +157,14 @@ fn upsert<'a, 'e>(actions: &'a [Action<'e>]) -> Option<(&'a Identity<'e>, &'a Co
     }
 }
 
-/// What an identify says of a company, and whether its user belongs to it.
+/// What an identify or group says of a company, and whether its user belongs to it.
 struct Membership<'e> {
     id: Cow<'e, str>,
     company: Option<Company<'e>>,
     is_member: bool,
 }
 
-/// What the actions of an identify, merged or not, say of each company.
+/// What the actions of an identify or group, merged or not, say of each company.
 fn memberships_in<'e>(actions: &[Action<'e>]) -> Vec<Membership<'e>> {
     let mut memberships: Vec<Membership<'e>> = Vec::new();
     for action in actions {

@@ -2,22 +2,22 @@
 
 use std::time::Instant;
 
-use super::step::{Step, steps};
+use super::step::Step;
 use super::{Delivery, Failure, Job, Outcome, Undelivered, UnknownUser};
 use crate::intercom::{CallError, Verdict};
 use crate::mapping::{Action, Contact, Identity, IntercomEvent};
 
 impl Delivery {
-    /// Delivers one user's jobs; gives back the index and outcome of each.
+    /// Delivers one user's steps; gives back the index and outcome of each of their jobs.
     pub(super) async fn deliver_user(
         &self,
         jobs: &[Job<'_>],
-        indexes: Vec<usize>,
+        steps: Vec<Step<'_, '_>>,
         deadline: Instant,
     ) -> Vec<(usize, Outcome)> {
-        let mut outcomes = Vec::with_capacity(indexes.len());
+        let mut outcomes = Vec::with_capacity(steps.len());
         let mut waiting: Vec<(usize, Undelivered)> = Vec::new();
-        let mut steps = steps(jobs, &indexes).into_iter();
+        let mut steps = steps.into_iter();
         for step in steps.by_ref() {
             let outcome = match waits_like(&step, &waiting, jobs) {
                 Some(why) => Err(why),
@@ -27,7 +27,7 @@ impl Delivery {
                 }
             };
             match outcome {
-                Err(Undelivered::Rejected(_)) if step.jobs.len() > 1 => {
+                Err(Undelivered::Rejected(_)) if step.is_merged => {
                     outcomes.extend(self.one_by_one(jobs, &step, deadline).await);
                 }
                 Err(why @ Undelivered::Waiting(_)) => waiting.push((step.jobs[0], why)),
@@ -47,8 +47,8 @@ impl Delivery {
         outcomes
     }
 
-    /// Merged identifies of which one can't be accepted: each for itself, so that it doesn't
-    /// take the others with it.
+    /// Merged jobs of which one can't be accepted: each for itself, so that it doesn't take the
+    /// others with it.
     async fn one_by_one(
         &self,
         jobs: &[Job<'_>],

@@ -5,29 +5,41 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use chrono::DateTime;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-/// The state of the current window, as far as Intercom's answers tell.
+/// The state of the current window, as far as Intercom's answers tell. Other instances draw on
+/// the same allowance: what remains shows what they took, and so which share is ours.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RateLimit {
     window: Option<Window>,
+    /// Calls begun and not over yet.
+    under_way: u32,
+    /// Our share of the calls of the last window, where hardly any was left at its end.
+    pressed: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Window {
     limit: u32,
-    /// Calls left, those under way already taken off.
+    /// Calls left, our own that are under way already taken off.
     remaining: u32,
+    /// Our own calls that were answered, and when the last one was.
+    answered: u32,
+    last_answer: Instant,
+    /// Our share of the last window, where hardly any was left at its end.
+    last_share: Option<f64>,
     /// When the window ends, on our clock and as Intercom named it (Unix seconds).
     ends: Instant,
     reset: u64,
-    /// When the next call may begin, while what remains is spread.
-    next_call: Instant,
+    /// When the next call may begin, once what remains is spread over the rest of the window.
+    next_call: Option<Instant>,
 }
 
 /// Whether a call may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// After this time; none at all as long as plenty remains.
-    After(Duration),
+    /// At once. [`RateLimit::ended`] has to be told when it is over.
+    Now,
+    /// Ask again after this time.
+    Later(Duration),
     /// Not in this window, which ends after this time.
     Closed(Duration),
 }
@@ -35,32 +47,36 @@ pub enum Admission {
 /// From this share of the limit on, what remains is spread over the rest of the window.
 const SPREAD_BELOW: u32 = 10;
 
+/// How long to wait for one of our own calls to be answered.
+const SHORTLY: Duration = Duration::from_millis(20);
+
+/// So many calls the last window's share is worth.
+const CALLS_OF_LAST_SHARE: f64 = 20.0;
+
 impl RateLimit {
-    /// Asks for one call, and takes it off what remains if it is granted.
-    pub fn admit(&mut self, now: Instant) -> Admission {
-        let Some(window) = self.window.as_mut().filter(|window| now < window.ends) else {
-            self.window = None;
-            return Admission::After(Duration::ZERO);
+    /// Asks for one call. `chance` (0 to 1) keeps instances apart that ask at the same time.
+    pub fn admit(&mut self, now: Instant, chance: f64) -> Admission {
+        self.end_window(now);
+        let admission = match &mut self.window {
+            // Its answer tells how the new window stands.
+            None if self.pressed.is_some() && self.under_way > 0 => Admission::Later(SHORTLY),
+            None => Admission::Now,
+            Some(window) => window.admit(self.under_way, now, chance),
         };
-        let left = window.ends - now;
-        if window.remaining == 0 {
-            return Admission::Closed(left);
+        if admission == Admission::Now {
+            self.under_way += 1;
         }
-        if window.remaining > window.limit / SPREAD_BELOW {
-            window.remaining -= 1;
-            return Admission::After(Duration::ZERO);
-        }
-        let begins = window.next_call.max(now);
-        if begins >= window.ends {
-            return Admission::Closed(left);
-        }
-        window.next_call = begins + (window.ends - begins) / window.remaining;
-        window.remaining -= 1;
-        Admission::After(begins - now)
+        admission
+    }
+
+    /// A call is over, answered or not.
+    pub fn ended(&mut self) {
+        self.under_way = self.under_way.saturating_sub(1);
     }
 
     /// Reads the headers of any answer.
     pub fn note(&mut self, headers: &HeaderMap, now: Instant, clock: SystemTime) {
+        self.end_window(now);
         let said = |name| number(headers, name).and_then(|number| u32::try_from(number).ok());
         let (Some(remaining), Some(reset)) = (
             said("x-ratelimit-remaining"),
@@ -72,18 +88,79 @@ impl RateLimit {
             // Answers overtake each other, and calls under way are not in them yet.
             Some(window) if window.reset == reset => {
                 window.remaining = window.remaining.min(remaining);
+                window.answered += 1;
+                window.last_answer = now;
             }
             Some(window) if window.reset > reset => {}
             _ => {
                 self.window = until_reset(headers, clock).map(|left| Window {
                     limit: said("x-ratelimit-limit").unwrap_or(remaining),
                     remaining,
+                    answered: 1,
+                    last_answer: now,
+                    last_share: self.pressed,
                     ends: now + left,
                     reset,
-                    next_call: now,
+                    next_call: None,
                 });
             }
         }
+    }
+
+    fn end_window(&mut self, now: Instant) {
+        if let Some(window) = self.window.take_if(|window| now >= window.ends) {
+            self.pressed = window.is_short().then(|| window.our_share(self.under_way));
+        }
+    }
+}
+
+impl Window {
+    fn admit(&mut self, under_way: u32, now: Instant, chance: f64) -> Admission {
+        let left = self.ends - now;
+        let is_spread = self.is_short() || self.last_share.is_some();
+        let mut remaining = f64::from(self.remaining);
+        if is_spread {
+            // The others have gone on since, and they spread theirs as well.
+            remaining *= left.div_duration_f64(self.ends - self.last_answer);
+        }
+        if remaining < 1.0 {
+            return Admission::Closed(left);
+        }
+        let ours = remaining * self.our_share(under_way);
+        if is_spread {
+            let interval = left.div_f64(ours.max(0.01));
+            let next_call = *self
+                .next_call
+                .get_or_insert_with(|| now + interval.mul_f64(chance));
+            if next_call >= self.ends {
+                return Admission::Closed(left);
+            }
+            if now < next_call {
+                return Admission::Later(next_call - now);
+            }
+            self.next_call = Some(now + interval);
+        } else if under_way > 0 && f64::from(under_way) >= ours / 2.0 {
+            // The other half is for calls of others that no answer has counted yet.
+            return Admission::Later(SHORTLY);
+        }
+        self.remaining -= 1;
+        Admission::Now
+    }
+
+    /// Whether hardly any calls remain.
+    fn is_short(&self) -> bool {
+        self.remaining <= self.limit / SPREAD_BELOW
+    }
+
+    /// Which share of the calls so far were our own, those of ours left out that are under way.
+    fn our_share(&self, under_way: u32) -> f64 {
+        let used = self.limit.saturating_sub(self.remaining + under_way);
+        let (used, answered) = (f64::from(used), f64::from(self.answered));
+        let share = match self.last_share {
+            Some(last) => (answered + last * CALLS_OF_LAST_SHARE) / (used + CALLS_OF_LAST_SHARE),
+            None => answered / used.max(1.0),
+        };
+        share.min(1.0)
     }
 }
 
@@ -141,63 +218,102 @@ mod tests {
 
     const CLOCK: SystemTime = UNIX_EPOCH;
 
+    fn answer(remaining: &'static str, reset: &'static str) -> HeaderMap {
+        headers(&[
+            ("x-ratelimit-limit", "100"),
+            ("x-ratelimit-remaining", remaining),
+            ("x-ratelimit-reset", reset),
+        ])
+    }
+
     /// A limit of 100 with so many remaining and ten seconds to go.
     fn with_remaining(remaining: &'static str, now: Instant) -> RateLimit {
         let mut limit = RateLimit::default();
-        let answer = headers(&[
-            ("x-ratelimit-limit", "100"),
-            ("x-ratelimit-remaining", remaining),
-            ("x-ratelimit-reset", "10"),
-        ]);
-        limit.note(&answer, now, CLOCK);
+        limit.note(&answer(remaining, "10"), now, CLOCK);
         limit
+    }
+
+    fn after(seconds: f64) -> Duration {
+        Duration::from_secs_f64(seconds)
     }
 
     #[test]
     fn with_plenty_remaining_nobody_waits() {
         let now = Instant::now();
-        let at_once = Admission::After(Duration::ZERO);
-        assert_eq!(RateLimit::default().admit(now), at_once);
-        let mut limit = with_remaining("50", now);
-        for _ in 0..40 {
-            assert_eq!(limit.admit(now), at_once);
+        assert_eq!(RateLimit::default().admit(now, 0.5), Admission::Now);
+        // Nobody else has called yet, so all that remains is ours.
+        let mut limit = with_remaining("99", now);
+        for _ in 0..30 {
+            assert_eq!(limit.admit(now, 0.5), Admission::Now);
         }
+    }
+
+    #[test]
+    fn with_others_about_only_our_share_is_under_way_at_once() {
+        let now = Instant::now();
+        // One call of 20 was ours, so that 4 of the 80 left are, and half of them at once.
+        let mut limit = with_remaining("80", now);
+        assert_eq!(limit.admit(now, 0.5), Admission::Now);
+        assert_eq!(limit.admit(now, 0.5), Admission::Now);
+        assert_eq!(limit.admit(now, 0.5), Admission::Later(SHORTLY));
+        limit.ended();
+        assert_eq!(limit.admit(now, 0.5), Admission::Now);
     }
 
     #[test]
     fn the_last_tenth_is_spread_over_the_rest_of_the_window() {
         let now = Instant::now();
-        let mut limit = with_remaining("4", now);
-        let waits: Vec<Admission> = (0..5).map(|_| limit.admit(now)).collect();
-        let after = |seconds: f64| Admission::After(Duration::from_secs_f64(seconds));
-        assert_eq!(waits[..4], [after(0.0), after(2.5), after(5.0), after(7.5)]);
-        assert_eq!(waits[4], Admission::Closed(Duration::from_secs(10)));
+        let mut limit = with_remaining("99", now);
+        for remaining in (4..99).rev() {
+            let remaining: &'static str = remaining.to_string().leak();
+            limit.note(&answer(remaining, "10"), now, CLOCK);
+        }
+        assert_eq!(limit.admit(now, 0.0), Admission::Now);
+        assert_eq!(limit.admit(now, 0.0), Admission::Later(after(2.5)));
+        let later = now + after(2.5);
+        assert_eq!(limit.admit(later, 0.0), Admission::Now);
+        assert!(matches!(limit.admit(later, 0.0), Admission::Later(_)));
+        // Instances that come to it together don't call together.
+        let mut limit = with_remaining("1", now);
+        assert!(matches!(limit.admit(now, 0.009), Admission::Later(_)));
+        assert_eq!(limit.admit(now, 0.5), limit.admit(now, 0.0));
+    }
+
+    #[test]
+    fn after_a_window_that_was_used_up_the_next_one_is_spread_from_its_beginning() {
+        let now = Instant::now();
+        let mut limit = with_remaining("0", now);
+        let next = now + Duration::from_secs(10);
+        assert_eq!(limit.admit(next, 0.0), Admission::Now);
+        assert_eq!(limit.admit(next, 0.0), Admission::Later(SHORTLY));
+        limit.note(&answer("98", "20"), next, CLOCK + Duration::from_secs(10));
+        limit.ended();
+        assert_eq!(limit.admit(next, 0.0), Admission::Now);
+        assert!(matches!(limit.admit(next, 0.0), Admission::Later(_)));
+        // Not used up this time, so the one after it is free again.
+        let free = next + Duration::from_secs(10);
+        assert_eq!(limit.admit(free, 0.0), Admission::Now);
+        assert_eq!(limit.admit(free, 0.0), Admission::Now);
     }
 
     #[test]
     fn nothing_remaining_closes_until_the_window_ends() {
         let now = Instant::now();
         let mut limit = with_remaining("0", now);
-        assert_eq!(limit.admit(now), Admission::Closed(Duration::from_secs(10)));
-        let later = now + Duration::from_secs(10);
-        assert_eq!(limit.admit(later), Admission::After(Duration::ZERO));
+        assert_eq!(limit.admit(now, 0.0), Admission::Closed(after(10.0)));
+        // So does what others have used up by now.
+        let mut limit = with_remaining("2", now);
+        let later = now + after(6.0);
+        assert_eq!(limit.admit(later, 0.0), Admission::Closed(after(4.0)));
     }
 
     #[test]
     fn an_answer_that_was_overtaken_frees_no_calls() {
         let now = Instant::now();
         let mut limit = with_remaining("0", now);
-        limit.note(
-            &headers(&[("x-ratelimit-remaining", "3"), ("x-ratelimit-reset", "10")]),
-            now,
-            CLOCK,
-        );
-        limit.note(
-            &headers(&[("x-ratelimit-remaining", "99"), ("x-ratelimit-reset", "9")]),
-            now,
-            CLOCK,
-        );
-        assert_eq!(limit.admit(now), Admission::Closed(Duration::from_secs(10)));
+        limit.note(&answer("3", "10"), now, CLOCK);
+        limit.note(&answer("99", "9"), now, CLOCK);
+        assert_eq!(limit.admit(now, 0.0), Admission::Closed(after(10.0)));
     }
 
     #[test]

@@ -733,3 +733,70 @@ async fn a_group_of_a_contact_that_vanished_makes_it_again_at_once() {
     assert_eq!(state.contacts[0].companies, ["c"]);
     assert!(world.aws().retry.is_empty());
 }
+
+#[tokio::test]
+async fn what_several_users_say_of_a_company_is_one_write_and_the_last_word_wins() {
+    let group = |user: &str, traits: &Value| json!({"type": "group", "messageId": user, "userId": user, "groupId": "c", "traits": traits});
+    let world = World::new(&[]).await;
+    world
+        .batch(&[
+            group("u", &json!({"plan": "x", "size": 3})),
+            group("v", &json!({"plan": "y"})),
+            group("w", &json!({"plan": "z", "industry": "Computing"})),
+        ])
+        .await;
+    let calls = world.calls();
+    let sent = |call: &str| calls.iter().filter(|sent| *sent == call).count();
+    assert_eq!(sent("POST /companies"), 1);
+    assert_eq!(sent("POST /contacts/:id/companies"), 3);
+    let company = &world.intercom.state().companies[0];
+    assert_eq!(
+        (company.plan.as_deref(), company.size),
+        (Some("z"), Some(3))
+    );
+
+    // What stands between two groups of one user has to find the company as the first left it.
+    let world = World::new(&[]).await;
+    let again = json!({"type": "group", "messageId": "again", "userId": "u", "groupId": "c",
+        "traits": {"plan": "z"}});
+    world
+        .batch(&[
+            group("u", &json!({"plan": "x"})),
+            track("u", "Upgraded"),
+            again,
+        ])
+        .await;
+    let calls = world.calls();
+    let companies = calls.iter().filter(|call| *call == "POST /companies");
+    assert_eq!(companies.count(), 2);
+}
+
+#[tokio::test]
+async fn what_is_refused_of_a_company_takes_no_other_users_group_with_it() {
+    let world = World::new(&[]).await;
+    world.intercom.add_fault(
+        Fault::status(400)
+            .on("POST", "/companies")
+            .body_contains("refused"),
+    );
+    let group = |user: &str, traits: &Value| json!({"type": "group", "messageId": user, "userId": user, "groupId": "c", "traits": traits});
+    world
+        .batch(&[
+            group("u", &json!({"plan": "x"})),
+            group("v", &json!({"website": "refused"})),
+            group("w", &json!({"plan": "z"})),
+        ])
+        .await;
+    let rejected: Vec<Value> = {
+        let aws = world.aws();
+        aws.dead_letter.iter().map(|m| m.event().clone()).collect()
+    };
+    assert_eq!(rejected.len(), 1);
+    assert_eq!(rejected[0]["userId"], "v");
+    let state = world.intercom.state();
+    for user in ["u", "w"] {
+        let mut contacts = state.contacts.iter();
+        let contact = contacts.find(|contact| contact.external_id.as_deref() == Some(user));
+        assert_eq!(contact.expect("a contact").companies, ["c"], "{user}");
+    }
+}

@@ -1,0 +1,15 @@
+//! How many calls of Intercom's API events cost, and how well a backlog uses what Intercom
+//! allows. Counted at the Intercom simulator, so the machine's speed doesn't matter.
+
+mod drain;
+mod spent;
+#[path = "../../tests/support/mod.rs"]
+#[allow(dead_code, reason = "the simulation needs more of it")]
+mod support;
+mod workload;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    spent::print().await;
+    drain::print().await;
+}

@@ -1,0 +1,108 @@
+//! Calls per event of a workload, from cold caches, beside what a peer needs.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use intercom_simulator::{ClockMode, Settings, Simulator};
+use segment_intercom::function::Function;
+use serde_json::Value;
+
+use crate::support::aws::Aws;
+use crate::support::batch_call;
+use crate::support::function::{function, invoke};
+use crate::workload::{BATCH, Workload};
+
+/// As much as a lagging index of search may hide.
+const SEARCH_LAG: Duration = Duration::from_mins(1);
+
+const START_UNIX_SECONDS: u64 = 1_760_000_000;
+
+/// At most this share of the peer's calls is wanted.
+const LIMIT: f64 = 0.70;
+
+const SEEDS: u64 = 10;
+
+/// Prints the calls of the workload for some seeds.
+pub(crate) async fn print() {
+    println!("Calls of Intercom for 3,000 events: 35% identify, 55% track, 10% group,");
+    println!("300 users, requests of {BATCH} events one second apart, one cold instance\n");
+    println!("seed  calls  per event  of a peer's  least possible");
+    let mut shares = Vec::new();
+    let mut by_kind: BTreeMap<String, usize> = BTreeMap::new();
+    for seed in 0..SEEDS {
+        let workload = Workload::random(seed);
+        let calls = calls_of(&workload, seed).await;
+        let total: usize = calls.values().sum();
+        let peer = workload.calls_of_peer();
+        let share = ratio(total, peer);
+        let least = ratio(workload.least_calls(), peer);
+        let per_event = ratio(total, workload.len());
+        println!("{seed:>4}  {total:>5}  {per_event:>9.3}  {share:>11.3}  {least:>14.3}");
+        shares.push(share);
+        for (kind, count) in calls {
+            *by_kind.entry(kind).or_default() += count;
+        }
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a small number")]
+    let mean = shares.iter().sum::<f64>() / SEEDS as f64;
+    println!("mean                      {mean:.3} (wanted: {LIMIT:.2} or less)\n");
+    println!("  all  call");
+    for (kind, count) in by_kind {
+        println!("{count:>5}  {kind}");
+    }
+}
+
+/// The calls of the workload by method and kind of path.
+async fn calls_of(workload: &Workload, seed: u64) -> BTreeMap<String, usize> {
+    let intercom = Simulator::start(Settings {
+        search_lag_seconds: SEARCH_LAG.as_secs(),
+        rate_limit: 1_000_000,
+        clock: ClockMode::Manual {
+            start_unix_seconds: START_UNIX_SECONDS,
+        },
+        ..Settings::default()
+    });
+    let aws = Aws::start(|| Duration::ZERO, seed).await;
+    let instance = || function(&[], &intercom.base_url(), &aws.url());
+    let before = instance();
+    for request in Workload::past() {
+        send(&before, &request).await;
+    }
+    intercom.advance(SEARCH_LAG * 2);
+    intercom.clear_requests();
+    let cold = instance();
+    for request in workload.requests(intercom.now().as_secs()) {
+        intercom.advance(Duration::from_secs(BATCH as u64));
+        send(&cold, &request).await;
+    }
+    assert_eq!(aws.state().retry.len(), 0, "an event was queued");
+    assert_eq!(aws.state().dead_letter.len(), 0, "an event was rejected");
+    let mut calls = BTreeMap::new();
+    for request in intercom.requests() {
+        *calls
+            .entry(kind_of(&request.method, &request.path))
+            .or_default() += 1;
+    }
+    calls
+}
+
+async fn send(instance: &Function, events: &[Value]) {
+    let payload = batch_call(&events.iter().collect::<Vec<_>>());
+    let answer = invoke(instance, &payload).await.expect("an answer");
+    assert_eq!(answer["statusCode"], 200, "{answer}");
+}
+
+/// Method and path, ids left out.
+fn kind_of(method: &str, path: &str) -> String {
+    let is_word = |part: &&str| part.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    let path: Vec<&str> = path
+        .split('/')
+        .map(|part| if is_word(&part) { part } else { "{id}" })
+        .collect();
+    format!("{method} {}", path.join("/"))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "small numbers")]
+fn ratio(part: usize, whole: usize) -> f64 {
+    part as f64 / whole as f64
+}
