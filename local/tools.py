@@ -16,6 +16,7 @@ TOOLS = ROOT / ".tools"
 SAM = TOOLS / "sam" / "bin"
 EMULATOR = TOOLS / "emulator" / "bin"
 JAVASCRIPT = TOOLS / "javascript"
+PYTHON_SDKS = ("2.3", "2.4")
 
 
 class Failure(Exception):
@@ -39,9 +40,10 @@ def check_prerequisites():
         raise Failure("a C compiler is missing: install one (Debian, Ubuntu: apt install build-essential)")
 
 
-def install(name, what):
-    """Makes .tools/NAME a virtual environment of local/requirements-NAME.txt, if it isn't yet."""
-    requirements = ROOT / "local" / f"requirements-{name}.txt"
+def install(name, what, requirements=None):
+    """Makes .tools/NAME a virtual environment of `requirements`, which is local/requirements-NAME.txt by default, if
+    it isn't yet."""
+    requirements = requirements or ROOT / "local" / f"requirements-{name}.txt"
     key = f"{sys.executable} {sys.version} {ROOT}\n{requirements.read_text()}"
     digest = hashlib.sha256(key.encode()).hexdigest()
     environment = TOOLS / name
@@ -119,6 +121,9 @@ def main():
         install("emulator", "the AWS emulator and the test tools")
         install("sam", "SAM CLI, cargo-lambda and zig (about 800 MB)")
         if "tests" in sys.argv[1:]:
+            for version in PYTHON_SDKS:
+                install(f"python-sdk-{version}", f"Segment's SDK {version} for Python",
+                        ROOT / "tests" / "e2e" / "sdks" / "python" / f"requirements-{version}.txt")
             if not why_no_javascript():
                 install_javascript()
                 install_browser()
