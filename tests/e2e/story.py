@@ -28,6 +28,21 @@ CALLS = [
 FIRST_SECOND = 1767607200
 
 
+def in_one_object(call):
+    """A call as most SDKs want it: the method's name and all fields in one object."""
+    return call["type"], {name: value for name, value in call.items() if name != "type"}
+
+
+def identify(user, **traits):
+    """Such a call."""
+    return "identify", {"userId": user, "traits": traits}
+
+
+def track(user, event, **properties):
+    """Such a call."""
+    return "track", {"userId": user, "event": event, "properties": properties}
+
+
 def assert_told(stack, **added):
     """Asserts that Intercom has just what CALLS say, and that nothing was rejected or still waits; `added` are custom
     attributes of the contact that come from the SDK itself."""
@@ -56,20 +71,16 @@ def assert_told(stack, **added):
         "custom_attributes": {"city": "London"},
         "user_count": 1,
     }
-    assert [(event["name"], event["created_at"] - FIRST_SECOND, event["metadata"]) for event in state["events"]] == [
+    events = state["events"]
+    assert [(event["name"], event["created_at"] - FIRST_SECOND, event["metadata"]) for event in events] == [
         ("Order Completed", 4, {
             "price": {"amount": 1999, "currency": "eur"}, "gift": "true", "coupon": "Žofie's <50%> 🎉"}),
         ("Signed Out", 7, {}),
     ]
-    assert {event["external_id"] for event in state["events"]} == {USER}
+    assert {event["external_id"] for event in events} == {USER}
     assert [merged["into"] for merged in state["merged_contacts"]] == [contact["id"]]
     assert state["deleted_contacts"] == []
     assert stack.waiting() == stack.dead_letter_count() == 0
-
-
-def in_one_object(call):
-    """A call as most SDKs want it: the method's name and all fields in one object."""
-    return call["type"], {name: value for name, value in call.items() if name != "type"}
 
 
 def fields(record):

@@ -6,12 +6,11 @@ import pytest
 
 from application import SDKS, Application
 from refusals import PADDING, nowhere_to_put_events, without_write_keys
-from story import CALLS, assert_told, in_one_object
+from story import CALLS, assert_told, identify, in_one_object, track
 from test_delivery import contact, events_of
 from tools import JAVASCRIPT, why_no_javascript
 
 NODE_MODULES = {"NODE_PATH": str(JAVASCRIPT / "node_modules")}
-
 
 
 @pytest.fixture
@@ -30,14 +29,6 @@ def start(stack):
         }, NODE_MODULES)
 
     return start
-
-
-def identify(user, **traits):
-    return "identify", {"userId": user, "traits": traits}
-
-
-def track(user, event, **properties):
-    return "track", {"userId": user, "event": event, "properties": properties}
 
 
 @pytest.mark.parametrize("flush_at", [1, 15], ids=["one by one", "in one batch"])
