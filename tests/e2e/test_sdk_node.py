@@ -93,6 +93,7 @@ def test_after_a_503_nothing_is_lost_and_nothing_is_there_twice(stack, start):
     *refused, taken = application.statuses()
     assert taken == 200
     assert refused and set(refused) == {503}
+    assert application.printed("retry_after") == ["10"] * len(refused)
     assert application.printed("gave_up") == []
     assert stack.settle(30)
     assert contact(stack, "u-1")["custom_attributes"] == {"plan": "paid"}

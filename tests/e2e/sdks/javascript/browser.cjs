@@ -34,10 +34,10 @@ function serve(request, response) {
 async function printAnswers(page) {
   const network = await page.context().newCDPSession(page);
   await network.send("Network.enable");
-  network.on("Network.responseReceived", ({ type, response: { status, url } }) => {
-    const path = new URL(url).pathname.replace(/.*(?=\/v1\/)/, "");
+  network.on("Network.responseReceived", ({ type, response }) => {
+    const path = new URL(response.url).pathname.replace(/.*(?=\/v1\/)/, "");
     if (type === "Preflight") print({ preflight: path });
-    if (type === "Fetch") print({ path, status });
+    if (type === "Fetch") print({ path, status: response.status });
   });
 }
 

@@ -6,7 +6,9 @@ const { Analytics } = require("@segment/analytics-node");
 
 const print = (line) => console.log(JSON.stringify(line));
 const analytics = new Analytics(JSON.parse(process.argv[2]));
-analytics.on("http_response", ({ status }) => print({ status }));
+analytics.on("http_response", ({ status, headers }) => {
+  print({ status, retry_after: headers["retry-after"] });
+});
 analytics.on("error", ({ reason }) => print({ gave_up: String(reason) }));
 
 async function main() {
