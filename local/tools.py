@@ -17,6 +17,7 @@ SAM = TOOLS / "sam" / "bin"
 EMULATOR = TOOLS / "emulator" / "bin"
 JAVASCRIPT = TOOLS / "javascript"
 PYTHON_SDKS = ("2.3", "2.4")
+RUST_APPLICATION = ROOT / "target" / "rust-sdk" / "debug" / "segment-application"
 
 
 class Failure(Exception):
@@ -80,6 +81,13 @@ def install_javascript():
     stamp.write_text(digest)
 
 
+def build_rust_application():
+    """Compiles the application with the crate `segment`, of the versions in its lock file."""
+    run(["cargo", "build", "--quiet", "--locked", "--target-dir", str(RUST_APPLICATION.parents[1]),
+         "--manifest-path", str(ROOT / "tests" / "e2e" / "sdks" / "rust" / "Cargo.toml")],
+        "building tests/e2e/sdks/rust failed: see cargo's message above")
+
+
 def why_no_javascript():
     """Why nothing can be sent with Segment's JavaScript SDKs, and what to do; None when it can."""
     todo = "install Node.js 20 or newer, which brings npm, and run `make test` again"
@@ -124,6 +132,7 @@ def main():
             for version in PYTHON_SDKS:
                 install(f"python-sdk-{version}", f"Segment's SDK {version} for Python",
                         ROOT / "tests" / "e2e" / "sdks" / "python" / f"requirements-{version}.txt")
+            build_rust_application()
             if not why_no_javascript():
                 install_javascript()
                 install_browser()
