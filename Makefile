@@ -9,11 +9,12 @@ run: setup
 	@$(PYTHON) local/run.py
 
 test: setup
+	@python3 local/tools.py tests
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --workspace
 	$(SAM) validate --lint
-	$(PYTHON) -m pytest tests/e2e
+	$(PYTHON) -m pytest -rs tests/e2e
 
 bench: setup
 	@python3 benches/run.py

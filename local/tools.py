@@ -1,9 +1,11 @@
-"""Installs the pinned tools of the local stack into .tools/: `python3 local/tools.py`.
+"""Installs the pinned tools of the local stack into .tools/: `python3 local/tools.py`, and with
+the argument `tests` also what the end-to-end tests send with.
 
 Needs nothing but the standard library, since the other scripts run on what this one installs.
 """
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +15,9 @@ ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".tools"
 SAM = TOOLS / "sam" / "bin"
 EMULATOR = TOOLS / "emulator" / "bin"
+JAVASCRIPT = TOOLS / "javascript"
+PYTHON_SDKS = ("2.3", "2.4")
+RUST_APPLICATION = ROOT / "target" / "rust-sdk" / "debug" / "segment-application"
 
 
 class Failure(Exception):
@@ -36,9 +41,10 @@ def check_prerequisites():
         raise Failure("a C compiler is missing: install one (Debian, Ubuntu: apt install build-essential)")
 
 
-def install(name, what):
-    """Makes .tools/NAME a virtual environment of local/requirements-NAME.txt, if it isn't yet."""
-    requirements = ROOT / "local" / f"requirements-{name}.txt"
+def install(name, what, requirements=None):
+    """Makes .tools/NAME a virtual environment of `requirements`, which is local/requirements-NAME.txt by default, if
+    it isn't yet."""
+    requirements = requirements or ROOT / "local" / f"requirements-{name}.txt"
     key = f"{sys.executable} {sys.version} {ROOT}\n{requirements.read_text()}"
     digest = hashlib.sha256(key.encode()).hexdigest()
     environment = TOOLS / name
@@ -57,6 +63,61 @@ def install(name, what):
     stamp.write_text(digest)
 
 
+def install_javascript():
+    """Makes .tools/javascript/node_modules what the lock file of tests/e2e/sdks/javascript says, if it isn't yet."""
+    sources = ROOT / "tests" / "e2e" / "sdks" / "javascript"
+    files = [sources / name for name in ("package.json", "package-lock.json")]
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    stamp = JAVASCRIPT / "installed"
+    if stamp.is_file() and stamp.read_text() == digest:
+        return
+    print("Installing Segment's JavaScript SDKs into .tools/javascript (once)", flush=True)
+    shutil.rmtree(JAVASCRIPT, ignore_errors=True)
+    JAVASCRIPT.mkdir(parents=True)
+    for file in files:
+        shutil.copy(file, JAVASCRIPT)
+    run(["npm", "ci", "--prefix", str(JAVASCRIPT), "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+        "installing Segment's JavaScript SDKs failed: see npm's message above, then try again")
+    stamp.write_text(digest)
+
+
+def build_rust_application():
+    """Compiles the application with the crate `segment`, of the versions in its lock file."""
+    run(["cargo", "build", "--quiet", "--locked", "--target-dir", str(RUST_APPLICATION.parents[1]),
+         "--manifest-path", str(ROOT / "tests" / "e2e" / "sdks" / "rust" / "Cargo.toml")],
+        "building tests/e2e/sdks/rust failed: see cargo's message above")
+
+
+def why_no_javascript():
+    """Why nothing can be sent with Segment's JavaScript SDKs, and what to do; None when it can."""
+    todo = "install Node.js 20 or newer, which brings npm, and run `make test` again"
+    if not (shutil.which("node") and shutil.which("npm")):
+        return f"Node.js is missing: {todo}"
+    version = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout.strip()
+    if int(version.removeprefix("v").split(".")[0]) < 20:
+        return f"Node.js is {version}: {todo}"
+    return None
+
+
+def install_browser():
+    """Installs Debian's Chromium where no browser is found and this process may. Without one the tests that need
+    it are skipped, so nothing is an error."""
+    if browser() or os.geteuid() != 0 or not shutil.which("apt-get"):
+        return
+    print("Installing Debian's chromium for the tests in a browser (once)", flush=True)
+    apt = ["apt-get", "--quiet=2", "--option", "DPkg::Lock::Timeout=300"]
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run([*apt, "update"], env=environment, stdout=subprocess.DEVNULL)
+    subprocess.run([*apt, "install", "--yes", "--no-install-recommends", "chromium"], env=environment,
+                   stdout=subprocess.DEVNULL)
+
+
+def browser():
+    """The path of a Chromium or Chrome; None where there is none."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
 def run(command, failure):
     if subprocess.run(command).returncode != 0:
         raise Failure(failure)
@@ -67,6 +128,14 @@ def main():
         check_prerequisites()
         install("emulator", "the AWS emulator and the test tools")
         install("sam", "SAM CLI, cargo-lambda and zig (about 800 MB)")
+        if "tests" in sys.argv[1:]:
+            for version in PYTHON_SDKS:
+                install(f"python-sdk-{version}", f"Segment's SDK {version} for Python",
+                        ROOT / "tests" / "e2e" / "sdks" / "python" / f"requirements-{version}.txt")
+            build_rust_application()
+            if not why_no_javascript():
+                install_javascript()
+                install_browser()
     except Failure as failure:
         sys.exit(f"error: {failure}")
     except KeyboardInterrupt:

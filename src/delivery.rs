@@ -177,7 +177,8 @@ fn each_once<'j>(ids: impl Iterator<Item = &'j str>) -> Vec<&'j str> {
     ids.filter(|id| seen.insert(*id)).collect()
 }
 
-/// The indexes of each user's jobs, in order; users in the order of their first job.
+/// The indexes of each user's jobs, in order. An alias makes its lead and its user one: it needs
+/// what the lead's earlier jobs make.
 fn by_user(jobs: &[Job<'_>]) -> Vec<Vec<usize>> {
     let mut users: Vec<Vec<usize>> = Vec::new();
     let mut place_of: HashMap<&str, usize> = HashMap::new();
@@ -187,6 +188,32 @@ fn by_user(jobs: &[Job<'_>]) -> Vec<Vec<usize>> {
             users.len() - 1
         });
         users[place].push(index);
+        let Some(lead) = merged_lead(job) else {
+            continue;
+        };
+        let place_of_lead = place_of.insert(lead, place).unwrap_or(place);
+        if place_of_lead != place {
+            let of_lead = std::mem::take(&mut users[place_of_lead]);
+            users[place].extend(of_lead);
+            users[place].sort_unstable();
+            for other in place_of
+                .values_mut()
+                .filter(|place| **place == place_of_lead)
+            {
+                *other = place;
+            }
+        }
     }
     users
+}
+
+/// The anonymousId of the lead that an alias merges.
+fn merged_lead<'j>(job: &'j Job<'_>) -> Option<&'j str> {
+    job.actions.iter().find_map(|action| match action {
+        Action::MergeContact {
+            from: Identity::AnonymousId(id),
+            ..
+        } => Some(&**id),
+        _ => None,
+    })
 }

@@ -353,6 +353,25 @@ async fn anonymous_people_are_leads_until_an_alias() {
 }
 
 #[tokio::test]
+async fn an_alias_waits_for_the_leads_of_its_batch() {
+    let world = World::new(&[("ANONYMOUS", "lead")]).await;
+    let visitor = |id: &str| json!({"type": "identify", "messageId": format!("i-{id}"), "anonymousId": id, "traits": {"seen": id}});
+    let alias = |previous: &str| json!({"type": "alias", "messageId": format!("a-{previous}"), "previousId": previous, "userId": "u"});
+    let batch = [
+        visitor("phone"),
+        visitor("laptop"),
+        alias("phone"),
+        alias("laptop"),
+        identify("u", &json!({"seen": "everything"})),
+    ];
+    world.batch(&batch).await;
+    let state = world.intercom.state();
+    assert_eq!(state.merged_contacts.len(), 2, "{:?}", world.reasons());
+    assert_eq!(state.contacts.len(), 1);
+    assert_eq!(state.contacts[0].custom_attributes["seen"], "everything");
+}
+
+#[tokio::test]
 async fn an_alias_of_nobody_is_skipped_and_of_a_user_rejected() {
     let world = World::new(&[]).await;
     world.batch(&[identify("old", &json!({}))]).await;

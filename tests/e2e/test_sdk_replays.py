@@ -1,0 +1,197 @@
+"""Requests of the SDKs that can't run here, byte by byte as their sources make them: the files of sdks/replays."""
+
+import base64
+import gzip
+import http.client
+import re
+import select
+import socket
+import uuid
+from urllib.parse import urlsplit
+
+import pytest
+
+from application import SDKS
+from refusals import without_write_keys
+from stack import Answer
+from story import USER, VISITOR, assert_told
+
+# What a Java client makes of a body of unknown length.
+CHUNK = 1024
+
+
+# What an SDK makes of an answer, as its newest public source decides in 2026-11: is the request done, or is it given
+# up? What is neither is sent again.
+
+
+def below_300(answer):
+    return answer.status < 300
+
+
+def below_400(answer):
+    return answer.status < 400
+
+
+def only_200(answer):
+    return answer.status == 200
+
+
+def rubys_success(answer):
+    return answer.status == 200 and "error" not in answer.json()
+
+
+def javas_success(answer):
+    return answer.status < 300 and answer.json()["success"] is True
+
+
+def client_error(answer):
+    return 400 <= answer.status < 500 and answer.status != 429
+
+
+def rubys_client_error(answer):
+    """A body that isn't JSON is an exception there, which is tried again whatever the status."""
+    return client_error(answer) and isinstance(answer.json()["error"], str)
+
+
+def only_400(answer):
+    return answer.status == 400
+
+
+DECISIONS = {
+    "go": (below_300, client_error),
+    "ruby": (rubys_success, rubys_client_error),
+    "java": (javas_success, client_error),
+    "php": (only_200, client_error),
+    "dotnet": (only_200, client_error),
+    "csharp": (below_400, client_error),
+    "swift": (below_300, only_400),
+    "kotlin": (below_300, client_error),
+    "react-native": (below_300, client_error),
+    "ios": (below_300, client_error),
+    "android": (below_300, client_error),
+}
+# Custom attributes that come from the SDK itself, which has both ids among the traits.
+ADDED = {"android": {"anonymousId": VISITOR, "userId": USER}}
+
+
+class Request:
+    """A request as an SDK sends it: `line`, `headers` as pairs, and `body`, packed where the headers say so."""
+
+    def __init__(self, stack, name, packed=True, write_key=None, cut=None):
+        preface, head, body = (SDKS / "replays" / f"{name}.http").read_text().split("\n\n", 2)
+        endpoint, write_key = urlsplit(stack.endpoint), write_key or stack.write_key
+        values = {
+            "host": endpoint.netloc,
+            "base": endpoint.path,
+            "key": write_key,
+            "basic": base64.b64encode(f"{write_key}:".encode()).decode(),
+            "newline": "\n",
+            **dict(re.findall(r"^@(\w+) = (.*)$", preface, re.MULTILINE)),
+        }
+        self.body = fill("".join(body.splitlines()), values).encode()[:cut]
+        if not packed:
+            head = head.replace("Content-Encoding: gzip\n", "")
+        if "Content-Encoding: gzip\n" in head:
+            self.body = gzip.compress(self.body)
+        self.line, *headers = fill(head, {**values, "length": str(len(self.body))}).splitlines()
+        self.headers = [tuple(header.split(": ", 1)) for header in headers]
+
+    def send(self):
+        """Sends it over a socket; gives the answer."""
+        headers = dict(self.headers)
+        host, port = headers["Host"].split(":")
+        with socket.create_connection((host, int(port)), timeout=40) as connection:
+            connection.sendall("\r\n".join([self.line, *map(": ".join, self.headers), "", ""]).encode())
+            if "Expect" in headers:
+                select.select([connection], [], [], 1)
+            connection.sendall(chunked(self.body) if "Transfer-Encoding" in headers else self.body)
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            return Answer(answer.status, answer.headers, answer.read())
+
+    def hand_over(self, stack):
+        """Invokes the deployed function with what API Gateway makes of it, which is base64; gives the answer."""
+        method, path, _ = self.line.split()
+        answer, error = stack.invoke({
+            "resource": "/{proxy+}",
+            "path": path[path.index("/v1/"):],
+            "httpMethod": method,
+            "headers": dict(self.headers),
+            "multiValueHeaders": {name: [value] for name, value in self.headers},
+            "requestContext": {"stage": "prod", "httpMethod": method},
+            "body": base64.b64encode(self.body).decode(),
+            "isBase64Encoded": True,
+        })
+        assert error is None, answer
+        return Answer(answer["statusCode"], answer["headers"], answer["body"])
+
+
+def fill(text, values):
+    """Replaces each {{name}}; {{uuid}} and {{UUID}} are new ones every time."""
+    def value(match):
+        new = str(uuid.uuid4())
+        return fill({**values, "uuid": new, "UUID": new.upper()}[match[1]], values)
+
+    return re.sub(r"\{\{(\w+)\}\}", value, text)
+
+
+def chunked(body):
+    chunks = [body[start:start + CHUNK] for start in range(0, len(body), CHUNK)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in [*chunks, b""])
+
+
+# The emulator takes a body without Content-Type, which is C#'s, for text, and damages it. AWS doesn't.
+VARIANTS = [
+    (name, packed, way)
+    for way in ("over a socket", "handed over")
+    for name, packed in [*((name, True) for name in DECISIONS), ("php", False), ("dotnet", False)]
+    if (name, way) != ("csharp", "over a socket")
+]
+each_sdk = pytest.mark.parametrize("name, packed, way", VARIANTS, ids=[
+    f"{name}{'' if packed else ' not packed'}, {way}" for name, packed, way in VARIANTS])
+
+
+def replay(stack, name, packed, way, **changed):
+    """Sends what an SDK sends, changed as the parameters of Request say; gives the answer."""
+    request = Request(stack, name, packed, **changed)
+    return request.hand_over(stack) if way == "handed over" else request.send()
+
+
+@each_sdk
+def test_every_kind_of_call(stack, name, packed, way):
+    answer = replay(stack, name, packed, way)
+    is_done, _ = DECISIONS[name]
+    assert is_done(answer), answer.body
+    assert_told(stack, **ADDED.get(name, {}))
+
+
+@each_sdk
+def test_a_wrong_write_key(stack, name, packed, way):
+    answer = replay(stack, name, packed, way, write_key="wrong")
+    assert answer.status == 401
+    # Swift gives up on nothing but a 400.
+    assert_refused(stack, name, answer, is_given_up=name != "swift")
+
+
+@each_sdk
+def test_a_body_that_breaks_off(stack, name, packed, way):
+    answer = replay(stack, name, packed, way, cut=-20)
+    assert answer.status == 400
+    assert_refused(stack, name, answer, is_given_up=True)
+
+
+def test_before_the_secret_is_filled_every_sdk_keeps_its_events(stack):
+    with without_write_keys(stack):
+        for name, packed, way in VARIANTS:
+            answer = replay(stack, name, packed, way)
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
+            assert_refused(stack, name, answer, is_given_up=False)
+
+
+def assert_refused(stack, name, answer, is_given_up):
+    is_done, gives_up = DECISIONS[name]
+    assert not is_done(answer)
+    assert gives_up(answer) == is_given_up
+    assert {"code", "message", "error"} <= answer.json().keys()
+    assert stack.simulator.requests() == []
+    assert stack.waiting() == stack.dead_letter_count() == 0
