@@ -127,7 +127,7 @@ impl Intercom {
             .try_once(&method, path, body.as_deref(), &secret, deadline)
             .await?;
         if answer.status != StatusCode::UNAUTHORIZED {
-            return answer.check();
+            return answer.check(&method, path);
         }
         // The customer may just have changed the token.
         let newer = self
@@ -136,12 +136,12 @@ impl Intercom {
             .await
             .map_err(|error| no_secret(&error))?;
         if newer.access_token() == secret.access_token() {
-            return answer.check();
+            return answer.check(&method, path);
         }
         let answer = self
             .try_once(&method, path, body.as_deref(), &newer, deadline)
             .await?;
-        answer.check()
+        answer.check(&method, path)
     }
 
     async fn secret(&self) -> Result<Arc<Secret>, CallError> {
@@ -238,8 +238,8 @@ struct Answer {
 }
 
 impl Answer {
-    /// The answer if it is a good one.
-    fn check(self) -> Result<Self, CallError> {
+    /// The answer if it is a good one to this call.
+    fn check(self, method: &Method, path: &str) -> Result<Self, CallError> {
         if self.status.is_success() {
             return Ok(self);
         }
@@ -252,7 +252,12 @@ impl Answer {
         }
         match refusal.verdict() {
             Verdict::RetryLater(advice) => Err(CallError::RetryLater(RetryLater {
-                reason: format!("{advice}: {refusal}"),
+                reason: if refusal.status == 403 {
+                    let permission = refusal::permission_for(method.as_str(), path);
+                    format!("{advice}, probably {permission:?}: {refusal}")
+                } else {
+                    format!("{advice}: {refusal}")
+                },
                 status: Some(refusal.status),
                 request_id: refusal.request_id.clone(),
                 after: rate_limit::asked_wait(

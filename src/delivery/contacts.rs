@@ -1,5 +1,6 @@
 //! Contacts, created or updated without ever writing to another person's.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use reqwest::Method;
@@ -29,8 +30,8 @@ impl Delivery {
         for _ in 0..ATTEMPTS {
             let written = match self.contact(identity, deadline).await? {
                 Some(known) => {
-                    let id = &known.id;
-                    self.update_contact(identity, id, contact, deadline).await?
+                    self.update_contact(identity, &known, contact, deadline)
+                        .await?
                 }
                 None => self.create_contact(identity, contact, deadline).await?,
             };
@@ -69,17 +70,26 @@ impl Delivery {
     async fn update_contact(
         &self,
         identity: &Identity<'_>,
-        id: &str,
+        known: &KnownContact,
         contact: &Contact<'_>,
         deadline: Instant,
     ) -> Result<bool, Undelivered> {
-        let path = format!("/contacts/{}", segment(id));
+        let path = format!("/contacts/{}", segment(&known.id));
+        let mut contact = Cow::Borrowed(contact);
+        if known.is_merged {
+            // It keeps the external_id of the user that it is now.
+            contact.to_mut().external_id = None;
+        }
         match self
-            .write_with_attributes::<Found>(Method::PUT, &path, contact, deadline)
+            .write_with_attributes::<Found>(Method::PUT, &path, &*contact, deadline)
             .await
         {
             Ok(found) => {
-                self.remember(identity, found.into());
+                let known = KnownContact {
+                    is_merged: known.is_merged,
+                    ..found.into()
+                };
+                self.remember(identity, known);
                 Ok(true)
             }
             Err(CallError::Refused(refusal)) => match refusal.verdict() {

@@ -60,11 +60,13 @@ impl<T: Clone> Memory<T> {
     }
 }
 
-/// A contact as Intercom showed it last. All but the id is known within an invocation only.
+/// A contact as Intercom showed it last. Effects are known within an invocation only.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct KnownContact {
     /// Intercom's id.
     pub(super) id: String,
+    /// Whether the user was merged into this contact, which is another user's.
+    pub(super) is_merged: bool,
     /// Unix seconds.
     pub(super) last_seen_at: Option<i64>,
     /// Intercom's ids of companies that the contact is in; there may be more.

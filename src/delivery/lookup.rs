@@ -60,6 +60,7 @@ impl From<Found> for KnownContact {
             id: found.id,
             last_seen_at: found.last_seen_at,
             companies: companies.map(|company| company.id).collect(),
+            is_merged: false,
         }
     }
 }
@@ -155,7 +156,10 @@ impl Delivery {
             Err(CallError::Refused(refusal)) => {
                 match (refusal.verdict(), &refusal.canonical_contact) {
                     (Verdict::NotFound, _) => Ok(None),
-                    (Verdict::Merged, Some(id)) => Ok(Some(KnownContact::with_id(id.clone()))),
+                    (Verdict::Merged, Some(id)) => Ok(Some(KnownContact {
+                        is_merged: true,
+                        ..KnownContact::with_id(id.clone())
+                    })),
                     _ => Err(Undelivered::Rejected((&*refusal).into())),
                 }
             }

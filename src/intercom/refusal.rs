@@ -141,6 +141,17 @@ impl Refusal {
     }
 }
 
+/// The permission that a call needs, by its name in Intercom's Developer Hub. Intercom's own 403
+/// doesn't say.
+pub(super) fn permission_for(method: &str, path: &str) -> &'static str {
+    match (method, path) {
+        (_, path) if path.starts_with("/events") => "Write events",
+        ("POST", path) if path.starts_with("/data_attributes") => "Write data attributes",
+        ("GET", _) | (_, "/contacts/search") => "Read and list users and companies",
+        _ => "Write users and companies",
+    }
+}
+
 /// The id in `</contacts/{id}>; rel="canonical"`.
 fn contact_in_link(link: &str) -> Option<String> {
     let (_, rest) = link.split_once("/contacts/")?;
@@ -175,6 +186,34 @@ mod tests {
             code: code.to_owned(),
             message: message.to_owned(),
             ..Refusal::default()
+        }
+    }
+
+    #[test]
+    fn what_a_403_misses() {
+        let cases = [
+            ("POST", "/events", "Write events"),
+            ("POST", "/data_attributes", "Write data attributes"),
+            (
+                "GET",
+                "/data_attributes?model=contact",
+                "Read and list users and companies",
+            ),
+            (
+                "POST",
+                "/contacts/search",
+                "Read and list users and companies",
+            ),
+            ("PUT", "/contacts/5f", "Write users and companies"),
+            ("POST", "/companies", "Write users and companies"),
+            (
+                "DELETE",
+                "/contacts/5f/companies/6a",
+                "Write users and companies",
+            ),
+        ];
+        for (method, path, permission) in cases {
+            assert_eq!(permission_for(method, path), permission, "{method} {path}");
         }
     }
 

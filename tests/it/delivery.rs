@@ -819,3 +819,46 @@ async fn what_is_refused_of_a_company_takes_no_other_users_group_with_it() {
         assert_eq!(contact.expect("a contact").companies, ["c"], "{user}");
     }
 }
+
+#[tokio::test]
+async fn a_403_says_what_the_token_may_not_do() {
+    let world = World::new(&[]).await;
+    let forbidden = Fault::status(403).on("POST", "/events");
+    world.intercom.add_fault(forbidden.code("action_forbidden"));
+    let seeded = json!({"role": "user", "external_id": "u"});
+    world.intercom.seed_contact(seeded);
+    let event = track("u", "Upgraded");
+    let answer = world.invoke(&event).await.expect("results");
+    assert_eq!(answer["results"][0]["status"], "queued");
+    let reason = answer["results"][0]["reason"].as_str().expect("a reason");
+    assert!(reason.contains("Write events"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_user_who_was_merged_into_another_is_followed() {
+    let world = World::new(&[]).await;
+    let intercom = &world.intercom;
+    let old = intercom.seed_contact(json!({"role": "user", "external_id": "old"}));
+    let into = intercom.seed_contact(json!({"role": "user", "external_id": "u"}));
+    // As Intercom answers for a user who was merged away.
+    let merged = Fault::status(410)
+        .on("GET", "/contacts/find_by_external_id/old")
+        .code("contact_merged")
+        .header("Link", &format!("</contacts/{into}>; rel=\"canonical\""));
+    intercom.add_fault(merged);
+    world
+        .batch(&[identify("old", &json!({"plan": "pro"}))])
+        .await;
+    assert!(world.reasons().is_empty(), "{:?}", world.reasons());
+    let contacts = intercom.state().contacts;
+    let of = |id: &str| contacts.iter().find(|contact| contact.id == id);
+    assert_eq!(
+        of(&into).expect("a contact").custom_attributes["plan"],
+        "pro"
+    );
+    assert_eq!(
+        of(&into).expect("a contact").external_id.as_deref(),
+        Some("u")
+    );
+    assert!(of(&old).expect("a contact").custom_attributes.is_empty());
+}

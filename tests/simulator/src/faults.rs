@@ -145,6 +145,14 @@ impl Fault {
         self
     }
 
+    /// A header of a status fault; nothing on other kinds.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        if let FaultKind::Status(answer) = &mut self.kind {
+            answer.headers.insert(name.to_owned(), value.to_owned());
+        }
+        self
+    }
+
     /// Fails only after the change was made.
     pub fn after(mut self) -> Self {
         self.when = FaultWhen::After;
