@@ -74,7 +74,7 @@ def test_after_a_503_nothing_is_lost_and_nothing_is_there_twice(stack, start):
             application.do(*identify("u-1", plan="paid"))
             application.do(*track("u-1", "First", text=PADDING))
             application.do(*track("u-1", "Second", text=PADDING))
-            application.wait_for(application.statuses, "an answer")
+            application.wait_for(lambda: 503 in application.statuses(), "a refusal")
             assert contact(stack, "u-1"), "what comes before the refused event is delivered"
         application.end()
     *earlier, last = application.statuses()

@@ -4,6 +4,7 @@ array a line such as ["track", {…}], and prints a line of JSON per answer and 
 import json
 import sys
 from datetime import datetime
+from itertools import chain
 
 from segment.analytics import request
 from segment.analytics.client import Client
@@ -34,8 +35,10 @@ def date(text):
 def main():
     # The SDK tells nobody of an answer of 200; its HTTP library does.
     request._session.hooks["response"].append(lambda answer, **_: show(status=answer.status_code))
+    # What is there at once is to go into one batch: the SDK's half second begins with the client.
+    first = sys.stdin.readline()
     client = Client(**json.loads(sys.argv[1]), on_error=show_given_up)
-    for line in sys.stdin:
+    for line in chain([first], sys.stdin):
         method, fields = json.loads(line, object_hook=as_the_sdk_takes_them)
         getattr(client, method)(**fields)
     client.shutdown()
