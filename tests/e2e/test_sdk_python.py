@@ -5,7 +5,7 @@ import pytest
 
 from application import SDKS, Application
 from refusals import PADDING, nowhere_to_put_events, without_write_keys
-from story import CALLS, assert_told
+from story import CALLS, assert_told, identify, in_one_object, track
 from test_delivery import contact, events_of
 from tools import PYTHON_SDKS, TOOLS
 
@@ -21,24 +21,12 @@ def start(stack, request):
     return start
 
 
-def as_made(call):
-    return call["type"], {name: value for name, value in call.items() if name != "type"}
-
-
-def identify(user, **traits):
-    return "identify", {"userId": user, "traits": traits}
-
-
-def track(user, event, **properties):
-    return "track", {"userId": user, "event": event, "properties": properties}
-
-
 @pytest.mark.parametrize("gzip", [False, True], ids=["plain", "packed"])
 @pytest.mark.parametrize("upload_size", [1, 100], ids=["one by one", "in a batch"])
 def test_every_kind_of_call(stack, start, gzip, upload_size):
     with start(gzip=gzip, upload_size=upload_size) as application:
         for call in CALLS:
-            application.do(*as_made(call))
+            application.do(*in_one_object(call))
         application.end()
     assert set(application.statuses()) == {200}
     assert application.printed("gave_up") == []
@@ -90,7 +78,7 @@ def test_nothing_is_lost_before_the_secret_is_filled(stack, start):
     with start() as application:
         with without_write_keys(stack):
             for call in CALLS:
-                application.do(*as_made(call))
+                application.do(*in_one_object(call))
             application.wait_for(application.statuses, "an answer")
             assert stack.simulator.requests() == []
         application.end()
