@@ -197,6 +197,22 @@ class Stack:
             statement["Action"] = [f"{action}Batch" for action in actions]
         iam.put_role_policy(RoleName=role, PolicyName="batches", PolicyDocument=json.dumps(policy))
 
+    def update(self, **parameters):
+        """Gives some of the template's parameters other values; the rest keep theirs."""
+        cloudformation = self.aws("cloudformation")
+        known = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"][0]["Parameters"]
+        cloudformation.update_stack(
+            StackName=STACK_NAME, UsePreviousTemplate=True,
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+            Parameters=[
+                {"ParameterKey": name, "ParameterValue": parameters[name]} if name in parameters
+                else {"ParameterKey": name, "UsePreviousValue": True}
+                for name in (parameter["ParameterKey"] for parameter in known)
+            ])
+        cloudformation.get_waiter("stack_update_complete").wait(
+            StackName=STACK_NAME, WaiterConfig={"Delay": 0.1, "MaxAttempts": 300})
+        self._read_outputs()
+
     def _read_outputs(self):
         outputs = self.aws("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"][0]["Outputs"]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in outputs}
