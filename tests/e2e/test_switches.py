@@ -1,4 +1,4 @@
-"""What the template makes only when asked: the ways in for Segment's AWS destinations."""
+"""What the template makes only when asked: the ways in for Segment's AWS destinations, a domain, a web ACL."""
 
 import json
 from contextlib import contextmanager
@@ -8,13 +8,17 @@ import pytest
 from botocore.exceptions import ClientError
 
 from stack import CREDENTIALS, REGION, STACK_NAME
-from test_delivery import call, contact, events_of
+from test_delivery import SUCCESS, call, contact, events_of
 from test_sample_payloads import EVENTS
 
 EVENT = json.loads((EVENTS / "eventbridge-track.json").read_text())
 EVENT_SOURCE = EVENT["source"]
-OFF = {"SegmentEventSource": "", "SegmentExternalIds": ""}
-DEFAULTS = OFF
+DOMAIN = {
+    "DomainName": "events.example.com",
+    "CertificateArn": f"arn:aws:acm:{REGION}:000000000000:certificate/0d6c3b1e",
+}
+OFF = {"SegmentEventSource": "", "SegmentExternalIds": "", "DomainName": "", "CertificateArn": ""}
+DEFAULTS = {**OFF, "ThrottlingRateLimit": "500", "ThrottlingBurstLimit": "1000"}
 SEGMENT_ACCOUNT = "595280932656"
 
 
@@ -50,14 +54,15 @@ def test_nothing_of_it_is_there_unasked(stack, switch, event_bus):
     conditional = {
         name for name, resource in template["TemplateBody"]["Resources"].items() if "Condition" in resource
     } - {"Secret"}
-    assert {"EventBridgeRule", "SegmentRole"} <= conditional
+    assert {"EventBridgeRule", "SegmentRole", "Domain", "WebAclAssociation"} <= conditional
     before, outputs = stack.resources(), stack.outputs
     assert not conditional & before.keys()
 
-    switch(SegmentEventSource=event_bus, SegmentExternalIds="workspace-1")
-    assert stack.resources().keys() - before.keys() == conditional
+    switch(SegmentEventSource=event_bus, SegmentExternalIds="workspace-1", **DOMAIN)
+    # The emulator has no AWS::WAFv2::WebACLAssociation.
+    assert stack.resources().keys() - before.keys() == conditional - {"WebAclAssociation"}
     failed = stack.outputs["FailedInvocationQueueUrl"]
-    assert stack.outputs.keys() - outputs.keys() == {"FailedInvocationQueueUrl", "SegmentRoleArn"}
+    assert stack.outputs.keys() - outputs.keys() == {"FailedInvocationQueueUrl", "SegmentRoleArn", "DomainTarget"}
 
     switch(**OFF)
     assert (stack.resources(), stack.outputs) == (before, outputs)
@@ -210,14 +215,33 @@ def refused(attempt):
     return False
 
 
-# Parameters
+# The API
+
+
+def test_a_domain_needs_no_stage(stack, switch):
+    switch(**DOMAIN)
+    assert stack.outputs["EndpointUrl"] == "https://events.example.com"
+    headers = {"host": DOMAIN["DomainName"], **stack.authorization()}
+    body = json.dumps({"batch": [call("identify", "u-1")]}).encode()
+    answer = stack.request("POST", f"{stack.emulator_url}/v1/batch", body, headers)
+    assert (answer.status, answer.json()) == (200, SUCCESS)
+    assert contact(stack, "u-1")
 
 
 @pytest.mark.parametrize(("parameters", "named"), [
+    ({"DomainName": "events.example.com"}, "CertificateArn"),
     ({"SegmentEventSource": "aws.partner/example.com/1"}, "SegmentEventSource"),
     ({"SegmentExternalIds": "workspace-1,,workspace-2"}, "SegmentExternalIds"),
     ({"SegmentExternalIds": "workspace-1", "SegmentPrincipalArn": "*"}, "SegmentPrincipalArn"),
+    ({"WebAclArn": "arn:aws:wafv2:us-east-1:000000000000:global/webacl/mine/1"}, "WebAclArn"),
 ])
 def test_a_parameter_that_cannot_work_is_refused_before_anything_changes(stack, parameters, named):
     with pytest.raises(ClientError, match=named):
         stack.update(**parameters)
+
+
+def test_more_requests_than_allowed_are_told_to_wait(stack, switch):
+    switch(ThrottlingRateLimit="1", ThrottlingBurstLimit="1")
+    statuses = [stack.request("GET", stack.endpoint + "/health").status for _ in range(10)]
+    assert statuses[0] == 200
+    assert 429 in statuses
