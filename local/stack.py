@@ -62,11 +62,13 @@ class Stack:
     """A context manager: up inside of `with`, without a trace after it.
 
     `parameters` are parameters of template.yaml. With an `access_token` the stack talks to that
-    real workspace, `simulator` is None, and nobody can guess the keys.
+    real workspace, `simulator` is None, and nobody can guess the keys. With `enforce_iam` the
+    emulator checks credentials and policies, as AWS does; else it lets everybody do everything.
     """
 
-    def __init__(self, port=None, parameters=None, access_token=None):
+    def __init__(self, port=None, parameters=None, access_token=None, enforce_iam=False):
         self.port = port
+        self.enforce_iam = enforce_iam
         self.parameters = dict(parameters or {})
         self.access_token = access_token
         keys = random_keys() if access_token else SAMPLE_KEYS
@@ -150,6 +152,7 @@ class Stack:
             # What AWS makes of the function's LoggingConfig; the emulator ignores that.
             "AWS_LAMBDA_LOG_FORMAT": "JSON",
             "AWS_LAMBDA_LOG_LEVEL": self.parameters.get("LogLevel", "INFO"),
+            "AUTH": "true" if self.enforce_iam else "false",
             "GATEWAY_PORT": str(self.port),
             "BIND_HOST": "127.0.0.1",
             "MINISTACK_REGION": REGION,
@@ -180,12 +183,44 @@ class Stack:
             [str(SAM / "sam"), "deploy", "--config-env", "local", "--parameter-overrides", *overrides],
             env={**sam_environment(), "AWS_ENDPOINT_URL": self.emulator_url}, cwd=ROOT,
             failure="sam deploy failed", log=LOGS / "deploy.log")
+        self._read_outputs()
+        self.endpoint = f"{self.emulator_url}/restapis/{self.resources()['Api']}/prod/_user_request_"
+        if self.enforce_iam:
+            self._allow_batches()
+
+    def _allow_batches(self):
+        """Whoever may `sqs:SendMessage` may SendMessageBatch as well; the emulator wants both allowed."""
+        iam, role = self.aws("iam"), self.resources()["FunctionRole"]
+        policy = iam.get_role_policy(RoleName=role, PolicyName="segment-intercom")["PolicyDocument"]
+        for statement in policy["Statement"]:
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            statement["Action"] = [f"{action}Batch" for action in actions]
+        iam.put_role_policy(RoleName=role, PolicyName="batches", PolicyDocument=json.dumps(policy))
+
+    def update(self, **parameters):
+        """Gives some of the template's parameters other values; the rest keep theirs."""
         cloudformation = self.aws("cloudformation")
-        outputs = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"][0]["Outputs"]
+        known = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"][0]["Parameters"]
+        cloudformation.update_stack(
+            StackName=STACK_NAME, UsePreviousTemplate=True,
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+            Parameters=[
+                {"ParameterKey": name, "ParameterValue": parameters[name]} if name in parameters
+                else {"ParameterKey": name, "UsePreviousValue": True}
+                for name in (parameter["ParameterKey"] for parameter in known)
+            ])
+        cloudformation.get_waiter("stack_update_complete").wait(
+            StackName=STACK_NAME, WaiterConfig={"Delay": 0.1, "MaxAttempts": 300})
+        self._read_outputs()
+
+    def _read_outputs(self):
+        outputs = self.aws("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"][0]["Outputs"]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in outputs}
-        api = cloudformation.describe_stack_resource(StackName=STACK_NAME, LogicalResourceId="Api")
-        api_id = api["StackResourceDetail"]["PhysicalResourceId"]
-        self.endpoint = f"{self.emulator_url}/restapis/{api_id}/prod/_user_request_"
+
+    def resources(self):
+        """The physical ids of what is deployed, by its names in the template."""
+        resources = self.aws("cloudformation").describe_stack_resources(StackName=STACK_NAME)["StackResources"]
+        return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
 
     # Ways in
 

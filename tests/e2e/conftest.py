@@ -22,7 +22,7 @@ def running_stack(request):
         "UnknownUserSeconds": 3,
         "LogLevel": "DEBUG",
     }
-    stack = Stack(parameters=parameters)
+    stack = Stack(parameters=parameters, enforce_iam=True)
     with capture.global_and_fixture_disabled():
         print()
         try:
