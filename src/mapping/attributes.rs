@@ -1,9 +1,10 @@
 //! Custom attributes and event metadata: flat, bounded, in the order sent.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use indexmap::IndexMap;
+use indexmap::map::Entry;
+use serde::Serialize;
 
 use super::{Change, Mapper, Nested, Place};
 use crate::segment::{Object, Value, get_loose, is_loosely, iso_timestamp, timestamp};
@@ -20,120 +21,58 @@ const LONGEST_PATH: usize = 1_000;
 /// Ending by which Intercom knows a number as a date.
 const DATE_SUFFIX: &str = "_at";
 
-/// From so many keys on they are indexed: an object of 100,000 keys takes no longer per key.
-const MANY: usize = 64;
-
 /// Keys and values in order; serialises as a JSON object. A key stands in it once.
-#[derive(Clone, Debug, Default)]
-pub struct Attributes<'e> {
-    entries: Vec<(Cow<'e, str>, Value<'e>)>,
-    /// Where each key stands, once there are [`MANY`]; empty until then.
-    places: HashMap<Cow<'e, str>, usize>,
-}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Attributes<'e>(IndexMap<Cow<'e, str>, Value<'e>>);
 
 impl<'e> Attributes<'e> {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.0.is_empty()
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.0.len()
     }
 
     /// Keys and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value<'e>)> {
-        self.entries
-            .iter()
-            .map(|(key, value)| (key.as_ref(), value))
+        self.0.iter().map(|(key, value)| (key.as_ref(), value))
     }
 
     /// The value under `key`.
     pub fn get(&self, key: &str) -> Option<&Value<'e>> {
-        self.place(key).map(|place| &self.entries[place].1)
+        self.0.get(key)
     }
 
     /// Adds a key that isn't there yet; says whether it was added.
     pub fn insert(&mut self, key: Cow<'e, str>, value: Value<'e>) -> bool {
-        let is_new = self.place(&key).is_none();
-        if is_new {
-            self.push(key, value);
+        match self.0.entry(key) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(place) => {
+                place.insert(value);
+                true
+            }
         }
-        is_new
     }
 
     /// Takes a key out; says whether it was there.
     pub fn remove(&mut self, key: &str) -> bool {
-        let Some(place) = self.place(key) else {
-            return false;
-        };
-        self.entries.remove(place);
-        self.index();
-        true
+        self.0.shift_remove(key).is_some()
     }
 
-    /// These with later ones laid over them: the later value of a key wins.
+    /// These with later ones laid over them: the later value of a key wins, in the earlier place.
     #[must_use]
     pub fn followed_by(mut self, later: Self) -> Self {
-        for (key, value) in later.entries {
-            match self.place(&key) {
-                Some(place) => self.entries[place].1 = value,
-                None => self.push(key, value),
-            }
-        }
+        self.0.extend(later.0);
         self
     }
 
     /// Keeps the first `limit`; gives back the keys of the others.
     pub(super) fn truncate(&mut self, limit: usize) -> Vec<Cow<'e, str>> {
-        let kept = limit.min(self.len());
-        let others = self.entries.split_off(kept);
-        self.index();
-        others.into_iter().map(|(key, _)| key).collect()
-    }
-
-    fn place(&self, key: &str) -> Option<usize> {
-        if self.len() < MANY {
-            self.entries.iter().position(|(other, _)| other == key)
-        } else {
-            self.places.get(key).copied()
-        }
-    }
-
-    /// Adds a key that must not be there yet.
-    fn push(&mut self, key: Cow<'e, str>, value: Value<'e>) {
-        if self.len() >= MANY {
-            self.places.insert(key.clone(), self.len());
-        }
-        self.entries.push((key, value));
-        if self.len() == MANY {
-            self.index();
-        }
-    }
-
-    fn index(&mut self) {
-        self.places.clear();
-        if self.len() >= MANY {
-            let keys = self.entries.iter().map(|(key, _)| key.clone());
-            self.places.extend(keys.zip(0..));
-        }
-    }
-}
-
-impl PartialEq for Attributes<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.entries == other.entries
-    }
-}
-
-impl Serialize for Attributes<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.len()))?;
-        for (key, value) in &self.entries {
-            map.serialize_entry(key, value)?;
-        }
-        map.end()
+        let others = self.0.split_off(limit.min(self.len()));
+        others.into_keys().collect()
     }
 }
 
@@ -155,7 +94,7 @@ impl<'e> Mapper<'e, '_> {
         object: &'e Object<'e>,
         is_taken: impl Fn(&mut Self, &'e str, &'e Value<'e>) -> bool,
     ) {
-        attributes.entries.reserve(object.len());
+        attributes.0.reserve(object.len());
         for (key, value) in object.iter() {
             if !is_taken(self, key, value) {
                 self.add(attributes, rules, Cow::Borrowed(key), value);
@@ -253,10 +192,10 @@ impl<'e> Mapper<'e, '_> {
         } else if attributes.get(name).is_some() {
             self.warn(rules.place, key, Change::LeftOut(NAME_TAKEN));
         } else if let Some(name) = renamed {
-            attributes.push(name.clone().into(), value);
+            attributes.insert(name.clone().into(), value);
             self.warn(rules.place, key, Change::Renamed(name.into()));
         } else {
-            attributes.push(key, value);
+            attributes.insert(key, value);
         }
     }
 }
@@ -379,29 +318,7 @@ mod tests {
         };
         let merged =
             attributes(&[("a", 1), ("b", 2)]).followed_by(attributes(&[("c", 3), ("a", 4)]));
-        assert_eq!(merged, attributes(&[("a", 4), ("b", 2), ("c", 3)]));
-    }
-
-    #[test]
-    fn many_attributes_take_no_longer_each() {
-        let started = std::time::Instant::now();
-        let mut attributes = Attributes::default();
-        for number in 0..100_000_u64 {
-            let key: Cow<str> = format!("k{number}").into();
-            assert!(attributes.insert(key.clone(), Value::Null));
-            assert!(!attributes.insert(key, Value::Bool(true)));
-        }
-        assert!(attributes.remove("k7"));
-        assert!(!attributes.remove("k7"));
-        assert_eq!(attributes.get("k99999"), Some(&Value::Null));
-        let mut attributes = attributes.clone().followed_by(attributes);
-        assert_eq!(attributes.len(), 99_999);
-        assert_eq!(attributes.truncate(70).len(), 99_929);
-        assert_eq!(attributes.get("k8"), Some(&Value::Null));
-        assert_eq!(attributes.get("k71"), None);
-        assert_eq!(attributes.truncate(3).len(), 67);
-        assert_eq!(attributes.get("k1"), Some(&Value::Null));
-        // Compared one by one they would take minutes.
-        assert!(started.elapsed() < std::time::Duration::from_secs(20));
+        let json = serde_json::to_string(&merged).expect("serialises");
+        assert_eq!(json, r#"{"a":4,"b":2,"c":3}"#);
     }
 }
