@@ -18,7 +18,7 @@ use crate::delivery::Delivery;
 use crate::door::{
     Answer, HttpRequest, LARGEST_BODY, Route, decode, entries_of_array, parse_preview,
 };
-use crate::intake::{Entry, EventResult, Intake, Invocation, Request, Status};
+use crate::intake::{Entry, EventResult, Intake, Invocation, Request, Status, Taken};
 use crate::intercom::Intercom;
 use crate::preview::preview;
 use crate::queue::{Queues, Source};
@@ -98,6 +98,7 @@ impl Function {
                 mode: config.delivery_mode,
                 budget: config.inline_budget,
                 schedule: config.retry,
+                taken: Taken::default(),
             },
             redelivery: Redelivery {
                 mapping: config.mapping,

@@ -5,6 +5,7 @@ mod body;
 mod delivery;
 mod direct;
 mod door;
+mod duplicates;
 #[path = "../support/function.rs"]
 mod function;
 mod http;
