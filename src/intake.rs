@@ -103,11 +103,11 @@ impl Intake {
             failure: Failure::new("DELIVERY_MODE is queue"),
             delay: Duration::ZERO,
         };
-        let fates: Vec<Fate> = fates
+        let fates = fates
             .into_iter()
             .map(|fate| fate.unwrap_or_else(queued_by_mode))
             .collect();
-        let results = self.store(entries, &fates, request, queues).await;
+        let results = self.store(entries, fates, request, queues).await;
         // With one lost the sender repeats them all, perhaps elsewhere. To skip some of them here
         // after that could leave an older event's effect on top of a newer one's.
         if results.iter().all(|result| result.status != Status::Lost) {
@@ -211,34 +211,46 @@ impl Intake {
     }
 
     /// Puts what is to be queued and what is rejected into their queues; what doesn't get there
-    /// in time is lost for us, so the sender must keep it.
+    /// in time is lost for us, so the sender must keep it. What is too large for a queue is
+    /// rejected, with a record of its ids.
     async fn store(
         &self,
         entries: &[Entry<'_>],
-        fates: &[Fate],
+        mut fates: Vec<Fate>,
         request: &Request<'_>,
         queues: &Queues,
     ) -> Vec<EventResult> {
         let mut to_retry = (Vec::new(), Vec::new());
         let mut to_reject = (Vec::new(), Vec::new());
-        for (index, (entry, fate)) in entries.iter().zip(fates).enumerate() {
+        for (index, (entry, fate)) in entries.iter().zip(&mut fates).enumerate() {
+            let (Fate::Queue { failure, .. } | Fate::Reject(failure)) = fate else {
+                continue;
+            };
+            let mut message = entry.message(request);
+            if !message.fits() {
+                let reason = format!(
+                    "only the ids of this event are kept, because its {} bytes are more than a \
+                     queue takes: {}",
+                    message.body().len(),
+                    failure.reason
+                );
+                let failure = std::mem::take(failure);
+                *fate = Fate::Reject(Failure { reason, ..failure });
+                let event = entry.event.as_ref();
+                message = message.with_ids_alone(request.source, request.received_at, event);
+            }
             match fate {
                 Fate::Queue { delay, .. } => {
                     to_retry.0.push(index);
-                    to_retry.1.push(delayed(entry.message(request), *delay));
+                    to_retry.1.push(delayed(message, *delay));
                 }
                 Fate::Reject(failure) => {
                     to_reject.0.push(index);
-                    to_reject.1.push(with_failure(
-                        entry.message(request),
-                        failure,
-                        request.invocation.id,
-                    ));
+                    to_reject
+                        .1
+                        .push(with_failure(message, failure, request.invocation.id));
                 }
-                Fate::Delivered
-                | Fate::Skipped(_)
-                | Fate::DuplicateOfTaken(_)
-                | Fate::DuplicateOfEntry(_) => {}
+                _ => {}
             }
         }
         let left = ANSWER_WITHIN.saturating_sub(request.invocation.started.elapsed());
@@ -259,7 +271,7 @@ impl Intake {
             }
         }
         let mut results: Vec<EventResult> = Vec::with_capacity(entries.len());
-        for ((entry, fate), lost) in entries.iter().zip(fates).zip(lost) {
+        for ((entry, fate), lost) in entries.iter().zip(&fates).zip(lost) {
             let (status, reason) = match (lost, fate) {
                 (Some(reason), _) => (Status::Lost, Some(reason)),
                 (None, Fate::Delivered) => (Status::Delivered, None),

@@ -9,6 +9,7 @@ mod duplicates;
 #[path = "../support/function.rs"]
 mod function;
 mod http;
+mod limits;
 mod log;
 mod preview;
 mod queueing;
