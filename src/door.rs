@@ -4,14 +4,17 @@ mod answer;
 mod authentication;
 mod body;
 mod request;
+mod shared;
+mod surrogates;
 
 pub use answer::Answer;
 pub use authentication::{user_hash_is_valid, webhook_signature_is_valid, write_key};
 pub use body::{
-    BodyError, Call, LARGEST_BODY, decode, entries_of_array, parse_call, parse_preview,
-    write_key_in,
+    BodyError, Call, LARGEST_BODY, MOST_EVENTS_OF_SEGMENT, decode, entries_of_array,
+    first_of_array, parse_call, parse_preview, write_key_in,
 };
 pub use request::HttpRequest;
+pub use surrogates::with_whole_characters;
 
 use crate::segment::Kind;
 

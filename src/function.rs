@@ -16,9 +16,10 @@ use serde_json::{Value, json};
 use crate::config::Config;
 use crate::delivery::Delivery;
 use crate::door::{
-    Answer, HttpRequest, LARGEST_BODY, Route, decode, entries_of_array, parse_preview,
+    Answer, BodyError, HttpRequest, LARGEST_BODY, MOST_EVENTS_OF_SEGMENT, Route, decode,
+    entries_of_array, parse_preview, with_whole_characters,
 };
-use crate::intake::{Entry, EventResult, Intake, Invocation, Request, Status};
+use crate::intake::{Entry, EventResult, Intake, Invocation, Request, Status, Taken};
 use crate::intercom::Intercom;
 use crate::preview::preview;
 use crate::queue::{Queues, Source};
@@ -48,6 +49,9 @@ pub enum InvocationError {
     /// The payload is none of ours.
     #[error(transparent)]
     Trigger(#[from] TriggerError),
+    /// The events can't be taken.
+    #[error(transparent)]
+    Events(#[from] BodyError),
     /// There are no keys to deliver with.
     #[error(transparent)]
     Secret(#[from] SecretError),
@@ -63,6 +67,8 @@ impl From<InvocationError> for Diagnostic {
     fn from(error: InvocationError) -> Self {
         let error_type = match error {
             InvocationError::Trigger(_) => "UnknownTrigger",
+            InvocationError::Events(BodyError::TooManyEvents { .. }) => "TooManyEvents",
+            InvocationError::Events(_) => "BrokenEvents",
             InvocationError::Secret(_) => "SecretUnavailable",
             InvocationError::NotConfigured(_) => "NotConfigured",
             InvocationError::Lost(..) => "EventsLost",
@@ -98,6 +104,7 @@ impl Function {
                 mode: config.delivery_mode,
                 budget: config.inline_budget,
                 schedule: config.retry,
+                taken: Taken::default(),
             },
             redelivery: Redelivery {
                 mapping: config.mapping,
@@ -170,8 +177,8 @@ impl Function {
         if secret.access_token().is_none() {
             return Err(InvocationError::NotConfigured("access_token"));
         }
-        let entries = entries_of_array(events.get().as_bytes());
-        let entries = entries.unwrap_or_else(|_| vec![Entry::parse(events)]);
+        let json = with_whole_characters(events.get().as_bytes().into());
+        let entries = entries_of_array(&json, MOST_EVENTS_OF_SEGMENT)?;
         let results = self
             .take(&entries, &request(source, false, invocation))
             .await;
@@ -233,7 +240,15 @@ impl Function {
         keys.let_in(call.write_key.as_deref())?;
         let (now, has_origin) = (Utc::now().timestamp(), http.origin().is_some());
         let results = preview(&call.entries, now, has_origin, &self.intake.mapping);
-        Ok(Answer::ok(results))
+        let answer = Answer::ok(results);
+        if answer.is_too_large() {
+            return Err(Answer::error(
+                StatusCode::BAD_REQUEST,
+                "preview_too_large",
+                "the preview of these events is larger than an answer may be: send fewer at once",
+            ));
+        }
+        Ok(answer)
     }
 
     async fn secret(&self) -> Result<Arc<Secret>, Answer> {

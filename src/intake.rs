@@ -1,13 +1,16 @@
 //! Events that just came in: delivered now, queued for later, or put aside with a reason.
 
 mod entry;
+mod taken;
 
 use std::borrow::Cow;
+use std::collections::{HashMap, hash_map};
 use std::time::Duration;
 
 use chrono::Utc;
 
 pub use entry::{Entry, EventResult, Invocation, Request, Status};
+pub use taken::Taken;
 
 use crate::config::DeliveryMode;
 use crate::delivery::{Delivery, Failure, Job, Undelivered};
@@ -34,6 +37,8 @@ pub struct Intake {
     pub budget: Duration,
     /// When what failed is tried again.
     pub schedule: Schedule,
+    /// What was taken before.
+    pub taken: Taken,
 }
 
 /// What is done with an entry.
@@ -46,10 +51,18 @@ enum Fate {
         delay: Duration,
     },
     Reject(Failure),
+    /// Not delivered again: this became of an event with its messageId in an earlier request.
+    DuplicateOfTaken(Status),
+    /// Not delivered again: the entry with this index has its messageId.
+    DuplicateOfEntry(usize),
 }
 
 impl Intake {
     /// Delivers or queues the events of a request. The results stand in their order.
+    ///
+    /// An event that comes again within the request, or that an earlier request brought, isn't
+    /// delivered again. (Of two invocations at once, which Lambda never hands to an instance,
+    /// both would deliver it.)
     pub async fn take(
         &self,
         entries: &[Entry<'_>],
@@ -60,9 +73,14 @@ impl Intake {
         let mut fates: Vec<Option<Fate>> = Vec::with_capacity(entries.len());
         let mut jobs = Vec::new();
         let mut entry_of_job = Vec::new();
+        let mut entry_of_key = HashMap::new();
         let mut warnings: Vec<Vec<Warning<'_>>> = Vec::with_capacity(entries.len());
         for (index, entry) in entries.iter().enumerate() {
-            let (fate, of_entry) = match self.map(entry, request) {
+            let mapped = self.map(entry, request).and_then(|mapped| {
+                self.first_of_its_kind(entry, index, &mut entry_of_key)?;
+                Ok(mapped)
+            });
+            let (fate, of_entry) = match mapped {
                 Ok((job, of_entry)) => {
                     jobs.push(job);
                     entry_of_job.push(index);
@@ -85,11 +103,18 @@ impl Intake {
             failure: Failure::new("DELIVERY_MODE is queue"),
             delay: Duration::ZERO,
         };
-        let fates: Vec<Fate> = fates
+        let fates = fates
             .into_iter()
             .map(|fate| fate.unwrap_or_else(queued_by_mode))
             .collect();
-        let results = self.store(entries, &fates, request, queues).await;
+        let results = self.store(entries, fates, request, queues).await;
+        // With one lost the sender repeats them all, perhaps elsewhere. To skip some of them here
+        // after that could leave an older event's effect on top of a newer one's.
+        if results.iter().all(|result| result.status != Status::Lost) {
+            for (key, index) in entry_of_key {
+                self.taken.put(&key, results[index].status);
+            }
+        }
         for (result, warnings) in results.iter().zip(&warnings) {
             self.log(result, warnings, request.source);
         }
@@ -116,6 +141,29 @@ impl Intake {
             Mapped::Deliver { actions, warnings } => Ok((job(event, actions), warnings)),
             Mapped::Skip(reason) => Err(Fate::Skipped(reason.into_owned())),
             Mapped::Reject(reason) => Err(reject(&reason)),
+        }
+    }
+
+    /// An error when the entry is a duplicate. Only what is to be delivered is asked for here:
+    /// anything else has a reason of its own each time.
+    fn first_of_its_kind(
+        &self,
+        entry: &Entry<'_>,
+        index: usize,
+        entry_of_key: &mut HashMap<String, usize>,
+    ) -> Result<(), Fate> {
+        let Some(key) = entry.event.as_ref().and_then(Taken::key) else {
+            return Ok(());
+        };
+        if let Some(status) = self.taken.get(&key) {
+            return Err(Fate::DuplicateOfTaken(status));
+        }
+        match entry_of_key.entry(key) {
+            hash_map::Entry::Occupied(first) => Err(Fate::DuplicateOfEntry(*first.get())),
+            hash_map::Entry::Vacant(place) => {
+                place.insert(index);
+                Ok(())
+            }
         }
     }
 
@@ -163,31 +211,46 @@ impl Intake {
     }
 
     /// Puts what is to be queued and what is rejected into their queues; what doesn't get there
-    /// in time is lost for us, so the sender must keep it.
+    /// in time is lost for us, so the sender must keep it. What is too large for a queue is
+    /// rejected, with a record of its ids.
     async fn store(
         &self,
         entries: &[Entry<'_>],
-        fates: &[Fate],
+        mut fates: Vec<Fate>,
         request: &Request<'_>,
         queues: &Queues,
     ) -> Vec<EventResult> {
         let mut to_retry = (Vec::new(), Vec::new());
         let mut to_reject = (Vec::new(), Vec::new());
-        for (index, (entry, fate)) in entries.iter().zip(fates).enumerate() {
+        for (index, (entry, fate)) in entries.iter().zip(&mut fates).enumerate() {
+            let (Fate::Queue { failure, .. } | Fate::Reject(failure)) = fate else {
+                continue;
+            };
+            let mut message = entry.message(request);
+            if !message.fits() {
+                let reason = format!(
+                    "only the ids of this event are kept, because its {} bytes are more than a \
+                     queue takes: {}",
+                    message.body().len(),
+                    failure.reason
+                );
+                let failure = std::mem::take(failure);
+                *fate = Fate::Reject(Failure { reason, ..failure });
+                let event = entry.event.as_ref();
+                message = message.with_ids_alone(request.source, request.received_at, event);
+            }
             match fate {
                 Fate::Queue { delay, .. } => {
                     to_retry.0.push(index);
-                    to_retry.1.push(delayed(entry.message(request), *delay));
+                    to_retry.1.push(delayed(message, *delay));
                 }
                 Fate::Reject(failure) => {
                     to_reject.0.push(index);
-                    to_reject.1.push(with_failure(
-                        entry.message(request),
-                        failure,
-                        request.invocation.id,
-                    ));
+                    to_reject
+                        .1
+                        .push(with_failure(message, failure, request.invocation.id));
                 }
-                Fate::Delivered | Fate::Skipped(_) => {}
+                _ => {}
             }
         }
         let left = ANSWER_WITHIN.saturating_sub(request.invocation.started.elapsed());
@@ -207,20 +270,40 @@ impl Intake {
                 };
             }
         }
-        let entries = entries.iter().zip(fates).zip(lost);
-        entries
-            .map(|((entry, fate), lost)| EventResult {
+        let mut results: Vec<EventResult> = Vec::with_capacity(entries.len());
+        for ((entry, fate), lost) in entries.iter().zip(&fates).zip(lost) {
+            let (status, reason) = match (lost, fate) {
+                (Some(reason), _) => (Status::Lost, Some(reason)),
+                (None, Fate::Delivered) => (Status::Delivered, None),
+                (None, Fate::Skipped(reason)) => (Status::Skipped, Some(reason.clone())),
+                (None, Fate::Queue { failure, .. }) => {
+                    (Status::Queued, Some(failure.reason.clone()))
+                }
+                (None, Fate::Reject(failure)) => (Status::Rejected, Some(failure.reason.clone())),
+                (None, Fate::DuplicateOfTaken(first)) => duplicate_of(*first),
+                (None, Fate::DuplicateOfEntry(first)) => duplicate_of(results[*first].status),
+            };
+            results.push(EventResult {
                 message_id: entry.message_id().map(str::to_owned),
                 type_name: entry.type_name().map(str::to_owned),
-                status: if lost.is_some() {
-                    Status::Lost
-                } else {
-                    fate.status()
-                },
-                reason: lost.or_else(|| fate.reason().map(str::to_owned)),
-            })
-            .collect()
+                status,
+                reason,
+            });
+        }
+        results
     }
+}
+
+/// Status and reason of an event of which the first became this. It is skipped, but not where
+/// that would hide from its sender that there is something to do.
+fn duplicate_of(first: Status) -> (Status, Option<String>) {
+    let status = match first {
+        Status::Delivered | Status::Queued | Status::Skipped => Status::Skipped,
+        Status::Rejected | Status::Lost => first,
+    };
+    let first = first.as_str();
+    let reason = format!("duplicate: an event with this messageId was already {first}");
+    (status, Some(reason))
 }
 
 /// A job for an event's actions.
@@ -251,25 +334,6 @@ fn delayed(message: Message, delay: Duration) -> Message {
     }
     let not_before = Utc::now() + delay;
     message.with_attribute(NOT_BEFORE_ATTRIBUTE, &not_before.to_rfc3339())
-}
-
-impl Fate {
-    fn status(&self) -> Status {
-        match self {
-            Self::Delivered => Status::Delivered,
-            Self::Skipped(_) => Status::Skipped,
-            Self::Queue { .. } => Status::Queued,
-            Self::Reject(_) => Status::Rejected,
-        }
-    }
-
-    fn reason(&self) -> Option<&str> {
-        match self {
-            Self::Delivered => None,
-            Self::Skipped(reason) => Some(reason),
-            Self::Queue { failure, .. } | Self::Reject(failure) => Some(&failure.reason),
-        }
-    }
 }
 
 /// Why an event wasn't even tried.

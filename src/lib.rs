@@ -15,6 +15,7 @@ pub mod http_client;
 pub mod intake;
 pub mod intercom;
 pub mod mapping;
+mod memory;
 pub mod preview;
 pub mod queue;
 pub mod redelivery;

@@ -78,6 +78,7 @@ pub fn map<'e>(event: &'e Event<'e>, arrival: Arrival, settings: &Settings) -> M
         arrival,
         settings,
         warnings: Vec::new(),
+        flattened_bytes: 0,
     };
     let mapped = match kind {
         Kind::Identify => mapper.identify(),
@@ -104,6 +105,8 @@ struct Mapper<'e, 's> {
     arrival: Arrival,
     settings: &'s Settings,
     warnings: Vec<Warning<'e>>,
+    /// Length of all keys made by flattening so far.
+    flattened_bytes: usize,
 }
 
 /// The actions, or why there are none.

@@ -1,5 +1,6 @@
 //! The two queues of SQS: events to try again, and events that can never be delivered.
 
+mod keyless;
 mod message;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -42,7 +43,7 @@ pub struct Queues {
 /// Most messages in one call of SQS.
 const BATCH: usize = 10;
 
-/// Most bytes in one call: below SQS's limit, with room for attributes.
+/// Most bytes in one call, unless it is a single message: below SQS's limit.
 const BATCH_BYTES: usize = 240 * 1024;
 
 /// Calls of SQS under way at once. All messages of a group go the same lane, in order.
@@ -168,7 +169,7 @@ impl Queues {
 fn batch_length(messages: &[Message], lane: &[usize]) -> usize {
     let mut bytes = 0;
     let fitting = lane.iter().take(BATCH).take_while(|index| {
-        bytes += messages[**index].body().len();
+        bytes += messages[**index].bytes();
         bytes <= BATCH_BYTES
     });
     fitting.count().max(1)

@@ -12,7 +12,7 @@ pub use addressed::is_addressed_to_intercom;
 pub use date::{iso_timestamp, timestamp, timestamp_millis};
 pub use email::looks_like_email;
 pub(crate) use event::id_text;
-pub use event::{Event, Kind, NotAnObject};
+pub use event::{Event, Kind, NotAnObject, WRITE_KEY};
 pub use loose::{are_loosely_equal, get_loose, is_loosely};
 
 /// A JSON value that borrows its strings from the request's bytes.

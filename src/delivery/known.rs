@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use lru::LruCache;
+use crate::memory::Memory;
 
 /// Entries of each memory. A contact takes some 200 bytes, so all memories about 2 MB when full.
 const ENTRIES: NonZeroUsize = NonZeroUsize::new(5_000).expect("not zero");
@@ -19,46 +19,6 @@ const AGE_OF_ATTRIBUTES: Duration = Duration::from_mins(10);
 
 /// An email address can move to another contact.
 const AGE_OF_EMAILS: Duration = Duration::from_mins(1);
-
-/// Values by text, bounded in number and age.
-#[derive(Debug)]
-pub(super) struct Memory<T> {
-    entries: Mutex<LruCache<String, (T, Instant)>>,
-    age: Duration,
-}
-
-impl<T: Clone> Memory<T> {
-    fn new(age: Duration) -> Self {
-        Self {
-            entries: Mutex::new(LruCache::new(ENTRIES)),
-            age,
-        }
-    }
-
-    pub(super) fn get(&self, key: &str) -> Option<T> {
-        let mut entries = self.entries();
-        let (value, since) = entries.get(key)?;
-        (since.elapsed() < self.age).then(|| value.clone())
-    }
-
-    pub(super) fn put(&self, key: &str, value: T) {
-        self.entries().put(key.to_owned(), (value, Instant::now()));
-    }
-
-    pub(super) fn forget(&self, key: &str) {
-        self.entries().pop(key);
-    }
-
-    fn change_all(&self, change: impl Fn(&mut T)) {
-        for (_, (value, _)) in self.entries().iter_mut() {
-            change(value);
-        }
-    }
-
-    fn entries(&self) -> MutexGuard<'_, LruCache<String, (T, Instant)>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// A contact as Intercom showed it last. Effects are known within an invocation only.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -110,7 +70,7 @@ impl Known {
         };
         self.contacts.change_all(forget);
         self.contacts_by_email.change_all(forget);
-        self.company_content.entries().clear();
+        self.company_content.forget_all();
         self.turns().clear();
     }
 
@@ -128,11 +88,11 @@ impl Known {
 impl Default for Known {
     fn default() -> Self {
         Self {
-            contacts: Memory::new(AGE),
-            contacts_by_email: Memory::new(AGE_OF_EMAILS),
-            companies: Memory::new(AGE),
-            company_content: Memory::new(AGE),
-            unusable_attributes: Memory::new(AGE_OF_ATTRIBUTES),
+            contacts: Memory::new(ENTRIES, AGE),
+            contacts_by_email: Memory::new(ENTRIES, AGE_OF_EMAILS),
+            companies: Memory::new(ENTRIES, AGE),
+            company_content: Memory::new(ENTRIES, AGE),
+            unusable_attributes: Memory::new(ENTRIES, AGE_OF_ATTRIBUTES),
             turns: Mutex::default(),
         }
     }

@@ -8,10 +8,11 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::known::{KnownContact, Memory};
+use super::known::KnownContact;
 use super::{Delivery, Undelivered};
 use crate::intercom::{CallError, Verdict};
 use crate::mapping::{ANONYMOUS_ID, Identity};
+use crate::memory::Memory;
 
 /// Characters that stay as they are in a segment of a path (RFC 3986, "unreserved").
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC

@@ -18,6 +18,9 @@ pub struct Answer {
 /// After an answer of 503, senders wait this long.
 const RETRY_AFTER_SECONDS: u32 = 10;
 
+/// Lambda takes 6 MB, headers included.
+const LARGEST: usize = 6_000_000;
+
 impl Answer {
     /// 200 with this JSON.
     pub fn ok(body: Value) -> Self {
@@ -74,6 +77,13 @@ impl Answer {
             body.insert(field.to_owned(), value);
         }
         self
+    }
+
+    /// Whether it is larger than Lambda can answer with.
+    pub fn is_too_large(&self) -> bool {
+        let body = self.body.as_ref().map(Value::to_string);
+        // Inside of the payload, the body is a JSON string.
+        json!(body).to_string().len() > LARGEST
     }
 
     /// The payload that API Gateway (both kinds) and Function URLs take as an answer, with the

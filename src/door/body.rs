@@ -5,10 +5,13 @@ use std::io::Read;
 
 use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
+use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::shared::Shared;
+use super::surrogates::with_whole_characters;
 use crate::intake::Entry;
-use crate::segment::{Event, Kind, Value};
+use crate::segment::{Event, Kind};
 
 /// Segment's limit of one event, in bytes.
 const LARGEST_EVENT: usize = 32 * 1024;
@@ -18,6 +21,9 @@ pub const LARGEST_BODY: usize = 500 * 1024;
 
 /// Segment's limit of events in a batch.
 const MOST_EVENTS: usize = 2_500;
+
+/// Limit of events from Segment itself or from AWS. Segment's webhook sends at most 4,000.
+pub const MOST_EVENTS_OF_SEGMENT: usize = 5_000;
 
 /// A body that can't be taken.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,8 +47,13 @@ pub enum BodyError {
     #[error("the event is larger than 32 KB")]
     EventTooLarge,
     /// More than the limit of a batch.
-    #[error("the batch has {0} events, at most 2500 are taken")]
-    TooManyEvents(usize),
+    #[error("there are {events} events, at most {most} are taken")]
+    TooManyEvents {
+        /// So many came.
+        events: usize,
+        /// So many are taken.
+        most: usize,
+    },
 }
 
 impl BodyError {
@@ -55,13 +66,13 @@ impl BodyError {
             Self::Shape(_) => "invalid_request",
             Self::TooLarge => "body_too_large",
             Self::EventTooLarge => "event_too_large",
-            Self::TooManyEvents(_) => "too_many_events",
+            Self::TooManyEvents { .. } => "too_many_events",
         }
     }
 }
 
 /// Unpacks gzip, known by its magic bytes whatever the headers say; unpacks `limit` bytes at
-/// most.
+/// most. Halves of characters are replaced.
 ///
 /// # Errors
 /// [`BodyError::Gzip`], [`BodyError::TooLarge`].
@@ -78,14 +89,14 @@ pub fn decode(raw: &[u8], limit: usize) -> Result<Cow<'_, [u8]>, BodyError> {
     if decoded.len() > limit {
         return Err(BodyError::TooLarge);
     }
-    Ok(decoded)
+    Ok(with_whole_characters(decoded))
 }
 
 /// A parsed call of the Tracking API.
 #[derive(Debug)]
 pub struct Call<'b> {
     /// `writeKey` of the body.
-    pub write_key: Option<Cow<'b, str>>,
+    pub write_key: Option<String>,
     /// Its events.
     pub entries: Vec<Entry<'b>>,
 }
@@ -120,13 +131,12 @@ fn parse_single(body: &[u8], kind: Kind) -> Result<Call<'_>, BodyError> {
     let Ok(mut event) = Event::new(from_json(body)?) else {
         return Err(BodyError::Shape("the body must be a JSON object"));
     };
-    let write_key = event.take_write_key();
     event.set_type(kind);
     if raw.get().len() > LARGEST_EVENT {
         return Err(BodyError::EventTooLarge);
     }
     Ok(Call {
-        write_key,
+        write_key: event.write_key().map(str::to_owned),
         entries: vec![Entry {
             event: Some(event),
             raw,
@@ -137,37 +147,46 @@ fn parse_single(body: &[u8], kind: Kind) -> Result<Call<'_>, BodyError> {
 
 fn parse_batch(body: &[u8]) -> Result<Call<'_>, BodyError> {
     let batch: Batch<'_> = match serde_json::from_slice(body) {
-        Ok(batch) => batch,
-        Err(error) if error.is_data() => {
-            return Err(BodyError::Shape(
-                "the body must be a JSON object with an array \"batch\"",
-            ));
-        }
+        Ok(batch) if is_object(body) => batch,
+        Ok(_) => return Err(BodyError::Shape(NO_BATCH)),
+        Err(error) if error.is_data() => return Err(BodyError::Shape(NO_BATCH)),
         Err(error) => return Err(BodyError::Json(error.to_string())),
     };
     let Some(items) = batch.batch else {
         return Err(BodyError::Shape("the body has no array \"batch\""));
     };
     if items.len() > MOST_EVENTS {
-        return Err(BodyError::TooManyEvents(items.len()));
+        return Err(BodyError::TooManyEvents {
+            events: items.len(),
+            most: MOST_EVENTS,
+        });
     }
-    let shared = Shared {
-        context: parsed(batch.context),
-        integrations: parsed(batch.integrations),
-        sent_at: parsed(batch.sent_at),
-    };
+    let shared = [batch.context, batch.integrations, batch.sent_at];
+    let bytes: usize = shared.iter().flatten().map(|raw| raw.get().len()).sum();
+    let shared = Shared::read(body, bytes, items.len());
     let entries = items.into_iter().map(|raw| {
-        let mut entry = Entry::parse(raw);
-        entry.event = entry.event.map(|event| shared.merged_under(event));
-        refused_if_large(entry)
+        let mut entry = refused_if_large(Entry::parse(raw));
+        match &shared {
+            Ok(shared) => entry.event = entry.event.map(|event| shared.merged_under(event)),
+            Err(reason) => {
+                entry.refusal.get_or_insert_with(|| reason.clone());
+            }
+        }
+        entry
     });
     Ok(Call {
         entries: entries.collect(),
-        write_key: match parsed(batch.write_key) {
-            Value::Str(key) => Some(key),
-            _ => None,
-        },
+        write_key: batch
+            .write_key
+            .and_then(|key| serde_json::from_str(key.get()).ok()),
     })
+}
+
+const NO_BATCH: &str = "the body must be a JSON object with an array \"batch\"";
+
+/// Whether a JSON text is an object: serde takes an array for a struct as well.
+fn is_object(json: &[u8]) -> bool {
+    json.trim_ascii_start().starts_with(b"{")
 }
 
 /// Parses the body of a preview: an event with its `type`, an array of such, or a batch.
@@ -179,10 +198,10 @@ pub fn parse_preview(body: &[u8]) -> Result<Call<'_>, BodyError> {
         Err(BodyError::Shape(_)) => {}
         parsed => return parsed,
     }
-    let mut entries = entries_of_array(body)?;
-    let first = entries.first_mut().and_then(|entry| entry.event.as_mut());
+    let entries = entries_of_array(body, MOST_EVENTS)?;
+    let first = entries.first().and_then(|entry| entry.event.as_ref());
     Ok(Call {
-        write_key: first.and_then(Event::take_write_key),
+        write_key: first.and_then(Event::write_key).map(str::to_owned),
         entries: entries.into_iter().map(refused_if_large).collect(),
     })
 }
@@ -194,19 +213,47 @@ fn refused_if_large(mut entry: Entry<'_>) -> Entry<'_> {
     entry
 }
 
-/// The entries of a body that is one event or an array of such. No limits: Segment itself kept
-/// them when it took the events.
+/// The entries of a body that is one event or an array of such, at most so many. No limit of
+/// size: Segment itself kept it when it took the events.
 ///
 /// # Errors
-/// [`BodyError::Json`].
-pub fn entries_of_array(body: &[u8]) -> Result<Vec<Entry<'_>>, BodyError> {
+/// [`BodyError::Json`], [`BodyError::TooManyEvents`].
+pub fn entries_of_array(body: &[u8], most: usize) -> Result<Vec<Entry<'_>>, BodyError> {
     let raw: &RawValue = from_json(body)?;
     let items: Vec<&RawValue> = if raw.get().starts_with('[') {
         from_json(body)?
     } else {
         vec![raw]
     };
+    if items.len() > most {
+        let events = items.len();
+        return Err(BodyError::TooManyEvents { events, most });
+    }
     Ok(items.into_iter().map(Entry::parse).collect())
+}
+
+/// The first element's JSON, where the body begins like an array. Nothing behind it is read.
+pub fn first_of_array(body: &[u8]) -> Option<&str> {
+    struct First<'f, 'b>(&'f mut Option<&'b RawValue>);
+
+    impl<'b> Visitor<'b> for First<'_, 'b> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an array")
+        }
+
+        fn visit_seq<A: SeqAccess<'b>>(self, mut elements: A) -> Result<(), A::Error> {
+            *self.0 = elements.next_element()?;
+            Ok(())
+        }
+    }
+
+    let mut first = None;
+    let mut json = serde_json::Deserializer::from_slice(body);
+    // It fails when there is a second element, which is all the same here.
+    drop(json.deserialize_seq(First(&mut first)));
+    first.map(RawValue::get)
 }
 
 /// `writeKey` of a body that can't be taken, whatever else is in it.
@@ -220,7 +267,7 @@ pub fn write_key_in(body: &[u8]) -> Result<Option<String>, BodyError> {
         write_key: Option<String>,
     }
     match serde_json::from_slice(body) {
-        Ok(Keyed { write_key }) => Ok(write_key),
+        Ok(Keyed { write_key }) => Ok(write_key.filter(|_| is_object(body))),
         Err(error) if error.is_data() => Ok(None),
         Err(error) => Err(BodyError::Json(error.to_string())),
     }
@@ -228,49 +275,6 @@ pub fn write_key_in(body: &[u8]) -> Result<Option<String>, BodyError> {
 
 fn from_json<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, BodyError> {
     serde_json::from_slice(body).map_err(|error| BodyError::Json(error.to_string()))
-}
-
-fn parsed(raw: Option<&RawValue>) -> Value<'_> {
-    raw.and_then(|raw| serde_json::from_str(raw.get()).ok())
-        .unwrap_or_default()
-}
-
-/// The fields of a batch that hold for each of its events, unless the event has its own.
-struct Shared<'b> {
-    context: Value<'b>,
-    integrations: Value<'b>,
-    sent_at: Value<'b>,
-}
-
-impl<'b> Shared<'b> {
-    fn merged_under(&self, mut event: Event<'b>) -> Event<'b> {
-        event.take_write_key();
-        let mut fields = event.into_fields();
-        for (key, shared) in [
-            ("context", &self.context),
-            ("integrations", &self.integrations),
-            ("sentAt", &self.sent_at),
-        ] {
-            match (fields.get_mut(key), shared) {
-                (_, Value::Null) => {}
-                (Some(Value::Object(own)), Value::Object(shared)) => {
-                    for (key, value) in shared.clone().into_vec() {
-                        // Escaped keys can't be borrowed; Segment's own have none.
-                        if let Cow::Borrowed(key) = key
-                            && !own.contains_key(key)
-                        {
-                            own.insert(key, value);
-                        }
-                    }
-                }
-                (None | Some(Value::Null), shared) => {
-                    fields.insert(key, shared.clone());
-                }
-                (Some(_), _) => {}
-            }
-        }
-        Event::new(Value::Object(fields)).expect("an object's fields make an object")
-    }
 }
 
 #[cfg(test)]
@@ -301,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_shares_its_fields_and_keeps_no_write_key() {
+    fn a_batch_shares_its_fields() {
         let body = br#"{"writeKey":"k","sentAt":"2020","context":{"ip":"1","app":{"name":"x"}},
             "integrations":{"All":false},"batch":[
             {"type":"track","writeKey":"k","context":{"ip":"2"}},
@@ -317,7 +321,7 @@ mod tests {
         assert_eq!(
             events,
             [
-                r#"{"type":"track","writeKey":null,"context":{"ip":"2","app":{"name":"x"}},"integrations":{"All":false},"sentAt":"2020"}"#,
+                r#"{"type":"track","writeKey":"k","context":{"ip":"2","app":{"name":"x"}},"integrations":{"All":false},"sentAt":"2020"}"#,
                 r#"{"type":"track","context":{"ip":"1","app":{"name":"x"}},"integrations":{"Intercom":true,"All":false},"sentAt":"2021"}"#,
             ]
         );
@@ -334,6 +338,7 @@ mod tests {
         assert!(matches!(batch(b"{\"batch\":[}"), Err(BodyError::Json(_))));
         assert!(matches!(batch(b"{}"), Err(BodyError::Shape(_))));
         assert!(matches!(batch(b"[]"), Err(BodyError::Shape(_))));
+        assert!(matches!(batch(b"[[{}]]"), Err(BodyError::Shape(_))));
         assert!(matches!(
             batch(br#"{"batch":{}}"#),
             Err(BodyError::Shape(_))
@@ -341,7 +346,11 @@ mod tests {
         let large = format!(r#"{{"x":"{}"}}"#, "x".repeat(LARGEST_EVENT));
         assert_eq!(single(large.as_bytes()), Err(BodyError::EventTooLarge));
         let many = format!(r#"{{"batch":[{}1]}}"#, "1,".repeat(MOST_EVENTS));
-        assert_eq!(batch(many.as_bytes()), Err(BodyError::TooManyEvents(2501)));
+        let too_many = BodyError::TooManyEvents {
+            events: MOST_EVENTS + 1,
+            most: MOST_EVENTS,
+        };
+        assert_eq!(batch(many.as_bytes()), Err(too_many));
     }
 
     #[test]
@@ -354,6 +363,7 @@ mod tests {
         assert_eq!(key(br#"{"batch":[]}"#), Some(None));
         assert_eq!(key(br#"{"writeKey":7}"#), Some(None));
         assert_eq!(key(b"[]"), Some(None));
+        assert_eq!(key(br#"["k"]"#), Some(None));
         assert_eq!(key(br#"{"writeKey":"k","#), None);
         assert_eq!(key(&gzip(b"{}")), None);
     }

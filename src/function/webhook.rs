@@ -4,7 +4,10 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::{Function, lost, request};
-use crate::door::{Answer, HttpRequest, entries_of_array, webhook_signature_is_valid};
+use crate::door::{
+    Answer, HttpRequest, MOST_EVENTS_OF_SEGMENT, entries_of_array, first_of_array,
+    webhook_signature_is_valid, with_whole_characters,
+};
 use crate::intake::{EventResult, Invocation, Status};
 use crate::queue::Source;
 
@@ -22,9 +25,8 @@ impl Function {
         let raw = http.raw_body()?;
         let signature = http.header("x-signature").unwrap_or_default();
         let is_signed = |bytes: &[u8]| webhook_signature_is_valid(webhook_secret, bytes, signature);
-        let entries = entries_of_array(&raw);
-        let first = entries.as_ref().ok().and_then(|entries| entries.first());
-        let first_is_signed = || first.is_some_and(|first| is_signed(first.raw.get().as_bytes()));
+        let first_is_signed =
+            || first_of_array(&raw).is_some_and(|first| is_signed(first.as_bytes()));
         if !is_signed(&raw) && (self.strict_webhook_signature || !first_is_signed()) {
             return Err(Answer::error(
                 StatusCode::UNAUTHORIZED,
@@ -33,8 +35,10 @@ impl Function {
                  the webhook_secret",
             ));
         }
+        let body = with_whole_characters(raw.into());
+        let entries = entries_of_array(&body, MOST_EVENTS_OF_SEGMENT)?;
         let request = request(Source::Webhook, false, invocation);
-        let results = self.take(&entries?, &request).await;
+        let results = self.take(&entries, &request).await;
         // Without results: for a lost event they know no status.
         if let Some(answer) = lost(&results) {
             return Err(answer);

@@ -1,12 +1,14 @@
 //! Who may use the Tracking API and the preview: callers with a write key.
 
+use http::header::AUTHORIZATION;
+
 use crate::door::{Answer, BodyError, HttpRequest, write_key, write_key_in};
 use crate::secret::Secret;
 
 /// The check of one request's write key, which stands in its headers or in its body.
 pub(super) struct WriteKeyCheck<'s> {
     secret: &'s Secret,
-    /// Whether the headers' key is right; None where they have none.
+    /// Whether a key of the headers is right; None where they have none.
     is_right_in_headers: Option<bool>,
 }
 
@@ -16,10 +18,11 @@ impl<'s> WriteKeyCheck<'s> {
         if !secret.has_write_keys() {
             return Err(Answer::not_configured("write_keys"));
         }
-        let key = request.header("authorization").and_then(write_key);
+        let values = request.headers.get_all(AUTHORIZATION).into_iter();
+        let keys = values.filter_map(|value| write_key(value.to_str().ok()?));
         Ok(Self {
             secret,
-            is_right_in_headers: key.map(|key| secret.is_write_key(&key)),
+            is_right_in_headers: keys.map(|key| secret.is_write_key(&key)).max(),
         })
     }
 

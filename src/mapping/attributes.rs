@@ -1,6 +1,7 @@
 //! Custom attributes and event metadata: flat, bounded, in the order sent.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use indexmap::IndexMap;
 use indexmap::map::Entry;
@@ -17,6 +18,10 @@ const LONGEST_KEY: usize = 190;
 
 /// Longest key, in bytes, whose object or array is flattened: each leaf repeats it.
 const LONGEST_PATH: usize = 1_000;
+
+/// Most bytes of keys that flattening an event makes. Several events of this size fit into one
+/// request, and the function's memory.
+const MOST_FLATTENED: usize = 256 * 1024;
 
 /// Ending by which Intercom knows a number as a date.
 const DATE_SUFFIX: &str = "_at";
@@ -138,13 +143,19 @@ impl<'e> Mapper<'e, '_> {
                 self.warn(rules.place, key, Change::LeftOut(reason));
             }
             (Nested::Flatten, Value::Object(object)) if !object.is_empty() => {
-                for (inner, value) in object.iter() {
-                    self.add(attributes, rules, format!("{key}_{inner}").into(), value);
+                let mut inner = object.iter();
+                if !inner
+                    .all(|(inner, value)| self.add_inner(attributes, rules, &key, inner, value))
+                {
+                    self.warn(rules.place, key, Change::LeftOut(TOO_MUCH_NESTED));
                 }
             }
             (Nested::Flatten, Value::Array(items)) if !items.is_empty() => {
-                for (index, value) in items.iter().enumerate() {
-                    self.add(attributes, rules, format!("{key}_{index}").into(), value);
+                let mut inner = items.iter().enumerate();
+                if !inner
+                    .all(|(index, value)| self.add_inner(attributes, rules, &key, index, value))
+                {
+                    self.warn(rules.place, key, Change::LeftOut(TOO_MUCH_NESTED));
                 }
             }
             (Nested::Stringify, value) => {
@@ -152,6 +163,24 @@ impl<'e> Mapper<'e, '_> {
             }
             _ => self.warn(rules.place, key, Change::Nested),
         }
+    }
+
+    /// Adds what stands under `inner` in the nested value of `key`; says whether there was room.
+    fn add_inner(
+        &mut self,
+        attributes: &mut Attributes<'e>,
+        rules: Rules,
+        key: &str,
+        inner: impl Display,
+        value: &'e Value<'e>,
+    ) -> bool {
+        let path = format!("{key}_{inner}");
+        self.flattened_bytes += path.len();
+        let has_room = self.flattened_bytes <= MOST_FLATTENED;
+        if has_room {
+            self.add(attributes, rules, path.into(), value);
+        }
+        has_room
     }
 
     fn add_text(
@@ -199,6 +228,9 @@ impl<'e> Mapper<'e, '_> {
         }
     }
 }
+
+/// Why not all of a nested value is sent.
+const TOO_MUCH_NESTED: &str = "there is too much nested data to flatten all of it";
 
 /// Why a key that would overwrite an earlier one isn't sent.
 pub(super) const NAME_TAKEN: &str = "an earlier key has the same name in Intercom";

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use crate::segment::{Event, Value};
+use super::keyless::{Keyless, without_write_key};
+use crate::segment::{Event, Object, Value};
 
 /// How an event came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +61,24 @@ pub const BROWSER_CHANNEL: &str = "browser";
 /// (RFC 3339). A FIFO queue has no delay of its own for a single message.
 pub const NOT_BEFORE_ATTRIBUTE: &str = "notBefore";
 
+/// Most bytes of a message, so that in the dead-letter queue its attributes fit in as well. SQS
+/// takes 1 MiB with them.
+const LARGEST: usize = 1024 * 1024 - 16 * 1024;
+
+/// Most characters of an attribute, which may quote what somebody else chose.
+const LONGEST_ATTRIBUTE: usize = 1_000;
+
+/// What is kept of an event that no queue takes. Its type is not among it, so that it can't come
+/// back from the dead-letter queue and be delivered as if it were whole.
+const KEPT: [&str; 6] = [
+    "messageId",
+    "userId",
+    "anonymousId",
+    "groupId",
+    "previousId",
+    "timestamp",
+];
+
 /// One message to send.
 #[derive(Clone, Debug)]
 pub struct Message {
@@ -74,14 +93,14 @@ impl Message {
     /// deduplication id the messageId (else the SHA-256 of the event).
     pub fn new(source: Source, received_at: DateTime<Utc>, event: &Event<'_>) -> Self {
         let id = event.message_id().map_or_else(
-            || sha256(&event.as_value().to_string()),
+            || sha256(&json(&Keyless(event))),
             |id| queue_id(id).into_owned(),
         );
         let group_id = event
             .user()
             .map_or_else(|| id.clone(), |user| queue_id(&user).into_owned());
         Self {
-            body: body(source, received_at, event.as_value()),
+            body: body(source, received_at, &Keyless(event)),
             group_id,
             deduplication_id: id,
             attributes: Vec::new(),
@@ -90,12 +109,36 @@ impl Message {
 
     /// A message with something that is no event but was sent as one.
     pub fn of_non_event(source: Source, received_at: DateTime<Utc>, json: &RawValue) -> Self {
+        let json = without_write_key(json);
         let id = sha256(json.get());
         Self {
-            body: body(source, received_at, json),
+            body: body(source, received_at, &*json),
             group_id: id.clone(),
             deduplication_id: id,
             attributes: Vec::new(),
+        }
+    }
+
+    /// The same message with nothing but the ids of its event, None for no event: for one that
+    /// doesn't [fit](Self::fits).
+    #[must_use]
+    pub fn with_ids_alone(
+        self,
+        source: Source,
+        received_at: DateTime<Utc>,
+        event: Option<&Event<'_>>,
+    ) -> Self {
+        let ids = event.map(|event| {
+            let kept = KEPT.into_iter().filter_map(|key| {
+                let value = event.fields().get(key)?;
+                let is_id = matches!(value, Value::Str(_) | Value::Number(_));
+                (is_id && json(value).len() <= LONGEST_ATTRIBUTE).then(|| (key, value.clone()))
+            });
+            kept.collect::<Object<'_>>()
+        });
+        Self {
+            body: body(source, received_at, &ids),
+            ..self
         }
     }
 
@@ -115,6 +158,18 @@ impl Message {
         &self.body
     }
 
+    /// Its bytes, as SQS counts them.
+    pub(super) fn bytes(&self) -> usize {
+        let attributes = self.attributes.iter();
+        let attributes = attributes.map(|(name, value)| name.len() + value.len() + "String".len());
+        self.body.len() + attributes.sum::<usize>()
+    }
+
+    /// Whether both queues take it.
+    pub fn fits(&self) -> bool {
+        self.body.len() <= LARGEST
+    }
+
     /// The group within which SQS keeps the order.
     pub fn group_id(&self) -> &str {
         &self.group_id
@@ -132,9 +187,11 @@ impl Message {
         self
     }
 
-    /// With an attribute. An empty value is left out: SQS refuses it.
+    /// With an attribute. A long value is cut, and an empty one left out: SQS refuses it.
     #[must_use]
     pub fn with_attribute(mut self, name: &'static str, value: &str) -> Self {
+        let end = value.char_indices().nth(LONGEST_ATTRIBUTE);
+        let value = end.map_or(value, |(end, _)| &value[..end]);
         if !value.is_empty() {
             self.attributes.push((name, printable(value).into_owned()));
         }
@@ -149,8 +206,11 @@ fn body<E: Serialize + ?Sized>(source: Source, received_at: DateTime<Utc>, event
         received_at,
         event,
     };
-    let json = serde_json::to_string(&envelope).expect("JSON values always serialise");
-    printable(&json).into_owned()
+    printable(&json(&envelope)).into_owned()
+}
+
+fn json<T: Serialize + ?Sized>(value: &T) -> String {
+    serde_json::to_string(value).expect("JSON values always serialise")
 }
 
 /// The text without the characters that SQS refuses, written as JSON escapes (they can only

@@ -48,6 +48,9 @@ impl Kind {
     }
 }
 
+/// The field in which some SDKs send their key. It goes into no queue and no log.
+pub const WRITE_KEY: &str = "writeKey";
+
 /// An event must be a JSON object; this names what came instead.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an event must be a JSON object, this is {0}")]
@@ -90,15 +93,9 @@ impl<'e> Event<'e> {
         }
     }
 
-    /// Takes the write key out of the event, so that no queue or log ever holds it.
-    pub fn take_write_key(&mut self) -> Option<Cow<'e, str>> {
-        let Value::Object(fields) = &mut self.fields else {
-            return None;
-        };
-        match std::mem::take(fields.get_mut("writeKey")?) {
-            Value::Str(key) => Some(key),
-            _ => None,
-        }
+    /// `writeKey`, when it is a string: some SDKs put it into the event itself.
+    pub fn write_key(&self) -> Option<&str> {
+        self.fields().get(WRITE_KEY)?.as_str()
     }
 
     /// The same event as a JSON value.

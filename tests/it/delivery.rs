@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use crate::support::World;
 
 fn identify(user_id: &str, traits: &Value) -> Value {
-    json!({"type": "identify", "messageId": format!("identify-{user_id}"), "userId": user_id,
+    json!({"type": "identify", "userId": user_id,
         "timestamp": "2026-11-23T12:00:00Z", "traits": traits})
 }
 
 fn track(user_id: &str, event: &str) -> Value {
-    json!({"type": "track", "messageId": format!("track-{user_id}-{event}"), "userId": user_id,
+    json!({"type": "track", "userId": user_id,
         "event": event, "timestamp": "2026-11-23T12:00:00Z"})
 }
 
@@ -384,7 +384,7 @@ async fn an_alias_of_nobody_is_skipped_and_of_a_user_rejected() {
 
 #[tokio::test]
 async fn a_delete_deletes_or_archives() {
-    let delete = json!({"type": "delete", "messageId": "d", "userId": "u"});
+    let delete = json!({"type": "delete", "userId": "u"});
     let deleting = World::new(&[]).await;
     deleting.batch(&[identify("u", &json!({}))]).await;
     for _ in 0..2 {
@@ -422,11 +422,9 @@ async fn successive_identifies_are_one_write_and_a_bad_one_takes_no_other_with_i
         .seed_contact(json!({"role": "user", "external_id": "o", "email": "o@example.com"}));
     let good = identify("u", &json!({"name": "A"}));
     let mut better = identify("u", &json!({"name": "B", "phone": "1"}));
-    better["messageId"] = json!("better");
     world.batch(&[good.clone(), better.clone()]).await;
     assert_eq!(world.calls().len(), 2, "{:?}", world.calls());
-    let mut bad = identify("u", &json!({"email": "o@example.com"}));
-    bad["messageId"] = json!("bad");
+    let bad = identify("u", &json!({"email": "o@example.com"}));
     better["traits"]["name"] = json!("C");
     world.batch(&[bad, better]).await;
     let state = world.intercom.state();

@@ -32,6 +32,21 @@ impl Call {
         self
     }
 
+    /// A header with several values, or none.
+    pub(crate) fn headers(mut self, name: &str, values: &[&str]) -> Self {
+        if let Some(last) = values.last() {
+            self.0["headers"][name] = (*last).into();
+            self.0["multiValueHeaders"][name] = json!(values);
+        }
+        self
+    }
+
+    /// A body that API Gateway says is base64.
+    pub(crate) fn encoded(mut self, body: &str) -> Self {
+        self.0["body"] = body.into();
+        self
+    }
+
     pub(crate) fn without_header(mut self, name: &str) -> Self {
         for headers in ["headers", "multiValueHeaders"] {
             let headers = self.0[headers].as_object_mut().expect("an object");

@@ -65,7 +65,7 @@ async fn everything_that_can_happen() {
     ] {
         world.invoke(&payload(name)).await.expect(name);
     }
-    let private = json!({"type": "identify", "messageId": "m1", "userId": "u1",
+    let private = json!({"type": "identify", "userId": "u1",
         "writeKey": WRITE_KEY, "traits": {"email": "private@example.com", "iban": "DE75512108001245"}});
     let call = || Call::post("/v1/identify").json(&private);
     call()
@@ -177,5 +177,21 @@ async fn each_event_has_one_line_with_what_became_of_it() {
         for part in [level, status, detail] {
             assert!(found[0].contains(part), "{part}: {}", found[0]);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_duplicate_has_a_line_that_says_so() {
+    let world = World::new(&[]).await;
+    let event = json!({"type": "identify", "messageId": "m1", "userId": "u1",
+        "traits": {"shoe": null}});
+    let call = Call::post("/v1/identify").json(&event);
+    call.send(&world).await.assert_success();
+    let (log, _guard) = Log::start(Level::INFO);
+    call.send(&world).await.assert_success();
+    let lines = log.lines();
+    assert_eq!(lines.len(), 1, "{lines:#?}");
+    for part in ["INFO", "\"m1\"", "identify", "skipped", "duplicate", "api"] {
+        assert!(lines[0].contains(part), "{part}: {}", lines[0]);
     }
 }

@@ -5,9 +5,11 @@ mod body;
 mod delivery;
 mod direct;
 mod door;
+mod duplicates;
 #[path = "../support/function.rs"]
 mod function;
 mod http;
+mod limits;
 mod log;
 mod preview;
 mod queueing;

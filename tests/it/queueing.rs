@@ -59,9 +59,13 @@ async fn a_queued_event_is_kept_unmapped_in_our_envelope() {
 #[tokio::test]
 async fn the_write_key_never_gets_into_a_queue() {
     let world = World::new(&[("DELIVERY_MODE", "queue")]).await;
-    let mut event = identify("u1");
-    event["writeKey"] = WRITE_KEY.into();
-    let in_batch = json!({"batch": [&event], "writeKey": WRITE_KEY});
+    let with_key = |user: &str| {
+        let mut event = identify(user);
+        event["writeKey"] = WRITE_KEY.into();
+        event
+    };
+    let event = with_key("u1");
+    let in_batch = json!({"batch": [with_key("u2")], "writeKey": WRITE_KEY});
     Call::post("/v1/i")
         .json(&event)
         .without_key()

@@ -10,7 +10,7 @@ use wiremock::matchers::header;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 pub(crate) use crate::function::{ACCESS_TOKEN, WRITE_KEY, invoke};
-use crate::function::{DEAD_LETTER_QUEUE_URL, RETRY_QUEUE_URL, function};
+use crate::function::{DEAD_LETTER_QUEUE_URL, RETRY_QUEUE_URL, function, invoke_raw};
 
 pub(crate) const WEBHOOK_SECRET: &str = "local-webhook-secret";
 pub(crate) const API_SECRET: &str = "local-api-secret";
@@ -20,6 +20,7 @@ pub(crate) const API_SECRET: &str = "local-api-secret";
 pub(crate) struct Sent {
     pub(crate) group_id: String,
     pub(crate) deduplication_id: String,
+    /// The body's JSON. A string, where it is none that `serde_json` reads.
     pub(crate) body: Value,
     pub(crate) attributes: Value,
 }
@@ -27,6 +28,12 @@ pub(crate) struct Sent {
 impl Sent {
     pub(crate) fn event(&self) -> &Value {
         &self.body["event"]
+    }
+
+    /// The body as it was sent.
+    pub(crate) fn text(&self) -> String {
+        let as_it_is = self.body.as_str().map(str::to_owned);
+        as_it_is.unwrap_or_else(|| self.body.to_string())
     }
 
     pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
@@ -70,6 +77,10 @@ impl Respond for Aws {
         }
         let entries = body["Entries"].as_array().expect("entries").clone();
         assert!(entries.len() <= 10, "SQS takes ten at most");
+        if entries.iter().map(bytes_of).sum::<usize>() > 1024 * 1024 {
+            return ResponseTemplate::new(400).set_body_json(json!({
+                "__type": "com.amazonaws.sqs#BatchRequestTooLong", "message": "over 1 MiB"}));
+        }
         let ids: Vec<Value> = entries
             .iter()
             .map(|entry| {
@@ -100,6 +111,15 @@ impl Respond for Aws {
         }
         ResponseTemplate::new(200).set_body_json(json!({"Successful": ids, "Failed": []}))
     }
+}
+
+/// What counts towards the size of a message: its body and its attributes.
+fn bytes_of(entry: &Value) -> usize {
+    let text = |value: &Value| value.as_str().map_or(0, str::len);
+    let attributes = entry["MessageAttributes"].as_object().into_iter().flatten();
+    let attributes = attributes
+        .map(|(name, value)| name.len() + text(&value["DataType"]) + text(&value["StringValue"]));
+    text(&entry["MessageBody"]) + attributes.sum::<usize>()
 }
 
 /// The function and all that it talks to.
@@ -153,6 +173,11 @@ impl World {
 
     pub(crate) async fn invoke(&self, payload: &Value) -> Result<Value, InvocationError> {
         invoke(&self.function, payload).await
+    }
+
+    /// Invokes the function with this very JSON.
+    pub(crate) async fn invoke_raw(&self, payload: &str) -> Result<Value, InvocationError> {
+        invoke_raw(&self.function, payload.to_owned()).await
     }
 
     /// Sends a call of the Tracking API with the right key; gives back status and body.
@@ -216,7 +241,7 @@ pub(crate) fn sqs_event(messages: &[Sent], receive_count: u32) -> Value {
             json!({
                 "messageId": index.to_string(),
                 "receiptHandle": format!("receipt-{index}"),
-                "body": message.body.to_string(),
+                "body": message.text(),
                 "attributes": {
                     "ApproximateReceiveCount": receive_count.to_string(),
                     "MessageGroupId": message.group_id,

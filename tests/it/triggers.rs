@@ -75,9 +75,8 @@ async fn rest_track() {
     let (world, answer) = sent("rest-track.json").await;
     answer.assert_success();
     assert_eq!(world.aws().retry.len(), 1, "it waits for its user");
-    world.aws().retry.clear();
     send(&world, "rest-identify.json").await.assert_success();
-    send(&world, "rest-track.json").await.assert_success();
+    world.redeliver(1).await;
     world.assert_queues_are_empty();
     let order = &world.intercom.state().events[0];
     assert_eq!(order.name, "Order Completed");

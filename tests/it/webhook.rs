@@ -12,7 +12,7 @@ fn identify(user_id: &str) -> Value {
     json!({"type": "identify", "messageId": format!("m-{user_id}"), "userId": user_id})
 }
 
-fn signature(body: &str) -> String {
+pub(crate) fn signature(body: &str) -> String {
     let mut mac = Hmac::<Sha1>::new_from_slice(WEBHOOK_SECRET.as_bytes()).expect("a key");
     mac.update(body.as_bytes());
     hex::encode(mac.finalize().into_bytes())
@@ -24,9 +24,13 @@ fn webhook(body: &str, signed: &str) -> Call {
     call.header("X-Signature", &signature(signed))
 }
 
+/// A webhook with this body, signed as a whole.
+pub(crate) fn signed(body: &str) -> Call {
+    webhook(body, body)
+}
+
 async fn send(world: &World, events: &Value) -> Answer {
-    let body = events.to_string();
-    webhook(&body, &body).send(world).await
+    signed(&events.to_string()).send(world).await
 }
 
 #[tokio::test]

@@ -1,0 +1,46 @@
+//! Which events this instance took in the last minutes, so that a sender's repeat isn't delivered
+//! again.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use super::Status;
+use crate::memory::Memory;
+use crate::queue::queue_id;
+use crate::segment::Event;
+
+/// How long an event is remembered: as long as by SQS.
+const AGE: Duration = Duration::from_mins(5);
+
+/// Events remembered. One takes some 200 bytes, at most 450, so all of them 2 to 4.5 MB.
+const ENTRIES: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
+
+/// What became of each event. Two are one when messageId and user are the same, as for the
+/// queue. Segment goes by the messageId alone; a repeat has the same user anyway, and a client
+/// that uses one messageId for all of its users loses nothing.
+#[derive(Debug)]
+pub struct Taken(Memory<Status>);
+
+impl Default for Taken {
+    fn default() -> Self {
+        Self(Memory::new(ENTRIES, AGE))
+    }
+}
+
+impl Taken {
+    /// By what an event is remembered. None without a messageId: then nobody can tell.
+    pub(super) fn key(event: &Event<'_>) -> Option<String> {
+        let message_id = queue_id(event.message_id()?);
+        let user = event.user();
+        let user = user.as_deref().map(queue_id).unwrap_or_default();
+        Some(format!("{message_id} {user}"))
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<Status> {
+        self.0.get(key)
+    }
+
+    pub(super) fn put(&self, key: &str, status: Status) {
+        self.0.put(key, status);
+    }
+}
