@@ -2,7 +2,6 @@
 
 mod tracking;
 mod webhook;
-mod write_key;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -16,8 +15,8 @@ use serde_json::{Value, json};
 use crate::config::Config;
 use crate::delivery::Delivery;
 use crate::door::{
-    Answer, BodyError, HttpRequest, LARGEST_BODY, MOST_EVENTS_OF_SEGMENT, Route, decode,
-    entries_of_array, parse_preview, with_whole_characters,
+    Answer, BodyError, HttpRequest, LARGEST_BODY, MOST_EVENTS_OF_SEGMENT, Route, WriteKeyCheck,
+    decode, entries_of_array, parse_preview, with_whole_characters,
 };
 use crate::intake::{Entry, EventResult, Intake, Invocation, Request, Status, Taken};
 use crate::intercom::Intercom;
@@ -26,7 +25,6 @@ use crate::queue::{Queues, Source};
 use crate::redelivery::Redelivery;
 use crate::secret::{Secret, SecretError, Secrets};
 use crate::trigger::{Trigger, TriggerError};
-use write_key::WriteKeyCheck;
 
 /// Time kept back from the Lambda's own limit to put away what is left.
 const MARGIN: Duration = Duration::from_secs(4);

@@ -77,8 +77,8 @@ impl Intake {
         let mut warnings: Vec<Vec<Warning<'_>>> = Vec::with_capacity(entries.len());
         for (index, entry) in entries.iter().enumerate() {
             let mapped = self.map(entry, request).and_then(|mapped| {
-                self.first_of_its_kind(entry, index, &mut entry_of_key)?;
-                Ok(mapped)
+                let is_first = self.first_of_its_kind(entry, index, &mut entry_of_key);
+                is_first.map(|()| mapped)
             });
             let (fate, of_entry) = match mapped {
                 Ok((job, of_entry)) => {

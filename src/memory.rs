@@ -1,10 +1,13 @@
-//! A memory of one instance, bounded in number and age.
+//! A memory of one instance, bounded in number, size and age.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use lru::LruCache;
+
+/// Longest key in bytes. What somebody names with more isn't worth the memory.
+const LONGEST_KEY: usize = 1_000;
 
 /// Values by text. When it is full, the one used least recently goes.
 #[derive(Debug)]
@@ -29,7 +32,9 @@ impl<T: Clone> Memory<T> {
     }
 
     pub(crate) fn put(&self, key: &str, value: T) {
-        self.entries().put(key.to_owned(), (value, Instant::now()));
+        if key.len() <= LONGEST_KEY {
+            self.entries().put(key.to_owned(), (value, Instant::now()));
+        }
     }
 
     pub(crate) fn forget(&self, key: &str) {
@@ -67,6 +72,16 @@ mod tests {
         assert_eq!(memory.get("b").as_deref(), Some("B"));
         memory.put("d", String::new());
         assert_eq!(memory.get("c"), None, "b was used since");
+    }
+
+    #[test]
+    fn it_is_bounded_in_the_length_of_its_keys() {
+        let memory = Memory::new(TWO, Duration::from_mins(1));
+        let keys = [LONGEST_KEY, LONGEST_KEY + 1].map(|length| "x".repeat(length));
+        for key in &keys {
+            memory.put(key, ());
+        }
+        assert_eq!(keys.map(|key| memory.get(&key)), [Some(()), None]);
     }
 
     #[test]

@@ -23,6 +23,11 @@ fn replay(target: &str, run: impl Fn(&[u8])) {
 }
 
 #[test]
+fn http() {
+    replay("http", targets::http);
+}
+
+#[test]
 fn mapping() {
     replay("mapping", targets::mapping);
 }

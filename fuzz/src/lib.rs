@@ -4,20 +4,26 @@
 use std::io::Write;
 use std::str;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use hmac::{Hmac, KeyInit, Mac};
 use segment_intercom::door::{
-    Answer, BodyError, HttpRequest, LARGEST_BODY, MOST_EVENTS_OF_SEGMENT, Route, decode,
-    entries_of_array, parse_call, parse_preview, user_hash_is_valid, webhook_signature_is_valid,
-    write_key, write_key_in,
+    Answer, BodyError, Call, HttpRequest, LARGEST_BODY, MOST_EVENTS_OF_SEGMENT, Route,
+    WriteKeyCheck, decode, entries_of_array, parse_call, parse_preview, user_hash_is_valid,
+    webhook_is_signed, with_whole_characters, write_key, write_key_in,
 };
 use segment_intercom::intake::Entry;
 use segment_intercom::mapping::{Anonymous, Arrival, CompanyIdHash, Nested, Settings, map};
 use segment_intercom::preview::preview;
 use segment_intercom::queue::{Envelope, Message, Source, read_body};
+use segment_intercom::secret::Secret;
 use segment_intercom::segment::{Event, Kind, Value};
-use segment_intercom::trigger::Trigger;
+use segment_intercom::trigger::{Trigger, TriggerError};
+use serde_json::json;
 use serde_json::value::RawValue;
+use sha1::Sha1;
 
 #[path = "../../tests/mapping/invariants.rs"]
 mod invariants;
@@ -60,6 +66,128 @@ pub fn tracking(data: &[u8]) {
         assert_eq!(&*unpacked, body);
     }
     check_body(route, &packed);
+}
+
+/// A byte that chooses how API Gateway hands the request over and whether it is signed, then the
+/// request as text: a line with method and path, headers, an empty line, the body.
+pub fn http(data: &[u8]) {
+    let Some((choice, text)) = data.split_first() else {
+        return;
+    };
+    let end = text.windows(2).position(|two| two == b"\n\n");
+    let (head, body) = end.map_or((text, &b""[..]), |end| (&text[..end], &text[end + 2..]));
+    let Ok(head) = str::from_utf8(head) else {
+        return;
+    };
+    let payload = api_gateway_payload(*choice, head, body);
+    let payload = RawValue::from_string(payload).expect("JSON");
+    let request = match Trigger::of(&payload) {
+        Ok(Trigger::Http(request)) => request,
+        // API Gateway itself refuses a method or header that is none.
+        Err(TriggerError::Broken(..)) => return,
+        other => panic!("not HTTP: {other:?}"),
+    };
+    assert_eq!(request.raw_body().as_deref(), Ok(body));
+    check_request(&request);
+    check_door(&request, Route::of(&request.method, &request.path));
+}
+
+/// The key that lets in, and signs.
+const KEY: &str = "key";
+
+fn api_gateway_payload(choice: u8, head: &str, body: &[u8]) -> String {
+    let mut lines = head.lines();
+    let line = lines.next().unwrap_or_default();
+    let (method, path) = line.split_once(' ').unwrap_or((line, ""));
+    let mut headers: Vec<(String, String)> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+        .collect();
+    let first = || {
+        serde_json::from_slice::<Vec<&RawValue>>(body)
+            .ok()?
+            .first()
+            .copied()
+    };
+    match choice & 3 {
+        0 => headers.push(("X-Signature".to_owned(), signature(body))),
+        1 => headers.extend(
+            first().map(|first| ("X-Signature".to_owned(), signature(first.get().as_bytes()))),
+        ),
+        _ => {}
+    }
+    let text = str::from_utf8(body).ok().filter(|_| choice & 4 > 0);
+    let is_base64 = text.is_none();
+    let body = text.map_or_else(|| STANDARD.encode(body), str::to_owned);
+    if choice & 8 > 0 {
+        let headers: serde_json::Map<_, _> = headers
+            .into_iter()
+            .map(|(name, value)| (name, value.into()))
+            .collect();
+        let context = json!({"http": {"method": method, "path": path}});
+        return json!({"version": "2.0", "rawPath": path, "headers": headers, "body": body,
+            "requestContext": context, "isBase64Encoded": is_base64})
+        .to_string();
+    }
+    let mut multi = json!({});
+    for (name, value) in headers {
+        match &mut multi[name] {
+            serde_json::Value::Array(values) => values.push(value.into()),
+            place => *place = json!([value]),
+        }
+    }
+    json!({"httpMethod": method, "path": path, "multiValueHeaders": multi, "body": body,
+        "requestContext": {}, "isBase64Encoded": is_base64})
+    .to_string()
+}
+
+fn signature(bytes: &[u8]) -> String {
+    let mut mac = Hmac::<Sha1>::new_from_slice(KEY.as_bytes()).expect("a key");
+    mac.update(bytes);
+    hex::encode(mac.finalize().into_bytes())
+}
+
+/// Checks that only a right key lets in, and what comes in then.
+fn check_door(request: &HttpRequest, route: Route) {
+    let secret = |key: &str| -> Secret {
+        serde_json::from_value(json!({ "write_keys": [key] })).expect("a secret")
+    };
+    let raw = request.raw_body().expect("it was base64");
+    match route {
+        Route::Single(_) | Route::Batch | Route::Preview => {
+            // As `Function` does it.
+            let enter = |secret: &Secret| -> Result<(), Answer> {
+                let keys = WriteKeyCheck::of(request, secret)?;
+                let body =
+                    decode(&raw, LARGEST_BODY).map_err(|broken| keys.refuse(&broken, &raw))?;
+                let call = parse(&body, route).map_err(|broken| keys.refuse(&broken, &body))?;
+                keys.let_in(call.write_key.as_deref())?;
+                check_entries(
+                    &call.entries,
+                    &Settings::default(),
+                    request.origin().is_some(),
+                );
+                Ok(())
+            };
+            let is_client_error = |answer: Answer| matches!(answer.status.as_u16(), 400 | 401);
+            assert!(enter(&secret(KEY)).err().is_none_or(is_client_error));
+            let refused = enter(&secret("nobody knows this one"));
+            assert!(refused.is_err_and(is_client_error));
+        }
+        Route::Webhook => {
+            let signature = request.header("x-signature").unwrap_or_default();
+            let is_signed = |key, is_strict| webhook_is_signed(key, &raw, signature, is_strict);
+            assert!(!is_signed("nobody knows this one", false));
+            assert!(is_signed(KEY, false) || !is_signed(KEY, true));
+            let body = with_whole_characters(raw.as_slice().into());
+            if let Ok(entries) = entries_of_array(&body, MOST_EVENTS_OF_SEGMENT)
+                && is_signed(KEY, false)
+            {
+                check_entries(&entries, &Settings::default(), false);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// What Lambda hands to the function.
@@ -139,7 +267,7 @@ fn check_request(request: &HttpRequest) {
         return;
     };
     let signature = request.header("x-signature").unwrap_or_default();
-    assert!(!webhook_signature_is_valid("a secret", &raw, signature));
+    assert!(!webhook_is_signed("a secret", &raw, signature, false));
     check_body(Route::of(&request.method, &request.path), &raw);
     let answer = Answer::success().into_payload(request.origin());
     assert_eq!(answer["statusCode"], 200);
@@ -152,28 +280,30 @@ fn check_body(route: Route, raw: &[u8]) {
         (_, Ok(body)) => body,
         (_, Err(broken)) => return check_refusal(&broken, raw),
     };
-    let call = match route {
-        Route::Single(kind) => parse_call(&body, Some(kind)),
-        Route::Batch => parse_call(&body, None),
-        Route::Preview => parse_preview(&body),
-        _ => {
-            let entries = entries_of_array(&body, MOST_EVENTS_OF_SEGMENT);
-            return match entries {
-                Ok(entries) => check_entries(&entries, &Settings::default(), false),
-                Err(broken) => check_refusal(&broken, &body),
-            };
-        }
-    };
-    let entries = match call {
+    if route == Route::Webhook {
+        return match entries_of_array(&body, MOST_EVENTS_OF_SEGMENT) {
+            Ok(entries) => check_entries(&entries, &Settings::default(), false),
+            Err(broken) => check_refusal(&broken, &body),
+        };
+    }
+    let entries = match parse(&body, route) {
         Ok(call) => call.entries,
         Err(broken) => return check_refusal(&broken, &body),
     };
-    let events = || entries.iter().filter_map(|entry| entry.event.as_ref());
     if let Route::Single(kind) = route {
+        let event = entries[0].event.as_ref().expect("an event");
+        assert_eq!(event.type_name(), Some(kind.as_str()));
         assert_eq!(entries.len(), 1);
-        assert!(events().all(|event| event.type_name() == Some(kind.as_str())));
     }
     check_entries(&entries, &Settings::default(), true);
+}
+
+fn parse(body: &[u8], route: Route) -> Result<Call<'_>, BodyError> {
+    match route {
+        Route::Single(kind) => parse_call(body, Some(kind)),
+        Route::Batch => parse_call(body, None),
+        _ => parse_preview(body),
+    }
 }
 
 fn check_refusal(broken: &BodyError, body: &[u8]) {
@@ -196,6 +326,7 @@ fn check_entries(entries: &[Entry<'_>], settings: &Settings, has_origin: bool) {
         assert!(is_refused || entry.event.is_some());
         assert!(!is_refused || result["status"] == "would_reject");
         let Some(event) = &entry.event else {
+            check_non_event(entry.raw);
             continue;
         };
         check_mapping(event, arrival, settings);
@@ -209,10 +340,20 @@ fn check_entries(entries: &[Entry<'_>], settings: &Settings, has_origin: bool) {
         check_envelope(&Envelope {
             v: 1,
             source: Source::Api,
-            received_at: "2023-11-14T22:13:20Z".parse().expect("a date"),
+            received_at: received_at(),
             event,
         });
     }
+}
+
+fn check_non_event(json: &RawValue) {
+    let message = Message::of_non_event(Source::Api, received_at(), json);
+    check_ids(&message);
+    serde_json::from_str::<Envelope<&RawValue>>(message.body()).expect("our own body");
+}
+
+fn received_at() -> chrono::DateTime<chrono::Utc> {
+    "2023-11-14T22:13:20Z".parse().expect("a date")
 }
 
 fn check_mapping(event: &Event<'_>, arrival: Arrival, settings: &Settings) {
@@ -228,6 +369,11 @@ fn check_envelope(envelope: &Envelope<Event<'_>>) {
     check_ids(&message);
     let is_taken = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     assert!(message.body().chars().all(is_taken), "{}", message.body());
+    let ids = message.clone();
+    let ids = ids.with_ids_alone(envelope.source, envelope.received_at, Some(&envelope.event));
+    assert!(ids.fits());
+    let ids = read_body(ids.body()).expect("our own body");
+    assert!(ids.event.type_name().is_none());
     let read = read_body(message.body()).expect("our own body");
     assert_eq!(read.source, envelope.source);
     assert_eq!(read.received_at, envelope.received_at);

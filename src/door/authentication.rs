@@ -6,6 +6,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::Sha256;
 
+use super::body::first_of_array;
+
 /// The write key of `Authorization: Basic base64("KEY:")`; the colon may be missing.
 pub fn write_key(authorization: &str) -> Option<String> {
     let (scheme, encoded) = authorization.trim().split_once(' ')?;
@@ -17,9 +19,22 @@ pub fn write_key(authorization: &str) -> Option<String> {
     (!key.is_empty()).then(|| key.to_owned())
 }
 
-/// Whether `signature` is the hex HMAC-SHA1 of the raw body (Segment's webhook documentation),
+/// Whether a webhook's raw body is signed: as a whole or, unless `is_strict`, as an array over its
+/// first element, because Segment signs no more of a batch. Nothing else of it is read.
+pub fn webhook_is_signed(
+    webhook_secret: &str,
+    body: &[u8],
+    signature: &str,
+    is_strict: bool,
+) -> bool {
+    let is_signed = |bytes: &[u8]| webhook_signature_is_valid(webhook_secret, bytes, signature);
+    let first_is_signed = || first_of_array(body).is_some_and(|first| is_signed(first.as_bytes()));
+    is_signed(body) || (!is_strict && first_is_signed())
+}
+
+/// Whether `signature` is the hex HMAC-SHA1 of these bytes (Segment's webhook documentation),
 /// compared in constant time.
-pub fn webhook_signature_is_valid(webhook_secret: &str, body: &[u8], signature: &str) -> bool {
+fn webhook_signature_is_valid(webhook_secret: &str, body: &[u8], signature: &str) -> bool {
     let Ok(signature) = hex::decode(signature.trim()) else {
         return false;
     };

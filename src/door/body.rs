@@ -233,7 +233,7 @@ pub fn entries_of_array(body: &[u8], most: usize) -> Result<Vec<Entry<'_>>, Body
 }
 
 /// The first element's JSON, where the body begins like an array. Nothing behind it is read.
-pub fn first_of_array(body: &[u8]) -> Option<&str> {
+pub(super) fn first_of_array(body: &[u8]) -> Option<&str> {
     struct First<'f, 'b>(&'f mut Option<&'b RawValue>);
 
     impl<'b> Visitor<'b> for First<'_, 'b> {

@@ -1,8 +1,9 @@
 //! The Tracking API: the calls of Segment's SDKs.
 
-use super::write_key::WriteKeyCheck;
 use super::{Function, lost, request};
-use crate::door::{Answer, HttpRequest, LARGEST_BODY, decode, parse_call, user_hash_is_valid};
+use crate::door::{
+    Answer, HttpRequest, LARGEST_BODY, WriteKeyCheck, decode, parse_call, user_hash_is_valid,
+};
 use crate::intake::{Entry, Invocation};
 use crate::queue::Source;
 use crate::segment::{Kind, Value};

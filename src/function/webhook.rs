@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::{Function, lost, request};
 use crate::door::{
-    Answer, HttpRequest, MOST_EVENTS_OF_SEGMENT, entries_of_array, first_of_array,
-    webhook_signature_is_valid, with_whole_characters,
+    Answer, HttpRequest, MOST_EVENTS_OF_SEGMENT, entries_of_array, webhook_is_signed,
+    with_whole_characters,
 };
 use crate::intake::{EventResult, Invocation, Status};
 use crate::queue::Source;
@@ -24,10 +24,8 @@ impl Function {
             .ok_or_else(|| Answer::not_configured("webhook_secret"))?;
         let raw = http.raw_body()?;
         let signature = http.header("x-signature").unwrap_or_default();
-        let is_signed = |bytes: &[u8]| webhook_signature_is_valid(webhook_secret, bytes, signature);
-        let first_is_signed =
-            || first_of_array(&raw).is_some_and(|first| is_signed(first.as_bytes()));
-        if !is_signed(&raw) && (self.strict_webhook_signature || !first_is_signed()) {
+        let is_strict = self.strict_webhook_signature;
+        if !webhook_is_signed(webhook_secret, &raw, signature, is_strict) {
             return Err(Answer::error(
                 StatusCode::UNAUTHORIZED,
                 "unauthorized",

@@ -8,7 +8,6 @@ import pytest
 from test_delivery import SUCCESS, call, visitor_call
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
-VISITOR = visitor_call("identify", "visitor-7c1f", traits={"seen": "Pricing"})
 
 # What an HTTP answer holds, or the whole answer of the other triggers; statuses for `results`.
 ANSWERS = {
@@ -42,7 +41,8 @@ def test_all_are_here():
 @pytest.mark.parametrize("name", ANSWERS)
 def test_sample_payload(stack, name):
     users = [call("identify", f"user-{number}") for number in range(1, 10)]
-    stack.send("/v1/batch", {"batch": [*users, VISITOR]})
+    visitor = visitor_call("identify", "visitor-7c1f", traits={"seen": "Pricing"})
+    stack.send("/v1/batch", {"batch": [*users, visitor]})
     before = len(stack.simulator.requests())
     answer, error = stack.invoke(json.loads((EVENTS / f"{name}.json").read_text()))
     assert error is None, answer
