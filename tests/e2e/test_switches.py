@@ -1,6 +1,7 @@
 """What the template makes only when asked: the ways in for Segment's AWS destinations, a domain, a web ACL."""
 
 import json
+import uuid
 from contextlib import contextmanager
 
 import boto3
@@ -20,6 +21,11 @@ DOMAIN = {
 OFF = {"SegmentEventSource": "", "SegmentExternalIds": "", "DomainName": "", "CertificateArn": ""}
 DEFAULTS = {**OFF, "ThrottlingRateLimit": "500", "ThrottlingBurstLimit": "1000"}
 SEGMENT_ACCOUNT = "595280932656"
+
+
+def event_of_eventbridge():
+    """The sample, as one that wasn't there before: what comes again is skipped."""
+    return {**EVENT, "detail": {**EVENT["detail"], "messageId": str(uuid.uuid4())}}
 
 
 @pytest.fixture
@@ -87,7 +93,7 @@ def test_an_event_of_the_partner_event_source_is_delivered(stack, switch, event_
     stack.send("/v1/identify", call("identify", "user-1"))
     sent = events.put_events(Entries=[{
         "EventBusName": event_bus, "Source": "partner", "DetailType": EVENT["detail-type"],
-        "Detail": json.dumps(EVENT["detail"]),
+        "Detail": json.dumps(event_of_eventbridge()["detail"]),
     }])
     assert sent["FailedEntryCount"] == 0
     stack.wait_for(lambda: events_of(stack, "user-1") == ["Subscription Renewed"], "the event of the bus")
@@ -121,15 +127,16 @@ def test_an_event_that_nobody_would_keep_is_kept_for_another_try(stack, switch, 
     switch(SegmentEventSource=event_bus)
     stack.send("/v1/identify", call("identify", "user-1"))
     stack.simulator.fail(kind="status", status=503)
+    event = event_of_eventbridge()
     with no_queueing(stack):
         # As EventBridge does: without waiting for the answer.
         stack.aws("lambda").invoke(
-            FunctionName=stack.outputs["FunctionName"], InvocationType="Event", Payload=json.dumps(EVENT).encode())
+            FunctionName=stack.outputs["FunctionName"], InvocationType="Event", Payload=json.dumps(event).encode())
         message = stack.wait_for(lambda: receive(stack), "the failed invocation")
     stack.simulator.recover()
     record = json.loads(message["Body"])
     assert record["responsePayload"]["errorType"] == "EventsLost"
-    assert record["requestPayload"] == EVENT
+    assert record["requestPayload"] == event
     _, error = stack.invoke(record["requestPayload"])
     assert error is None
     assert events_of(stack, "user-1") == ["Subscription Renewed"]
