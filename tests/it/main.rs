@@ -8,6 +8,7 @@ mod door;
 mod duplicates;
 #[path = "../support/function.rs"]
 mod function;
+mod hostile;
 mod http;
 mod limits;
 mod log;
