@@ -6,7 +6,8 @@
 //! | call | once more it |
 //! |---|---|
 //! | `PUT /contacts/{id}`, `POST /companies` | writes the same again |
-//! | `POST /contacts` | is a 409 with our own contact, which is then updated |
+//! | `POST /contacts` of a user | is a 409 with our own contact, which is then updated |
+//! | `POST /contacts` of a lead | makes a second one; an alias merges both |
 //! | `POST /contacts/{id}/companies`, `…/unarchive`, `…/archive` | answers as before |
 //! | `DELETE /contacts/{id}/companies/{id}`, `DELETE /contacts/{id}` | is a 404: it is gone |
 //! | `POST /events` | is dropped by Intercom: same contact, name and second |
@@ -17,28 +18,36 @@
 //! were delivered: the old identify's fields win once more until the next one. The queue's
 //! deduplication by messageId keeps that to what comes again after five minutes.
 
+mod attempt;
 mod attributes;
+mod coalesce;
 mod companies;
+mod contact_cache;
 mod contacts;
-mod known;
-mod lookup;
+mod deletion;
+mod events;
+mod leads;
 mod outcome;
-mod removal;
-mod step;
+mod session;
 mod user;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-use std::time::Instant;
+use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt};
 
-pub use outcome::{Failure, Outcome, Undelivered};
+pub use outcome::{Failure, Otherwise, Outcome, Undelivered};
 
 use crate::intercom::Intercom;
 use crate::mapping::{Action, Identity};
-use known::Known;
-use step::{Step, steps, write_companies_once};
+use crate::ttl_cache::TtlCache;
+use attributes::RefusedAttributes;
+use coalesce::steps;
+use contact_cache::ContactCache;
+use outcome::Stop;
+use session::Session;
 
 /// Users delivered side by side. More would not help: Intercom's rate limit comes first.
 const USERS_AT_ONCE: usize = 16;
@@ -46,7 +55,13 @@ const USERS_AT_ONCE: usize = 16;
 /// Share of the time that looking users up together may take: it only saves calls.
 const LOOK_UP_SHARE: u32 = 3;
 
-/// The settings of delivery (`contract.md`, "Environment").
+/// Companies whose Intercom id is kept. One takes some 150 bytes, so all less than a megabyte.
+const COMPANIES: NonZeroUsize = NonZeroUsize::new(5_000).expect("not zero");
+
+/// How long a company's id is believed. One that is wrong gets a 404 and is looked up again.
+const AGE_OF_COMPANIES: Duration = Duration::from_hours(1);
+
+/// The settings of delivery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// `UNKNOWN_ATTRIBUTES`.
@@ -94,20 +109,23 @@ pub enum DeleteMode {
 pub struct Job<'e> {
     /// Whose order it stands in.
     pub user: Cow<'e, str>,
+    /// When the event came in first, in Unix seconds.
+    pub received_at: i64,
     /// Whether it is an identify, which a following one of the same user absorbs.
     pub is_identify: bool,
     /// What to do, in order.
     pub actions: Vec<Action<'e>>,
 }
 
-/// Delivers to one Intercom workspace. Remembers what it learned from one call to the next.
+/// Delivers to one Intercom workspace. Remembers what it learned from one invocation to the next.
 #[derive(Debug)]
 pub struct Delivery {
     intercom: Intercom,
     settings: Settings,
-    known: Known,
-    /// Held while custom attributes are created.
-    attribute_creation: tokio::sync::Mutex<()>,
+    contacts: ContactCache,
+    /// Intercom's company ids by company_id.
+    companies: TtlCache<String>,
+    refused_attributes: RefusedAttributes,
 }
 
 impl Delivery {
@@ -116,8 +134,9 @@ impl Delivery {
         Self {
             intercom,
             settings,
-            known: Known::default(),
-            attribute_creation: tokio::sync::Mutex::default(),
+            contacts: ContactCache::default(),
+            companies: TtlCache::new(COMPANIES, AGE_OF_COMPANIES),
+            refused_attributes: RefusedAttributes::default(),
         }
     }
 
@@ -127,17 +146,16 @@ impl Delivery {
     /// ones of that user are not tried. An event that only waits for its user steps aside and is
     /// tried again when one of them made the contact.
     pub async fn deliver(&self, jobs: &[Job<'_>], deadline: Instant) -> Vec<Outcome> {
-        self.known.forget_effects();
+        let session = &Session::new(self, self.intercom.session(deadline));
         let now = Instant::now();
         let look_up_until = now + deadline.saturating_duration_since(now) / LOOK_UP_SHARE;
-        self.look_up_together(&users_to_find(jobs), &users_of_events(jobs), look_up_until)
+        let looking_up = self.intercom.session(look_up_until);
+        session
+            .look_up_together(&users_to_find(jobs), &users_of_events(jobs), looking_up)
             .await;
-        let users = by_user(jobs).into_iter();
-        let mut users: Vec<Vec<Step<'_, '_>>> = users.map(|user| steps(jobs, &user)).collect();
-        write_companies_once(&mut users);
         let mut outcomes: Vec<Outcome> = vec![Err(Undelivered::NotTried); jobs.len()];
-        let mut delivered = stream::iter(users)
-            .map(|steps| self.deliver_user(jobs, steps, deadline))
+        let mut delivered = stream::iter(by_user(jobs))
+            .map(|user| session.deliver_user(jobs, steps(jobs, &user)))
             .buffer_unordered(USERS_AT_ONCE);
         while let Some(of_user) = delivered.next().await {
             for (index, outcome) in of_user {

@@ -95,7 +95,7 @@ impl Intake {
             let deadline = request.invocation.started + self.budget;
             let outcomes = delivery.deliver(&jobs, deadline).await;
             for (index, outcome) in entry_of_job.into_iter().zip(outcomes) {
-                let fate = outcome.map_or_else(|why| self.fate(why), |()| Fate::Delivered);
+                let fate = outcome.map_or_else(|why| self.fate(why), |_warnings| Fate::Delivered);
                 fates[index] = Some(fate);
             }
         }
@@ -138,7 +138,7 @@ impl Intake {
             has_origin: request.has_origin,
         };
         match map(event, arrival, &self.mapping) {
-            Mapped::Deliver { actions, warnings } => Ok((job(event, actions), warnings)),
+            Mapped::Deliver { actions, warnings } => Ok((job(event, arrival.received_at, actions), warnings)),
             Mapped::Skip(reason) => Err(Fate::Skipped(reason.into_owned())),
             Mapped::Reject(reason) => Err(reject(&reason)),
         }
@@ -205,7 +205,7 @@ impl Intake {
                 failure,
                 delay: self.schedule.delay(1, after, fastrand::f64()),
             },
-            Undelivered::Waiting(failure) => at_once(failure),
+            Undelivered::Waiting { failure, .. } => at_once(failure),
             Undelivered::NotTried => at_once(Failure::new(NOT_TRIED)),
         }
     }
@@ -307,10 +307,15 @@ fn duplicate_of(first: Status) -> (Status, Option<String>) {
 }
 
 /// A job for an event's actions.
-pub(crate) fn job<'e>(event: &'e Event<'_>, actions: Vec<mapping::Action<'e>>) -> Job<'e> {
+pub(crate) fn job<'e>(
+    event: &'e Event<'_>,
+    received_at: i64,
+    actions: Vec<mapping::Action<'e>>,
+) -> Job<'e> {
     let own_user = || event.message_id().unwrap_or_default().into();
     Job {
         user: event.user().unwrap_or_else(own_user),
+        received_at,
         is_identify: event.type_name() == Some(Kind::Identify.as_str()),
         actions,
     }

@@ -1,19 +1,27 @@
-//! The client of Intercom's REST API: one call in, what it means out.
+//! The client of Intercom's REST API. A [`Session`] has one method per endpoint.
 
+mod companies;
+mod contacts;
+mod data_attributes;
+mod error_response;
+mod events;
 mod rate_limit;
-mod refusal;
+mod silence;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use reqwest::{Method, StatusCode, header};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 
+pub use contacts::{Contact, Found, SEARCH_PAGE};
+pub use data_attributes::{DataAttribute, Model};
+pub use error_response::{ErrorResponse, Trouble, Verdict};
 pub use rate_limit::{Admission, RateLimit};
-pub use refusal::{Refusal, Verdict};
 
 use crate::secret::{Secret, SecretError, Secrets};
+use silence::Silence;
 
 /// Longest that one call may take, where the time left allows it.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -29,7 +37,7 @@ pub enum CallError {
     RetryLater(RetryLater),
     /// Intercom says no; what that means depends on the call.
     #[error("{0}")]
-    Refused(Box<Refusal>),
+    Refused(Box<ErrorResponse>),
 }
 
 /// Why and when to try again.
@@ -53,6 +61,50 @@ pub struct Intercom {
     version: String,
     secrets: Arc<Secrets>,
     rate_limit: Mutex<RateLimit>,
+    silence: Mutex<Silence>,
+}
+
+/// Calls of one invocation: each is over by its deadline.
+#[derive(Clone, Copy, Debug)]
+pub struct Session<'i> {
+    intercom: &'i Intercom,
+    deadline: Instant,
+}
+
+/// One call of an endpoint.
+struct Call<'c> {
+    method: Method,
+    /// Path and query, as they stand in the URL.
+    path: &'c str,
+    /// What the token needs, by its name in Intercom's Developer Hub: a 403 doesn't say.
+    permission: &'static str,
+    body: Option<Vec<u8>>,
+    /// Whether events are delivered without it as well.
+    is_optional: bool,
+}
+
+const READ_CONTACTS: &str = "Read and list users and companies";
+const WRITE_CONTACTS: &str = "Write users and companies";
+
+impl<'c> Call<'c> {
+    fn new(method: Method, path: &'c str, permission: &'static str) -> Self {
+        Self {
+            method,
+            path,
+            permission,
+            body: None,
+            is_optional: false,
+        }
+    }
+
+    fn get(path: &'c str) -> Self {
+        Self::new(Method::GET, path, READ_CONTACTS)
+    }
+
+    fn with(mut self, body: &impl Serialize) -> Self {
+        self.body = Some(serde_json::to_vec(body).expect("bodies always serialise"));
+        self
+    }
 }
 
 impl Intercom {
@@ -69,146 +121,16 @@ impl Intercom {
             version,
             secrets,
             rate_limit: Mutex::default(),
+            silence: Mutex::default(),
         }
     }
 
-    /// `GET`s the JSON at `path`, by `deadline`.
-    ///
-    /// # Errors
-    /// [`CallError`].
-    pub async fn get<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        deadline: Instant,
-    ) -> Result<T, CallError> {
-        let answer = self.call(Method::GET, path, None::<&()>, deadline).await?;
-        answer.read()
-    }
-
-    /// Sends a change that answers with JSON, by `deadline`.
-    ///
-    /// # Errors
-    /// [`CallError`].
-    pub async fn send<T: DeserializeOwned>(
-        &self,
-        method: Method,
-        path: &str,
-        body: &impl Serialize,
-        deadline: Instant,
-    ) -> Result<T, CallError> {
-        let answer = self.call(method, path, Some(body), deadline).await?;
-        answer.read()
-    }
-
-    /// Sends a change whose answer's body doesn't matter, by `deadline`.
-    ///
-    /// # Errors
-    /// [`CallError`].
-    pub async fn change(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&impl Serialize>,
-        deadline: Instant,
-    ) -> Result<(), CallError> {
-        self.call(method, path, body, deadline).await.map(drop)
-    }
-
-    async fn call(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&impl Serialize>,
-        deadline: Instant,
-    ) -> Result<Answer, CallError> {
-        let body = body.map(|body| serde_json::to_vec(body).expect("bodies always serialise"));
-        let secret = self.secret().await?;
-        let answer = self
-            .try_once(&method, path, body.as_deref(), &secret, deadline)
-            .await?;
-        if answer.status != StatusCode::UNAUTHORIZED {
-            return answer.check(&method, path);
+    /// Calls that are over by `deadline`.
+    pub fn session(&self, deadline: Instant) -> Session<'_> {
+        Session {
+            intercom: self,
+            deadline,
         }
-        // The customer may just have changed the token.
-        let newer = self
-            .secrets
-            .get_newer_than(&secret)
-            .await
-            .map_err(|error| no_secret(&error))?;
-        if newer.access_token() == secret.access_token() {
-            return answer.check(&method, path);
-        }
-        let answer = self
-            .try_once(&method, path, body.as_deref(), &newer, deadline)
-            .await?;
-        answer.check(&method, path)
-    }
-
-    async fn secret(&self) -> Result<Arc<Secret>, CallError> {
-        self.secrets.get().await.map_err(|error| no_secret(&error))
-    }
-
-    async fn try_once(
-        &self,
-        method: &Method,
-        path: &str,
-        body: Option<&[u8]>,
-        secret: &Secret,
-        deadline: Instant,
-    ) -> Result<Answer, CallError> {
-        let _under_way = self.wait_for_admission(deadline).await?;
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left < SHORTEST_CALL {
-            return Err(retry_later(
-                "no time left in this invocation".to_owned(),
-                None,
-            ));
-        }
-        let Some(token) = secret.access_token() else {
-            let reason = "the secret has no access_token: put Intercom's token there";
-            return Err(retry_later(reason.to_owned(), None));
-        };
-        let mut request = self
-            .http
-            .request(method.clone(), format!("{}{path}", self.base_url))
-            .bearer_auth(token)
-            .header(header::ACCEPT, "application/json")
-            .header("Intercom-Version", &self.version)
-            .timeout(left.min(CALL_TIMEOUT));
-        if let Some(body) = body {
-            request = request
-                .header(header::CONTENT_TYPE, "application/json")
-                .body(body.to_vec());
-        }
-        let answer = request.send().await.map_err(|error| lost(&error))?;
-        self.limit(|limit| limit.note(answer.headers(), Instant::now(), SystemTime::now()));
-        let status = answer.status();
-        let headers = answer.headers().clone();
-        let body = answer.bytes().await.map_err(|error| lost(&error))?;
-        Ok(Answer {
-            status,
-            headers,
-            body: body.to_vec(),
-        })
-    }
-
-    /// Waits until the rate limit has room for a call.
-    async fn wait_for_admission(&self, deadline: Instant) -> Result<UnderWay<'_>, CallError> {
-        let wait = loop {
-            let now = Instant::now();
-            let left = deadline.saturating_duration_since(now);
-            match self.limit(|limit| limit.admit(now, fastrand::f64())) {
-                Admission::Now => return Ok(UnderWay(self)),
-                Admission::Later(wait) if wait < left => tokio::time::sleep(wait).await,
-                Admission::Later(wait) | Admission::Closed(wait) => break wait,
-            }
-        };
-        Err(CallError::RetryLater(RetryLater {
-            reason: "Intercom's rate limit is used up".to_owned(),
-            status: Some(StatusCode::TOO_MANY_REQUESTS.as_u16()),
-            request_id: None,
-            after: Some(wait),
-        }))
     }
 
     fn limit<T>(&self, read: impl FnOnce(&mut RateLimit) -> T) -> T {
@@ -218,6 +140,97 @@ impl Intercom {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner),
         )
+    }
+
+    fn silence<T>(&self, read: impl FnOnce(&mut Silence) -> T) -> T {
+        read(&mut self.silence.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Session<'_> {
+    /// Makes the call; once more with a newer token where Intercom refuses this one.
+    async fn call(&self, call: Call<'_>) -> Result<Answer, CallError> {
+        let secrets = &self.intercom.secrets;
+        let secret = secrets.get().await.map_err(|error| no_secret(&error))?;
+        let answer = self.try_once(&call, &secret).await?;
+        if answer.status != StatusCode::UNAUTHORIZED {
+            return answer.check(&call);
+        }
+        // The customer may just have changed the token.
+        let newer = secrets.get_newer_than(&secret).await;
+        let newer = newer.map_err(|error| no_secret(&error))?;
+        if newer.access_token() == secret.access_token() {
+            return answer.check(&call);
+        }
+        self.try_once(&call, &newer).await?.check(&call)
+    }
+
+    async fn try_once(&self, call: &Call<'_>, secret: &Secret) -> Result<Answer, CallError> {
+        let intercom = self.intercom;
+        let _under_way = self.wait_for_admission().await?;
+        let began = Instant::now();
+        let left = self.deadline.saturating_duration_since(began);
+        if left < SHORTEST_CALL {
+            return Err(retry_later("no time left in this invocation", None));
+        }
+        let Some(token) = secret.access_token() else {
+            let reason = "the secret has no access_token: put Intercom's token there";
+            return Err(retry_later(reason, None));
+        };
+        if let Some(wait) = intercom.silence(|silence| silence.refuse(began)) {
+            return Err(retry_later(
+                "Intercom did not answer a moment ago",
+                Some(wait),
+            ));
+        }
+        let url = format!("{}{}", intercom.base_url, call.path);
+        let mut request = intercom
+            .http
+            .request(call.method.clone(), url)
+            .bearer_auth(token)
+            .header(header::ACCEPT, "application/json")
+            .header("Intercom-Version", &intercom.version)
+            .timeout(left.min(CALL_TIMEOUT));
+        if let Some(body) = &call.body {
+            request = request
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(body.clone());
+        }
+        let lost = |error: reqwest::Error| {
+            if error.is_timeout() {
+                intercom.silence(|silence| silence.timed_out(began, Instant::now()));
+            }
+            lost(&error)
+        };
+        let answer = request.send().await.map_err(lost)?;
+        intercom.silence(Silence::answered);
+        intercom.limit(|limit| limit.note(answer.headers(), Instant::now(), SystemTime::now()));
+        let status = answer.status();
+        let headers = answer.headers().clone();
+        let body = answer.bytes().await.map_err(lost)?;
+        Ok(Answer {
+            status,
+            headers,
+            body: body.to_vec(),
+        })
+    }
+
+    /// Waits until the rate limit has room for a call.
+    async fn wait_for_admission(&self) -> Result<UnderWay<'_>, CallError> {
+        let intercom = self.intercom;
+        let wait = loop {
+            let now = Instant::now();
+            let left = self.deadline.saturating_duration_since(now);
+            match intercom.limit(|limit| limit.admit(now, fastrand::f64())) {
+                Admission::Now => return Ok(UnderWay(intercom)),
+                Admission::Later(wait) if wait < left => tokio::time::sleep(wait).await,
+                Admission::Later(wait) | Admission::Closed(wait) => break wait,
+            }
+        };
+        Err(retry_later(
+            "Intercom's rate limit is used up",
+            Some(wait),
+        ))
     }
 }
 
@@ -239,37 +252,37 @@ struct Answer {
 
 impl Answer {
     /// The answer if it is a good one to this call.
-    fn check(self, method: &Method, path: &str) -> Result<Self, CallError> {
+    fn check(self, call: &Call<'_>) -> Result<Self, CallError> {
         if self.status.is_success() {
             return Ok(self);
         }
         let link = self.headers.get(header::LINK);
         let link = link.and_then(|link| link.to_str().ok());
-        let refusal = Refusal::read(self.status.as_u16(), &self.body, link);
-        // template.yaml's alarm counts these lines: until a person acts, nothing is delivered.
-        if matches!(refusal.status, 401..=403) {
-            tracing::error!(alarm = "account_refused", %refusal, "Intercom refuses this account");
+        let error = ErrorResponse::read(self.status.as_u16(), &self.body, link);
+        let Verdict::RetryLater(trouble) = error.verdict() else {
+            return Err(CallError::Refused(Box::new(error)));
+        };
+        // template.yaml's alarm counts these lines.
+        if trouble.needs_a_person() && !call.is_optional {
+            tracing::error!(alarm = "account_refused", %error, "Intercom refuses this account");
         }
-        match refusal.verdict() {
-            Verdict::RetryLater(advice) => Err(CallError::RetryLater(RetryLater {
-                reason: if refusal.status == 403 {
-                    let permission = refusal::permission_for(method.as_str(), path);
-                    format!("{advice}, probably {permission:?}: {refusal}")
-                } else {
-                    format!("{advice}: {refusal}")
-                },
-                status: Some(refusal.status),
-                request_id: refusal.request_id.clone(),
-                after: rate_limit::asked_wait(
-                    &self.headers,
-                    self.status == StatusCode::TOO_MANY_REQUESTS,
-                    SystemTime::now(),
-                ),
-            })),
-            _ => Err(CallError::Refused(Box::new(refusal))),
-        }
+        Err(CallError::RetryLater(RetryLater {
+            reason: if trouble == Trouble::Permission {
+                format!("{trouble}, probably {:?}: {error}", call.permission)
+            } else {
+                format!("{trouble}: {error}")
+            },
+            status: Some(error.status),
+            after: rate_limit::asked_wait(
+                &self.headers,
+                self.status == StatusCode::TOO_MANY_REQUESTS,
+                SystemTime::now(),
+            ),
+            request_id: error.request_id,
+        }))
     }
 
+    /// What was asked for.
     fn read<T: DeserializeOwned>(&self) -> Result<T, CallError> {
         serde_json::from_slice(&self.body).map_err(|error| {
             CallError::RetryLater(RetryLater {
@@ -280,11 +293,28 @@ impl Answer {
             })
         })
     }
+
+    /// What a write says of its result. The write succeeded, whether or not this can be read.
+    fn read_if_readable<T: DeserializeOwned>(&self) -> Option<T> {
+        let read = serde_json::from_slice(&self.body);
+        let unreadable = |error: &_| {
+            tracing::warn!(%error, "Intercom's answer to a write could not be read");
+        };
+        read.inspect_err(unreadable).ok()
+    }
 }
 
-fn retry_later(reason: String, after: Option<Duration>) -> CallError {
+/// A field of an answer that is good to know: None when it is missing or of another type.
+fn if_readable<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).ok())
+}
+
+fn retry_later(reason: &str, after: Option<Duration>) -> CallError {
     CallError::RetryLater(RetryLater {
-        reason,
+        reason: reason.to_owned(),
         status: None,
         request_id: None,
         after,
@@ -292,7 +322,7 @@ fn retry_later(reason: String, after: Option<Duration>) -> CallError {
 }
 
 fn no_secret(error: &SecretError) -> CallError {
-    retry_later(error.to_string(), None)
+    retry_later(&error.to_string(), None)
 }
 
 /// A call without an answer. The error's URL could hold an email address, so it isn't shown.
@@ -304,5 +334,5 @@ fn lost(error: &reqwest::Error) -> CallError {
     } else {
         "the connection to Intercom broke"
     };
-    retry_later(what.to_owned(), None)
+    retry_later(what, None)
 }

@@ -84,7 +84,7 @@ impl Redelivery {
         let outcomes = delivery.deliver(&jobs, deadline).await;
         for (index, outcome) in record_of_job.into_iter().zip(outcomes) {
             let mut fate = match outcome {
-                Ok(()) => Fate::Delivered,
+                Ok(_) => Fate::Delivered,
                 Err(why) => self.fate(why, index, &records, now),
             };
             // Those of one group become visible together, so that SQS keeps their order.
@@ -109,7 +109,7 @@ impl Redelivery {
             Mapped::Reject(reason) => Err(Fate::DeadLetter(Failure::new(reason))),
             Mapped::Deliver { actions, .. } => Ok(Job {
                 user: record.group(),
-                ..job(&envelope.event, actions)
+                ..job(&envelope.event, envelope.received_at.timestamp(), actions)
             }),
         }
     }
@@ -138,10 +138,10 @@ impl Redelivery {
                 Fate::Hide(failure, delay)
             }
             Undelivered::NotTried => Fate::Hide(Failure::new(NOT_TRIED), self.schedule.base),
-            Undelivered::Waiting(failure) if age >= self.schedule.unknown_user => {
+            Undelivered::Waiting { failure, .. } if age >= self.schedule.unknown_user => {
                 Fate::DeadLetter(given_up(failure, self.schedule.unknown_user))
             }
-            Undelivered::Waiting(failure) => {
+            Undelivered::Waiting { failure, .. } => {
                 let mut behind = records[index + 1..].iter();
                 let others_are_behind = behind.any(|other| other.group() == record.group());
                 // A full batch may have cut them off.

@@ -1,48 +1,46 @@
 //! Companies and who belongs to them.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::Instant;
 
-use reqwest::Method;
-use serde::Deserialize;
-use serde_json::json;
-
-use super::lookup::segment;
-use super::{Delivery, Failure, Outcome, Undelivered};
+use super::attempt::Attempt;
+use super::{Failure, Stop, Undelivered};
 use crate::intercom::{CallError, Verdict};
 use crate::mapping::{Company, Identity};
 
-/// What we look at in a company that Intercom shows.
-#[derive(Deserialize)]
-struct Found {
-    id: String,
-}
+/// A company that somebody else makes at the same moment is written again this often.
+const ATTEMPTS: usize = 3;
 
-/// `GET /companies?company_id=` answers with the company or with a list that holds it.
-#[derive(Deserialize)]
-struct FoundOneOrList {
-    id: Option<String>,
-    #[serde(default)]
-    data: Vec<Found>,
-}
-
-impl Delivery {
+impl Attempt<'_> {
     /// Creates or updates the company, unless the same was just sent. Repeating it is safe:
     /// company_id is the key.
-    pub(super) async fn upsert_company(&self, company: &Company<'_>, deadline: Instant) -> Outcome {
+    pub(super) async fn upsert_company(&self, company: &Company<'_>) -> Result<(), Stop> {
+        let session = self.session;
+        let companies = &session.delivery.companies;
+        let company_id = company.company_id.to_string();
         let content = hash_of(company);
-        let known = &self.known;
-        let turn = known.turn_to_write(&company.company_id);
+        let turn = session.turn(format!("company {company_id}"));
         let _turn = turn.lock().await;
-        let is_known = known.companies.get(&company.company_id).is_some();
-        if is_known && known.company_content.get(&company.company_id) == Some(content) {
+        let is_known = companies.get(&company_id).is_some();
+        if is_known && session.sent_companies.get(&company_id) == Some(content) {
             return Ok(());
         }
-        let found: Found = self
-            .write_with_attributes(Method::POST, "/companies", company, deadline)
-            .await?;
-        known.companies.put(&company.company_id, found.id);
-        known.company_content.put(&company.company_id, content);
+        let mut attempt = 1;
+        let id = loop {
+            let write = async |company: &Company<'_>| session.intercom.upsert_company(company).await;
+            match self.write_with_attributes(company, write).await {
+                Err(CallError::Refused(error)) if error.verdict() == Verdict::Raced => {
+                    if attempt == ATTEMPTS {
+                        return Err(Undelivered::retry(&*error).into());
+                    }
+                    attempt += 1;
+                }
+                written => break written?,
+            }
+        };
+        if let Some(id) = id {
+            companies.insert(&company_id, id);
+        }
+        session.sent_companies.insert(company_id, content);
         Ok(())
     }
 
@@ -52,39 +50,29 @@ impl Delivery {
         &self,
         identity: &Identity<'_>,
         company_id: &str,
-        deadline: Instant,
-    ) -> Outcome {
-        let gone = |what: &str| Undelivered::Retry {
-            failure: Failure::new(format!("the {what} is gone before they could be joined")),
-            after: None,
-        };
-        let contact = self.contact(identity, deadline).await?;
-        let mut contact = contact.ok_or_else(|| gone("contact"))?;
-        let company = self.company(company_id, deadline).await?;
-        let company = company.ok_or_else(|| gone("company"))?;
-        if contact.companies.contains(&company) {
+    ) -> Result<(), Stop> {
+        let session = self.session;
+        let gone = |what| Failure::new(format!("the {what} is gone before they could be joined"));
+        let contact = session.contact(identity).await?;
+        let contact = contact.ok_or_else(|| Stop::Gone(gone("contact")))?;
+        let company = session.company(company_id).await?;
+        let company = company.ok_or_else(|| Stop::Gone(gone("company")))?;
+        let membership = (contact.id, company);
+        if session.memberships.get(&membership).is_some() {
             return Ok(());
         }
-        let path = format!("/contacts/{}/companies", segment(&contact.id));
-        let body = json!({"id": company});
-        let attached = self
-            .intercom
-            .change(Method::POST, &path, Some(&body), deadline);
-        match attached.await {
-            Err(CallError::Refused(refusal)) if refusal.verdict() == Verdict::NotFound => {
-                self.forget_company(company_id);
-                self.forget_contact(identity);
-                Err(Undelivered::Retry {
-                    failure: (&*refusal).into(),
-                    after: None,
-                })
-            }
-            attached => {
-                attached?;
-                contact.companies.push(company);
-                self.remember(identity, contact);
+        let (contact, company) = &membership;
+        match session.intercom.attach_company(contact, company).await {
+            Ok(()) => {
+                session.memberships.insert(membership, ());
                 Ok(())
             }
+            Err(CallError::Refused(error)) if is_gone(error.verdict()) => {
+                session.forget_company(company_id);
+                session.delivery.contacts.remove(identity);
+                Err(Stop::Gone((&*error).into()))
+            }
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -94,59 +82,26 @@ impl Delivery {
         &self,
         identity: &Identity<'_>,
         company_id: &str,
-        deadline: Instant,
-    ) -> Outcome {
-        let Some(mut contact) = self.contact(identity, deadline).await? else {
+    ) -> Result<(), Stop> {
+        let session = self.session;
+        let Some(contact) = session.contact(identity).await? else {
             return Ok(());
         };
-        let Some(company) = self.company(company_id, deadline).await? else {
+        let Some(company) = session.company(company_id).await? else {
             return Ok(());
         };
-        let path = format!(
-            "/contacts/{}/companies/{}",
-            segment(&contact.id),
-            segment(&company)
-        );
-        contact.companies.retain(|known| *known != company);
-        self.remember(identity, contact);
-        let detached = self
-            .intercom
-            .change(Method::DELETE, &path, None::<&()>, deadline);
-        match detached.await {
-            Err(CallError::Refused(refusal)) if refusal.verdict() == Verdict::NotFound => Ok(()),
+        let membership = (contact.id, company);
+        session.memberships.remove(&membership);
+        let (contact, company) = &membership;
+        match session.intercom.detach_company(contact, company).await {
+            Err(CallError::Refused(error)) if error.verdict() == Verdict::NotFound => Ok(()),
             detached => Ok(detached?),
         }
     }
+}
 
-    /// Intercom's id of the company, from memory or looked up. `None` when there is none.
-    async fn company(
-        &self,
-        company_id: &str,
-        deadline: Instant,
-    ) -> Result<Option<String>, Undelivered> {
-        if let Some(id) = self.known.companies.get(company_id) {
-            return Ok(Some(id));
-        }
-        let path = format!("/companies?company_id={}", segment(company_id));
-        let found = match self.intercom.get::<FoundOneOrList>(&path, deadline).await {
-            Ok(found) => found,
-            Err(CallError::Refused(refusal)) if refusal.verdict() == Verdict::NotFound => {
-                return Ok(None);
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let in_list = || found.data.into_iter().next().map(|company| company.id);
-        let id = found.id.or_else(in_list);
-        if let Some(id) = &id {
-            self.known.companies.put(company_id, id.clone());
-        }
-        Ok(id)
-    }
-
-    fn forget_company(&self, company_id: &str) {
-        self.known.companies.forget(company_id);
-        self.known.company_content.forget(company_id);
-    }
+fn is_gone(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::NotFound | Verdict::Merged)
 }
 
 fn hash_of(company: &Company<'_>) -> u64 {

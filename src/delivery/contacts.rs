@@ -1,220 +1,281 @@
 //! Contacts, created or updated without ever writing to another person's.
+//!
+//! Intercom refuses a write for an external_id or email that another contact has (409), and
+//! doesn't say which of the two it was. An email need not be unique, though: where the write
+//! without it goes through, the email was somebody else's.
 
 use std::borrow::Cow;
-use std::time::Instant;
 
-use reqwest::Method;
-
-use super::known::KnownContact;
-use super::lookup::{Found, segment};
-use super::{Delivery, Failure, Outcome, Undelivered};
-use crate::intercom::{CallError, Refusal, Verdict};
+use super::attempt::Attempt;
+use super::contact_cache::KnownContact;
+use super::{Failure, Stop, Undelivered};
+use crate::intercom::{CallError, Contact as Shown, ErrorResponse, Verdict};
 use crate::mapping::{Contact, Identity};
 
-/// A group call doesn't touch the contact when its last_seen_at is at most this much older, in
-/// seconds (`mapping.md`, "group").
-const FRESH_ENOUGH: i64 = 15 * 60;
+/// A last_seen_at that is at most this much older, in seconds, is as good as the event's: a group
+/// call then doesn't touch the contact, and no identify of that time is late.
+pub(super) const FRESH_SECONDS: i64 = 15 * 60;
 
-/// An upsert that finds a contact gone is begun again this often.
-const ATTEMPTS: usize = 3;
+/// An upsert that finds a contact gone, or made by somebody else, is begun again this often.
+const ATTEMPTS: usize = 4;
 
-impl Delivery {
+/// What a write came to.
+enum Written {
+    Yes,
+    /// The contact is another one than was believed; what is known of it was set right.
+    BeginAgain,
+}
+
+impl Attempt<'_> {
     /// Creates or updates the contact. Repeating it is safe: the last write of a field wins, and
     /// one that was created unnoticed is found by its 409.
     pub(super) async fn upsert_contact(
         &self,
         identity: &Identity<'_>,
         contact: &Contact<'_>,
-        deadline: Instant,
-    ) -> Outcome {
+    ) -> Result<(), Stop> {
         for _ in 0..ATTEMPTS {
-            let written = match self.contact(identity, deadline).await? {
-                Some(known) => {
-                    self.update_contact(identity, &known, contact, deadline)
-                        .await?
-                }
-                None => self.create_contact(identity, contact, deadline).await?,
+            let written = match self.session.contact(identity).await? {
+                Some(known) => self.update_contact(identity, known, contact).await?,
+                None => self.create_contact(identity, contact).await?,
             };
-            if written {
+            if let Written::Yes = written {
                 return Ok(());
             }
         }
-        Err(Undelivered::Retry {
-            failure: Failure::new("the contact keeps changing in Intercom while it is written"),
-            after: None,
-        })
+        let reason = "the contact keeps changing in Intercom while it is written";
+        Err(Undelivered::retry(Failure::new(reason)).into())
     }
 
-    /// Makes sure that the contact of a group call exists and was seen lately: nothing is sent
-    /// when it is known to.
-    pub(super) async fn touch_contact(
-        &self,
-        identity: &Identity<'_>,
-        contact: &Contact<'_>,
-        deadline: Instant,
-    ) -> Outcome {
-        if let Some(known) = self.recall(identity) {
-            let is_fresh = |seen: i64| {
-                let known = known.last_seen_at;
-                known.is_some_and(|known| seen.saturating_sub(known) < FRESH_ENOUGH)
-            };
-            if contact.last_seen_at.is_none_or(is_fresh) {
-                return Ok(());
-            }
-        }
-        self.upsert_contact(identity, contact, deadline).await
-    }
-
-    /// Updates the contact; false when it isn't there any more, so that it has to be looked up
-    /// again.
     async fn update_contact(
         &self,
         identity: &Identity<'_>,
-        known: &KnownContact,
+        mut known: KnownContact,
         contact: &Contact<'_>,
-        deadline: Instant,
-    ) -> Result<bool, Undelivered> {
-        let path = format!("/contacts/{}", segment(&known.id));
+    ) -> Result<Written, Stop> {
         let mut contact = Cow::Borrowed(contact);
         if known.is_merged {
             // It keeps the external_id of the user that it is now.
             contact.to_mut().external_id = None;
         }
-        match self
-            .write_with_attributes::<Found>(Method::PUT, &path, &*contact, deadline)
-            .await
+        if contact.email.is_some() && contact.email.as_deref() == known.refused_email.as_deref() {
+            self.leave_out_email(contact.to_mut(), "Intercom lately refused it for this user");
+        }
+        if let Some(seen) = contact.last_seen_at
+            && self.is_late(seen)
+            && self.was_seen_since(identity, &mut known, seen).await?
         {
-            Ok(found) => {
-                let known = KnownContact {
-                    is_merged: known.is_merged,
-                    ..found.into()
-                };
-                self.remember(identity, known);
-                Ok(true)
+            contact.to_mut().last_seen_at = None;
+        }
+        let intercom = &self.session.intercom;
+        let written = self
+            .write_with_attributes(&*contact, async |contact| {
+                intercom.update_contact(&known.id, contact).await
+            })
+            .await;
+        match written {
+            Ok(shown) => {
+                self.remember(identity, &known, shown);
+                Ok(Written::Yes)
             }
-            Err(CallError::Refused(refusal)) => match refusal.verdict() {
+            Err(CallError::Refused(error)) => match error.verdict() {
                 Verdict::NotFound | Verdict::Merged => {
-                    self.forget_contact(identity);
-                    Ok(false)
+                    self.session.delivery.contacts.remove(identity);
+                    Ok(Written::BeginAgain)
                 }
-                Verdict::Conflict => Err(conflict(&refusal, refusal.conflicting_contact(), None)),
-                _ => Err(Undelivered::Rejected((&*refusal).into())),
+                Verdict::Raced => Ok(Written::BeginAgain),
+                Verdict::Conflict if Self::may_go_without_email(identity, &contact) => {
+                    known.refused_email = contact.email.as_deref().map(str::to_owned);
+                    self.session.delivery.contacts.insert(identity, known);
+                    Ok(Written::BeginAgain)
+                }
+                // The external_id is somebody else's by now: the contact isn't the user's.
+                Verdict::Conflict if contact.external_id.is_some() => {
+                    self.session.delivery.contacts.remove(identity);
+                    Ok(Written::BeginAgain)
+                }
+                _ => Err(Undelivered::Rejected((&*error).into()).into()),
             },
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Creates the contact; false when somebody else just did, so that it has to be looked up
-    /// again.
     async fn create_contact(
         &self,
         identity: &Identity<'_>,
         contact: &Contact<'_>,
-        deadline: Instant,
-    ) -> Result<bool, Undelivered> {
-        match self
-            .write_with_attributes::<Found>(Method::POST, "/contacts", contact, deadline)
-            .await
+    ) -> Result<Written, Stop> {
+        let error = match self.try_to_create(identity, contact).await? {
+            Ok(written) => return Ok(written),
+            Err(conflict) => conflict,
+        };
+        if !Self::may_go_without_email(identity, contact) {
+            return self.take_over(identity, &error).await;
+        }
+        if let Some(id) = error.conflicting_contact()
+            && !error.is_about_archived()
         {
-            Ok(found) => {
-                self.remember(identity, found.into());
-                Ok(true)
+            let Some(shown) = self.session.intercom.show_contact(id).await? else {
+                return Ok(Written::BeginAgain);
+            };
+            if is_the_users(identity, &shown) {
+                let known = self.session.known(&shown);
+                self.session.delivery.contacts.insert(identity, known);
+                return Ok(Written::BeginAgain);
             }
-            Err(CallError::Refused(refusal)) if refusal.verdict() == Verdict::Conflict => {
-                self.resolve_conflict(identity, &refusal, deadline).await
+        }
+        // The email is somebody else's, or can't be told to be: it goes in on its own.
+        let without_email = Contact {
+            email: None,
+            ..contact.clone()
+        };
+        match self.try_to_create(identity, &without_email).await? {
+            Ok(Written::Yes) => self.add_email(identity, contact, &error).await,
+            Ok(Written::BeginAgain) => Ok(Written::BeginAgain),
+            Err(conflict) => self.take_over(identity, &conflict).await,
+        }
+    }
+
+    /// Creates the contact; gives back Intercom's answer where that is a conflict.
+    async fn try_to_create(
+        &self,
+        identity: &Identity<'_>,
+        contact: &Contact<'_>,
+    ) -> Result<Result<Written, Box<ErrorResponse>>, Stop> {
+        let intercom = &self.session.intercom;
+        let created = self
+            .write_with_attributes(contact, async |contact| {
+                intercom.create_contact(contact).await
+            })
+            .await;
+        match created {
+            Ok(shown) => {
+                if let Some(shown) = shown {
+                    self.remember(identity, &KnownContact::default(), Some(shown));
+                }
+                Ok(Ok(Written::Yes))
+            }
+            Err(CallError::Refused(error)) => match error.verdict() {
+                Verdict::Raced => Ok(Ok(Written::BeginAgain)),
+                Verdict::Conflict => Ok(Err(error)),
+                _ => Err(Undelivered::Rejected((&*error).into()).into()),
+            },
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A conflict that can only be with the very contact that is meant: it was made by somebody
+    /// else just now, or archived.
+    async fn take_over(
+        &self,
+        identity: &Identity<'_>,
+        error: &ErrorResponse,
+    ) -> Result<Written, Stop> {
+        let Some(id) = error.conflicting_contact() else {
+            // Several contacts have this email, and search doesn't show them yet.
+            return Err(Undelivered::retry(error).into());
+        };
+        if error.is_about_archived() {
+            match self.session.intercom.unarchive_contact(id).await {
+                Ok(()) => {}
+                Err(CallError::Refused(error)) if error.verdict() == Verdict::NotFound => {
+                    return Ok(Written::BeginAgain);
+                }
+                Err(CallError::Refused(error)) => {
+                    let reason = format!(
+                        "the contact {id} with this user id or email was deleted for good, and \
+                         Intercom lets nobody have them again: use another user id"
+                    );
+                    return Err(Undelivered::Rejected(Failure::of(&error, &reason)).into());
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let known = KnownContact::with_id(id);
+        self.session.delivery.contacts.insert(identity, known);
+        Ok(Written::BeginAgain)
+    }
+
+    /// Gives a contact that was just created the email that Intercom wouldn't create it with.
+    async fn add_email(
+        &self,
+        identity: &Identity<'_>,
+        contact: &Contact<'_>,
+        refused: &ErrorResponse,
+    ) -> Result<Written, Stop> {
+        let contacts = &self.session.delivery.contacts;
+        let (Some(mut known), Some(email)) = (contacts.get(identity), &contact.email) else {
+            return Ok(Written::BeginAgain);
+        };
+        let email_alone = serde_json::json!({"email": email});
+        let intercom = &self.session.intercom;
+        match intercom.update_contact(&known.id, &email_alone).await {
+            Ok(_) => Ok(Written::Yes),
+            Err(CallError::Refused(_)) => {
+                known.refused_email = Some(email.to_string());
+                contacts.insert(identity, known);
+                self.leave_out_email(&mut contact.clone(), &refused.to_string());
+                Ok(Written::Yes)
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    /// The id in a conflict's text can be anybody's: it matched by external_id or by email.
-    /// When it is the contact that was meant, it is remembered and false asks to begin again.
-    async fn resolve_conflict(
-        &self,
-        identity: &Identity<'_>,
-        refusal: &Refusal,
-        deadline: Instant,
-    ) -> Result<bool, Undelivered> {
-        let Some(id) = refusal.conflicting_contact() else {
-            return Err(Undelivered::Rejected(refusal.into()));
-        };
-        let path = format!("/contacts/{}", segment(id));
-        // An archived contact can't be read, so whose it is shows only after.
-        if refusal.is_about_archived() {
-            self.change_contact(&path, "unarchive", deadline).await?;
-        }
-        match self.is_the_meant(identity, &path, refusal, deadline).await {
-            Ok(true) => self.remember(identity, KnownContact::with_id(id.to_owned())),
-            Ok(false) => {}
-            Err(why) => {
-                if refusal.is_about_archived() {
-                    self.change_contact(&path, "archive", deadline).await?;
-                }
-                return Err(why);
-            }
-        }
-        Ok(false)
+    /// Who is known by a userId may go without an email that somebody else has.
+    fn may_go_without_email(identity: &Identity<'_>, contact: &Contact<'_>) -> bool {
+        matches!(identity, Identity::ExternalId(_)) && contact.email.is_some()
     }
 
-    async fn change_contact(
-        &self,
-        path: &str,
-        change: &str,
-        deadline: Instant,
-    ) -> Result<(), Undelivered> {
-        let path = format!("{path}/{change}");
-        let changed = self
-            .intercom
-            .change(Method::POST, &path, None::<&()>, deadline);
-        Ok(changed.await?)
+    fn leave_out_email(&self, contact: &mut Contact<'_>, reason: &str) {
+        contact.email = None;
+        let warning = format!("email left out, another contact in Intercom has it: {reason}");
+        self.note_left_out("email", warning);
     }
 
-    /// Whether the contact at `path` is the one with this identity, or nobody's yet. False when
-    /// it is gone.
-    async fn is_the_meant(
+    /// Whether the event comes so late that the user may have been seen since.
+    fn is_late(&self, seen: i64) -> bool {
+        self.session.now.saturating_sub(seen) > FRESH_SECONDS
+    }
+
+    /// Whether Intercom has a last_seen_at that is later.
+    async fn was_seen_since(
         &self,
         identity: &Identity<'_>,
-        path: &str,
-        refusal: &Refusal,
-        deadline: Instant,
-    ) -> Result<bool, Undelivered> {
-        let found = match self.intercom.get::<Found>(path, deadline).await {
-            Ok(found) => found,
-            Err(CallError::Refused(gone))
-                if matches!(gone.verdict(), Verdict::NotFound | Verdict::Merged) =>
-            {
-                return Ok(false);
-            }
-            Err(error) => return Err(error.into()),
-        };
-        // A lead's external_id is Intercom's own, not a user's.
-        let is_user = found.role.as_deref() != Some("lead");
-        let owner = found.external_id.filter(|id| is_user && !id.is_empty());
-        let is_meant = match identity {
-            Identity::ExternalId(id) => owner.as_deref().is_none_or(|owner| owner == *id),
-            Identity::Email(email) => found
-                .email
-                .is_some_and(|found| found.to_lowercase() == email.to_lowercase()),
-            Identity::AnonymousId(_) => false,
-        };
-        if is_meant {
-            Ok(true)
-        } else {
-            Err(conflict(refusal, Some(&found.id), owner.as_deref()))
+        known: &mut KnownContact,
+        seen: i64,
+    ) -> Result<bool, Stop> {
+        let is_later = |known: &KnownContact| known.last_seen_at.is_some_and(|last| last > seen);
+        if is_later(known) || self.session.shown.get(&known.id).is_some() {
+            return Ok(is_later(known));
         }
+        if let Some(shown) = self.session.intercom.show_contact(&known.id).await? {
+            let shown = self.session.known(&shown);
+            known.last_seen_at = shown.last_seen_at.max(known.last_seen_at);
+            known.created_at = shown.created_at;
+            self.session.delivery.contacts.insert(identity, known.clone());
+        }
+        Ok(is_later(known))
+    }
+
+    /// Remembers a contact that was just written.
+    fn remember(&self, identity: &Identity<'_>, known: &KnownContact, shown: Option<Shown>) {
+        let shown = shown.map(|shown| self.session.known(&shown));
+        let known = match shown {
+            Some(shown) => KnownContact {
+                is_merged: known.is_merged,
+                refused_email: known.refused_email.clone(),
+                ..shown
+            },
+            None => known.clone(),
+        };
+        self.session.delivery.contacts.insert(identity, known);
     }
 }
 
-/// A write that would touch another person's contact.
-fn conflict(refusal: &Refusal, contact: Option<&str>, owner: Option<&str>) -> Undelivered {
-    let contact = contact.unwrap_or("unknown");
-    let whose = owner.map_or_else(String::new, |owner| format!(" of the user {owner:?}"));
-    Undelivered::Rejected(Failure {
-        reason: format!(
-            "the email or user id belongs to the contact {contact}{whose}, which is left as it \
-             is: merge the two in Intercom or send another email ({refusal})"
-        ),
-        status: Some(refusal.status),
-        request_id: refusal.request_id.clone(),
-    })
+/// Whether a contact that Intercom shows is the user's own, or nobody's yet.
+fn is_the_users(identity: &Identity<'_>, shown: &Shown) -> bool {
+    match identity {
+        Identity::ExternalId(id) => shown.user_id().is_none_or(|owner| owner == *id),
+        Identity::Email(_) | Identity::AnonymousId(_) => false,
+    }
 }

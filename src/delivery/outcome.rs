@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::intercom::{CallError, Refusal, RetryLater};
+use crate::intercom::{CallError, ErrorResponse, RetryLater};
 
-/// Delivered, or why not.
-pub type Outcome = Result<(), Undelivered>;
+/// Delivered, with a line for each thing that Intercom would not take of it; or why not.
+pub type Outcome = Result<Vec<String>, Undelivered>;
 
 /// Why an event wasn't delivered, named by what is done with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,10 +22,26 @@ pub enum Undelivered {
         /// Earliest time of the next try, where Intercom named one.
         after: Option<Duration>,
     },
-    /// Intercom doesn't know its user yet.
-    Waiting(Failure),
+    /// Intercom doesn't know its user yet, or its search doesn't show whom it is about.
+    Waiting {
+        /// Why.
+        failure: Failure,
+        /// What becomes of it when the wait is over.
+        otherwise: Otherwise,
+    },
     /// An earlier event of its user has to be tried again first.
     NotTried,
+}
+
+/// What becomes of an event that has waited long enough.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Otherwise {
+    /// It is rejected.
+    Rejected,
+    /// There was nothing to do.
+    Skipped(Cow<'static, str>),
+    /// Nothing had to be done: whom it was to delete isn't there.
+    Delivered,
 }
 
 /// What Intercom said, for the dead-letter queue and the log.
@@ -47,14 +63,22 @@ impl Failure {
             ..Self::default()
         }
     }
+
+    /// This answer, in words that say more than Intercom's.
+    pub(super) fn of(error: &ErrorResponse, reason: &str) -> Self {
+        Self {
+            reason: format!("{reason} ({error})"),
+            ..error.into()
+        }
+    }
 }
 
-impl From<&Refusal> for Failure {
-    fn from(refusal: &Refusal) -> Self {
+impl From<&ErrorResponse> for Failure {
+    fn from(error: &ErrorResponse) -> Self {
         Self {
-            reason: refusal.to_string(),
-            status: Some(refusal.status),
-            request_id: refusal.request_id.clone(),
+            reason: error.to_string(),
+            status: Some(error.status),
+            request_id: error.request_id.clone(),
         }
     }
 }
@@ -63,6 +87,14 @@ impl Undelivered {
     /// Rejected, for a reason that Intercom's answer doesn't give.
     pub(super) fn rejected(reason: impl Into<String>) -> Self {
         Self::Rejected(Failure::new(reason))
+    }
+
+    /// To be tried again, for this reason.
+    pub(super) fn retry(failure: impl Into<Failure>) -> Self {
+        Self::Retry {
+            failure: failure.into(),
+            after: None,
+        }
     }
 }
 
@@ -79,12 +111,34 @@ impl From<RetryLater> for Undelivered {
     }
 }
 
-/// What a refusal means when the call has no better use for it.
+/// What an error means when the call has no better use for it.
 impl From<CallError> for Undelivered {
     fn from(error: CallError) -> Self {
         match error {
             CallError::RetryLater(later) => later.into(),
-            CallError::Refused(refusal) => Self::Rejected((&*refusal).into()),
+            CallError::Refused(error) => Self::Rejected((&*error).into()),
         }
+    }
+}
+
+/// Why the actions of an event stop.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The event isn't delivered.
+    Undelivered(Undelivered),
+    /// A contact or company that was believed to be there isn't. It is forgotten by now, so the
+    /// same actions find or make it.
+    Gone(Failure),
+}
+
+impl From<Undelivered> for Stop {
+    fn from(why: Undelivered) -> Self {
+        Self::Undelivered(why)
+    }
+}
+
+impl From<CallError> for Stop {
+    fn from(error: CallError) -> Self {
+        Self::Undelivered(error.into())
     }
 }

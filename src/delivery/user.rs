@@ -1,228 +1,119 @@
 //! One user's events, strictly in order.
 
-use std::time::Instant;
+use std::ops::ControlFlow;
 
-use super::step::Step;
-use super::{Delivery, Failure, Job, Outcome, Undelivered, UnknownUser};
-use crate::intercom::{CallError, Verdict};
-use crate::mapping::{Action, Contact, Identity, IntercomEvent};
+use super::attempt::{Attempt, warnings_of};
+use super::coalesce::Step;
+use super::events::identity_of;
+use super::session::Session;
+use super::{Job, Outcome, Undelivered};
+use crate::mapping::Action;
 
-impl Delivery {
+/// The index and outcome of each job.
+type Outcomes = Vec<(usize, Outcome)>;
+
+/// Whether the user's later events may be tried.
+type MayGoOn = ControlFlow<()>;
+
+impl Session<'_> {
     /// Delivers one user's steps; gives back the index and outcome of each of their jobs.
+    ///
+    /// One that only waits for its user steps aside, and is tried again when one of the later
+    /// ones made the contact. Once one has to be tried later, the user stops: then those that
+    /// wait can't have waited in vain either, so they count as not tried.
     pub(super) async fn deliver_user(
         &self,
         jobs: &[Job<'_>],
         steps: Vec<Step<'_, '_>>,
-        deadline: Instant,
-    ) -> Vec<(usize, Outcome)> {
+    ) -> Outcomes {
         let mut outcomes = Vec::with_capacity(steps.len());
-        let mut waiting: Vec<(usize, Undelivered)> = Vec::new();
+        let mut waiting: Outcomes = Vec::new();
         let mut steps = steps.into_iter();
         for step in steps.by_ref() {
-            let outcome = match waits_like(&step, &waiting, jobs) {
-                Some(why) => Err(why),
-                None => {
-                    self.execute(&step.actions, step.is_identify, deadline)
-                        .await
-                }
+            let (of_step, flow) = match waits_like(&step, &waiting, jobs) {
+                Some(why) => (vec![(step.jobs[0], Err(why))], MayGoOn::Continue(())),
+                None => self.deliver_step(jobs, &step).await,
             };
-            match outcome {
-                Err(Undelivered::Rejected(_)) if step.is_merged => {
-                    outcomes.extend(self.one_by_one(jobs, &step, deadline).await);
-                }
-                Err(why @ Undelivered::Waiting(_)) => waiting.push((step.jobs[0], why)),
-                outcome => outcomes.extend(step.jobs.iter().map(|job| (*job, outcome.clone()))),
-            }
-            if matches!(outcomes.last(), Some((_, Err(Undelivered::Retry { .. })))) {
-                break;
+            let (waits, settled): (Outcomes, Outcomes) = of_step.into_iter().partition(is_waiting);
+            waiting.extend(waits);
+            outcomes.extend(settled);
+            if flow.is_break() {
+                let not_tried = waiting.drain(..).map(|(job, _)| job);
+                let not_tried = not_tried.chain(steps.flat_map(|step| step.jobs));
+                outcomes.extend(not_tried.map(|job| (job, Err(Undelivered::NotTried))));
+                return outcomes;
             }
             if makes_contact(&step.actions) {
-                self.try_waiting(jobs, &mut waiting, &mut outcomes, deadline)
-                    .await;
+                for (job, outcome) in &mut waiting {
+                    if !deletes(&jobs[*job].actions) {
+                        *outcome = self.deliver_job(&jobs[*job]).await;
+                    }
+                }
+                let (still, settled) = waiting.into_iter().partition(is_waiting);
+                waiting = still;
+                outcomes.extend(settled);
             }
         }
-        let not_tried = steps.flat_map(|step| step.jobs);
-        outcomes.extend(not_tried.map(|job| (job, Err(Undelivered::NotTried))));
-        outcomes.extend(waiting.into_iter().map(|(job, why)| (job, Err(why))));
+        outcomes.extend(waiting);
         outcomes
     }
 
-    /// Merged jobs of which one can't be accepted: each for itself, so that it doesn't take the
-    /// others with it.
-    async fn one_by_one(
-        &self,
-        jobs: &[Job<'_>],
-        step: &Step<'_, '_>,
-        deadline: Instant,
-    ) -> Vec<(usize, Outcome)> {
-        let mut outcomes = Vec::with_capacity(step.jobs.len());
-        let mut is_stopped = false;
-        for &job in &step.jobs {
-            let outcome = if is_stopped {
+    /// Delivers a step. Merged jobs of which one can't be accepted are delivered each for
+    /// itself, so that it doesn't take the others with it.
+    async fn deliver_step(&self, jobs: &[Job<'_>], step: &Step<'_, '_>) -> (Outcomes, MayGoOn) {
+        let last = &jobs[step.jobs[step.jobs.len() - 1]];
+        let attempt = Attempt::new(self, last.received_at);
+        let delivered = attempt.execute(&step.actions, step.is_identify).await;
+        if step.is_merged && matches!(delivered, Err(Undelivered::Rejected(_))) {
+            return self.deliver_one_by_one(jobs, &step.jobs).await;
+        }
+        let flow = flow_after(delivered.as_ref().err());
+        let outcome = |job: &usize| match &delivered {
+            Ok(left_out) => warnings_of(&jobs[*job].actions, left_out),
+            Err(why) => Err(why.clone()),
+        };
+        let outcomes = step.jobs.iter().map(|job| (*job, outcome(job)));
+        (outcomes.collect(), flow)
+    }
+
+    async fn deliver_one_by_one(&self, jobs: &[Job<'_>], step: &[usize]) -> (Outcomes, MayGoOn) {
+        let mut outcomes = Vec::with_capacity(step.len());
+        let mut flow = MayGoOn::Continue(());
+        for &job in step {
+            let outcome = if flow.is_break() {
                 Err(Undelivered::NotTried)
             } else {
-                self.execute(&jobs[job].actions, jobs[job].is_identify, deadline)
-                    .await
+                self.deliver_job(&jobs[job]).await
             };
-            is_stopped |= matches!(outcome, Err(Undelivered::Retry { .. }));
+            if flow.is_continue() {
+                flow = flow_after(outcome.as_ref().err());
+            }
             outcomes.push((job, outcome));
         }
-        // Whoever looks at the last outcome must see that this user has stopped.
-        outcomes.sort_by_key(|(_, outcome)| matches!(outcome, Err(Undelivered::Retry { .. })));
-        outcomes
+        (outcomes, flow)
     }
 
-    async fn try_waiting(
-        &self,
-        jobs: &[Job<'_>],
-        waiting: &mut Vec<(usize, Undelivered)>,
-        outcomes: &mut Vec<(usize, Outcome)>,
-        deadline: Instant,
-    ) {
-        for (job, _) in std::mem::take(waiting) {
-            match self
-                .execute(&jobs[job].actions, jobs[job].is_identify, deadline)
-                .await
-            {
-                Err(why @ (Undelivered::Waiting(_) | Undelivered::Retry { .. })) => {
-                    waiting.push((job, why));
-                }
-                outcome => outcomes.push((job, outcome)),
-            }
-        }
-    }
-
-    /// Executes the actions; once more where a remembered contact or company turned out to be
-    /// gone, which is forgotten by then.
-    async fn execute(
-        &self,
-        actions: &[Action<'_>],
-        is_identify: bool,
-        deadline: Instant,
-    ) -> Outcome {
-        match self.execute_once(actions, is_identify, deadline).await {
-            Err(Undelivered::Retry { failure, .. }) if failure.status == Some(404) => {
-                self.execute_once(actions, is_identify, deadline).await
-            }
-            outcome => outcome,
-        }
-    }
-
-    async fn execute_once(
-        &self,
-        actions: &[Action<'_>],
-        is_identify: bool,
-        deadline: Instant,
-    ) -> Outcome {
-        for action in actions {
-            match action {
-                Action::UpsertContact { identity, contact } if !is_identify => {
-                    self.touch_contact(identity, contact, deadline).await?;
-                }
-                Action::UpsertContact { identity, contact } => {
-                    self.upsert_contact(identity, contact, deadline).await?;
-                }
-                Action::UpsertCompany { company } => {
-                    self.upsert_company(company, deadline).await?;
-                }
-                Action::AttachCompany {
-                    identity,
-                    company_id,
-                } => self.attach_company(identity, company_id, deadline).await?,
-                Action::DetachCompany {
-                    identity,
-                    company_id,
-                } => self.detach_company(identity, company_id, deadline).await?,
-                Action::CreateEvent { event, identity } => {
-                    self.create_event(event, identity.as_ref(), deadline)
-                        .await?;
-                }
-                Action::MergeContact { from, into } => {
-                    self.merge_contact(from, into, deadline).await?;
-                }
-                Action::DeleteContact { identity } => {
-                    self.delete_contact(identity, deadline).await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Repeating it is safe: Intercom drops an event of the same contact, name and second.
-    async fn create_event(
-        &self,
-        event: &IntercomEvent<'_>,
-        lead: Option<&Identity<'_>>,
-        deadline: Instant,
-    ) -> Outcome {
-        let Some(unknown) = self.send_event(event, lead, deadline).await? else {
-            return Ok(());
-        };
-        match self.settings.unknown_user {
-            UnknownUser::Wait => Err(Undelivered::Waiting(unknown)),
-            UnknownUser::Reject => Err(Undelivered::Rejected(unknown)),
-            UnknownUser::Create => {
-                let identity = lead
-                    .cloned()
-                    .or_else(|| identity_of(event))
-                    .ok_or_else(|| {
-                        Undelivered::rejected("the event names neither a user_id nor an email")
-                    })?;
-                let contact = Contact::of(&identity);
-                self.upsert_contact(&identity, &contact, deadline).await?;
-                match self.send_event(event, lead, deadline).await? {
-                    None => Ok(()),
-                    // The contact was made; Intercom's events just don't see it yet.
-                    Some(unknown) => Err(Undelivered::Waiting(unknown)),
-                }
-            }
-        }
-    }
-
-    /// Sends the event; gives back Intercom's answer where it doesn't know the user.
-    async fn send_event(
-        &self,
-        event: &IntercomEvent<'_>,
-        lead: Option<&Identity<'_>>,
-        deadline: Instant,
-    ) -> Result<Option<Failure>, Undelivered> {
-        const UNKNOWN: &str = "Intercom does not know the event's user";
-        let mut event = event.clone();
-        if let Some(lead) = lead {
-            let Some(contact) = self.contact(lead, deadline).await? else {
-                return Ok(Some(Failure::new(UNKNOWN)));
-            };
-            event.id = Some(contact.id.into());
-        }
-        let sent = self
-            .intercom
-            .change(reqwest::Method::POST, "/events", Some(&event), deadline);
-        match sent.await {
-            Ok(()) => Ok(None),
-            Err(CallError::Refused(refusal)) if refusal.verdict() == Verdict::NotFound => {
-                let failure = Failure::from(&*refusal);
-                Ok(Some(Failure {
-                    reason: format!("{UNKNOWN} ({})", failure.reason),
-                    ..failure
-                }))
-            }
-            Err(error) => Err(error.into()),
-        }
+    async fn deliver_job(&self, job: &Job<'_>) -> Outcome {
+        let attempt = Attempt::new(self, job.received_at);
+        let left_out = attempt.execute(&job.actions, job.is_identify).await?;
+        warnings_of(&job.actions, &left_out)
     }
 }
 
-fn identity_of<'e>(event: &IntercomEvent<'e>) -> Option<Identity<'e>> {
-    let user_id = event.user_id.clone().map(Identity::ExternalId);
-    user_id.or_else(|| event.email.clone().map(Identity::Email))
+fn flow_after(why: Option<&Undelivered>) -> MayGoOn {
+    match why {
+        Some(Undelivered::Retry { .. } | Undelivered::NotTried) => MayGoOn::Break(()),
+        _ => MayGoOn::Continue(()),
+    }
 }
 
 /// Why an event need not be tried: another one of the same unknown user already waits.
 fn waits_like(
     step: &Step<'_, '_>,
-    waiting: &[(usize, Undelivered)],
+    waiting: &[(usize, Outcome)],
     jobs: &[Job<'_>],
 ) -> Option<Undelivered> {
-    let (known, why) = waiting.first()?;
+    let (known, outcome) = waiting.first()?;
     match (&*step.actions, &*jobs[*known].actions) {
         (
             [Action::CreateEvent { event, identity }],
@@ -232,9 +123,20 @@ fn waits_like(
                     identity: same,
                 },
             ],
-        ) if identity_of(event) == identity_of(other) && identity == same => Some(why.clone()),
+        ) if identity_of(event) == identity_of(other) && identity == same => {
+            outcome.clone().err()
+        }
         _ => None,
     }
+}
+
+fn is_waiting((_, outcome): &(usize, Outcome)) -> bool {
+    matches!(outcome, Err(Undelivered::Waiting { .. }))
+}
+
+/// Whom an earlier event was to delete isn't who a later one made.
+fn deletes(actions: &[Action<'_>]) -> bool {
+    matches!(actions, [Action::DeleteContact { .. }])
 }
 
 fn makes_contact(actions: &[Action<'_>]) -> bool {

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use super::Status;
-use crate::memory::Memory;
+use crate::ttl_cache::TtlCache;
 use crate::queue::queue_id;
 use crate::segment::Event;
 
@@ -19,11 +19,11 @@ const ENTRIES: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 /// queue. Segment goes by the messageId alone; a repeat has the same user anyway, and a client
 /// that uses one messageId for all of its users loses nothing.
 #[derive(Debug)]
-pub struct Taken(Memory<Status>);
+pub struct Taken(TtlCache<Status>);
 
 impl Default for Taken {
     fn default() -> Self {
-        Self(Memory::new(ENTRIES, AGE))
+        Self(TtlCache::new(ENTRIES, AGE))
     }
 }
 
@@ -41,6 +41,6 @@ impl Taken {
     }
 
     pub(super) fn put(&self, key: &str, status: Status) {
-        self.0.put(key, status);
+        self.0.insert(key, status);
     }
 }

@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 use crate::support::World;
 
 fn identify(user_id: &str, traits: &Value) -> Value {
-    json!({"type": "identify", "userId": user_id,
-        "timestamp": "2026-11-23T12:00:00Z", "traits": traits})
+    json!({"type": "identify", "userId": user_id, "traits": traits})
 }
 
 fn track(user_id: &str, event: &str) -> Value {
@@ -603,12 +602,13 @@ async fn users_of_a_batch_are_looked_up_with_one_search() {
 #[tokio::test]
 async fn within_a_batch_nothing_is_sent_that_is_there_already() {
     let world = World::new(&[]).await;
-    let group = |user: &str, id: &str, minute: u32| {
+    let now = chrono::Utc::now().timestamp();
+    let group = |user: &str, id: &str, minutes_ago: i64| {
         json!({"type": "group", "messageId": id, "userId": user, "groupId": "c",
-            "timestamp": format!("2026-11-23T12:{minute:02}:00Z"), "traits": {"plan": "x"}})
+            "timestamp": now - 60 * minutes_ago, "traits": {"plan": "x"}})
     };
     world
-        .batch(&[group("u", "1", 0), group("u", "2", 14), group("v", "3", 0)])
+        .batch(&[group("u", "1", 35), group("u", "2", 21), group("v", "3", 35)])
         .await;
     let calls = world.calls();
     let sent = |call: &str| calls.iter().filter(|sent| *sent == call).count();
@@ -625,7 +625,7 @@ async fn within_a_batch_nothing_is_sent_that_is_there_already() {
     assert_eq!(sent("POST /contacts/:id/companies"), 2);
     // In the next request the contact's own answer tells that it is in the company.
     let before = calls.len();
-    world.batch(&[group("u", "4", 30)]).await;
+    world.batch(&[group("u", "4", 0)]).await;
     assert_eq!(
         world.calls()[before..],
         ["PUT /contacts/:id", "POST /companies"]
@@ -657,7 +657,8 @@ async fn what_another_instance_undid_is_done_again() {
         let contacts = world.intercom.state().contacts;
         assert_eq!(contacts.len(), 1, "{undoing}");
         assert_eq!(contacts[0].companies, ["c"], "{undoing}");
-        assert_eq!(contacts[0].last_seen_at, Some(1002), "{undoing}");
+        let seen = contacts[0].last_seen_at;
+        assert!(seen >= Some(1000), "{undoing}: {seen:?}");
     }
 }
 

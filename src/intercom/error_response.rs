@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::Deserialize;
 
-/// An answer of Intercom that isn't a success (`facts/intercom.md`, "General").
+/// An answer of Intercom that isn't a success (its documentation, "HTTP Responses").
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Refusal {
+pub struct ErrorResponse {
     /// HTTP status.
     pub status: u16,
     /// `code` of the first error; empty when the answer isn't an `error.list`.
@@ -21,19 +21,64 @@ pub struct Refusal {
     pub canonical_contact: Option<String>,
 }
 
-/// What a refusal means, whatever the call was.
+/// What an error means, whatever the call was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It may work later. With what a person may have to do.
-    RetryLater(&'static str),
+    /// It may work later, for this reason.
+    RetryLater(Trouble),
     /// The contact, company or event's user isn't there.
     NotFound,
     /// Another contact has the external_id or the email.
     Conflict,
     /// The contact was merged into another.
     Merged,
+    /// Somebody else wrote the same new contact or company at this moment: the same call works now.
+    Raced,
     /// It can never work.
     Rejected,
+}
+
+/// Why a call may work later. Displays with what a person may have to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The token isn't valid.
+    Token,
+    /// The workspace's plan doesn't include the API.
+    Plan,
+    /// The token lacks a permission.
+    Permission,
+    /// This function calls Intercom wrongly: its version, its base URL, a proxy in between.
+    Setup,
+    /// The rate limit is used up.
+    RateLimit,
+    /// Intercom fails.
+    Outage,
+}
+
+impl Trouble {
+    /// Whether nothing is delivered until a person acts.
+    pub fn needs_a_person(self) -> bool {
+        matches!(
+            self,
+            Self::Token | Self::Plan | Self::Permission | Self::Setup
+        )
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Token => "Intercom refuses this account's token",
+            Self::Plan => "the plan of this Intercom workspace does not allow it",
+            Self::Permission => "the token lacks a permission in Intercom",
+            Self::Setup => {
+                "Intercom does not take calls of this form: check INTERCOM_VERSION, \
+                 INTERCOM_REGION and INTERCOM_BASE_URL"
+            }
+            Self::RateLimit => "Intercom's rate limit is used up",
+            Self::Outage => "Intercom fails",
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -51,7 +96,7 @@ struct ErrorItem {
     field: Option<String>,
 }
 
-impl Refusal {
+impl ErrorResponse {
     /// Reads an error answer; `link` is the `Link` header.
     pub fn read(status: u16, body: &[u8], link: Option<&str>) -> Self {
         let list: Option<ErrorList> = serde_json::from_slice(body).ok();
@@ -72,41 +117,51 @@ impl Refusal {
 
     /// What it means. Decides by `code` before status: conflicts were seen as 400 and as 409.
     pub fn verdict(&self) -> Verdict {
-        const ACCOUNT: &str = "Intercom refuses this account's token";
-        const PLAN: &str = "the plan of this Intercom workspace does not allow it";
-        const PERMISSION: &str = "the token lacks a permission in Intercom";
-        const RATE: &str = "Intercom's rate limit is used up";
-        const OUTAGE: &str = "Intercom fails";
+        use Trouble::{Outage, Permission, Plan, RateLimit, Setup, Token};
         match self.code.as_str() {
             "conflict" => return Verdict::Conflict,
             "contact_merged" => return Verdict::Merged,
-            "rate_limit_exceeded" => return Verdict::RetryLater(RATE),
+            "unique_company_constraint" | "unique_user_constraint" => return Verdict::Raced,
+            "rate_limit_exceeded" => return Verdict::RetryLater(RateLimit),
             "unauthorized" | "token_revoked" | "token_expired" | "token_suspended"
             | "token_not_found" | "token_blocked" | "token_unauthorized" => {
-                return Verdict::RetryLater(ACCOUNT);
+                return Verdict::RetryLater(Token);
             }
-            "api_plan_restricted" => return Verdict::RetryLater(PLAN),
-            "action_forbidden" | "forbidden" => return Verdict::RetryLater(PERMISSION),
+            "api_plan_restricted" => return Verdict::RetryLater(Plan),
+            "action_forbidden" | "forbidden" => return Verdict::RetryLater(Permission),
+            "intercom_version_invalid" => return Verdict::RetryLater(Setup),
             "server_error" | "service_unavailable" | "server_timeout" => {
-                return Verdict::RetryLater(OUTAGE);
+                return Verdict::RetryLater(Outage);
             }
-            code if code == "not_found" || code.ends_with("_not_found") => {
+            "not_found" | "user_not_found" | "contact_not_found" | "company_not_found" => {
                 return Verdict::NotFound;
             }
             _ => {}
         }
         match self.status {
-            401 => Verdict::RetryLater(ACCOUNT),
-            402 => Verdict::RetryLater(PLAN),
-            403 => Verdict::RetryLater(PERMISSION),
+            401 => Verdict::RetryLater(Token),
+            402 => Verdict::RetryLater(Plan),
+            403 => Verdict::RetryLater(Permission),
+            // What isn't there, Intercom says in an error list. A bare 404 is somebody else's.
+            300..=399 | 405 => Verdict::RetryLater(Setup),
+            404 if self.code.is_empty() => Verdict::RetryLater(Setup),
             404 => Verdict::NotFound,
             409 => Verdict::Conflict,
             410 => Verdict::Merged,
-            429 => Verdict::RetryLater(RATE),
+            429 => Verdict::RetryLater(RateLimit),
             501 => Verdict::Rejected,
-            408 | 500.. => Verdict::RetryLater(OUTAGE),
+            408 | 500.. => Verdict::RetryLater(Outage),
+            _ if self.is_multiple() => Verdict::Conflict,
             _ => Verdict::Rejected,
         }
+    }
+
+    /// "Multiple existing users match this email address … must be more specific using user_id":
+    /// a conflict that names nobody, seen as 400 and as 409.
+    fn is_multiple(&self) -> bool {
+        self.message
+            .to_ascii_lowercase()
+            .contains("multiple existing users")
     }
 
     /// The id in the text of a conflict: "A contact matching those details already exists with
@@ -141,17 +196,6 @@ impl Refusal {
     }
 }
 
-/// The permission that a call needs, by its name in Intercom's Developer Hub. Intercom's own 403
-/// doesn't say.
-pub(super) fn permission_for(method: &str, path: &str) -> &'static str {
-    match (method, path) {
-        (_, path) if path.starts_with("/events") => "Write events",
-        ("POST", path) if path.starts_with("/data_attributes") => "Write data attributes",
-        ("GET", _) | (_, "/contacts/search") => "Read and list users and companies",
-        _ => "Write users and companies",
-    }
-}
-
 /// The id in `</contacts/{id}>; rel="canonical"`.
 fn contact_in_link(link: &str) -> Option<String> {
     let (_, rest) = link.split_once("/contacts/")?;
@@ -160,7 +204,7 @@ fn contact_in_link(link: &str) -> Option<String> {
 }
 
 /// Intercom's own words, with its status.
-impl fmt::Display for Refusal {
+impl fmt::Display for ErrorResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Intercom answered {}", self.status)?;
         if !self.code.is_empty() {
@@ -180,40 +224,12 @@ impl fmt::Display for Refusal {
 mod tests {
     use super::*;
 
-    fn refusal(status: u16, code: &str, message: &str) -> Refusal {
-        Refusal {
+    fn error(status: u16, code: &str, message: &str) -> ErrorResponse {
+        ErrorResponse {
             status,
             code: code.to_owned(),
             message: message.to_owned(),
-            ..Refusal::default()
-        }
-    }
-
-    #[test]
-    fn what_a_403_misses() {
-        let cases = [
-            ("POST", "/events", "Write events"),
-            ("POST", "/data_attributes", "Write data attributes"),
-            (
-                "GET",
-                "/data_attributes?model=contact",
-                "Read and list users and companies",
-            ),
-            (
-                "POST",
-                "/contacts/search",
-                "Read and list users and companies",
-            ),
-            ("PUT", "/contacts/5f", "Write users and companies"),
-            ("POST", "/companies", "Write users and companies"),
-            (
-                "DELETE",
-                "/contacts/5f/companies/6a",
-                "Write users and companies",
-            ),
-        ];
-        for (method, path, permission) in cases {
-            assert_eq!(permission_for(method, path), permission, "{method} {path}");
+            ..ErrorResponse::default()
         }
     }
 
@@ -221,12 +237,14 @@ mod tests {
     fn every_status_and_code() {
         enum Expected {
             Retry,
+            Setup,
             NotFound,
             Conflict,
             Merged,
+            Raced,
             Rejected,
         }
-        use Expected::{Conflict, Merged, NotFound, Rejected, Retry};
+        use Expected::{Conflict, Merged, NotFound, Raced, Rejected, Retry, Setup};
         let cases = [
             (400, "parameter_invalid", Rejected),
             (400, "bad_request", Rejected),
@@ -246,8 +264,16 @@ mod tests {
             (403, "", Retry),
             (404, "not_found", NotFound),
             (404, "company_not_found", NotFound),
-            (404, "", NotFound),
-            (405, "", Rejected),
+            (404, "user_not_found", NotFound),
+            (404, "", Setup),
+            (301, "", Setup),
+            (308, "", Setup),
+            (405, "", Setup),
+            (400, "intercom_version_invalid", Setup),
+            (400, "parameter_not_found", Rejected),
+            (400, "unique_company_constraint", Raced),
+            (409, "unique_company_constraint", Raced),
+            (409, "unique_user_constraint", Raced),
             (406, "not_acceptable", Rejected),
             (408, "", Retry),
             (409, "conflict", Conflict),
@@ -266,12 +292,16 @@ mod tests {
             (599, "", Retry),
         ];
         for (status, code, expected) in cases {
-            let verdict = refusal(status, code, "").verdict();
+            let verdict = error(status, code, "").verdict();
             let as_expected = match expected {
-                Retry => matches!(verdict, Verdict::RetryLater(_)),
+                Setup => verdict == Verdict::RetryLater(Trouble::Setup),
+                Retry => {
+                    matches!(verdict, Verdict::RetryLater(trouble) if trouble != Trouble::Setup)
+                }
                 NotFound => verdict == Verdict::NotFound,
                 Conflict => verdict == Verdict::Conflict,
                 Merged => verdict == Verdict::Merged,
+                Raced => verdict == Verdict::Raced,
                 Rejected => verdict == Verdict::Rejected,
             };
             assert!(as_expected, "{status} {code}: {verdict:?}");
@@ -280,21 +310,27 @@ mod tests {
 
     #[test]
     fn what_the_texts_say() {
-        let conflict = refusal(
+        let conflict = error(
             409,
             "conflict",
             "An archived contact matching those details already exists with id=5da61b",
         );
         assert_eq!(conflict.conflicting_contact(), Some("5da61b"));
         assert!(conflict.is_about_archived());
-        let attribute = refusal(
+        let multiple = "Multiple existing users match this email address - must be more specific using user_id";
+        for status in [400, 409] {
+            let multiple = error(status, "parameter_invalid", multiple);
+            assert_eq!(multiple.verdict(), Verdict::Conflict);
+            assert_eq!(multiple.conflicting_contact(), None);
+        }
+        let attribute = error(
             400,
             "parameter_invalid",
             "Custom attribute 'it's mine' does not exist",
         );
         assert_eq!(attribute.custom_attribute(), Some("it's mine"));
         assert_eq!(
-            refusal(400, "", "email is invalid").custom_attribute(),
+            error(400, "", "email is invalid").custom_attribute(),
             None
         );
     }
@@ -302,16 +338,16 @@ mod tests {
     #[test]
     fn an_error_list_and_a_page_of_a_proxy() {
         let body = br#"{"type":"error.list","request_id":"r1","errors":[{"code":"parameter_invalid","message":"email is invalid","field":"email"}]}"#;
-        let read = Refusal::read(400, body, None);
+        let read = ErrorResponse::read(400, body, None);
         assert_eq!(
             read.to_string(),
             "Intercom answered 400 parameter_invalid: email is invalid (field email)"
         );
         assert_eq!(read.request_id.as_deref(), Some("r1"));
-        let page = Refusal::read(502, b"<html>", None);
+        let page = ErrorResponse::read(502, b"<html>", None);
         assert_eq!(page.to_string(), "Intercom answered 502");
         let link = r#"</contacts/5da6>; rel="canonical""#;
-        let merged = Refusal::read(410, b"", Some(link));
+        let merged = ErrorResponse::read(410, b"", Some(link));
         assert_eq!(merged.canonical_contact.as_deref(), Some("5da6"));
     }
 }

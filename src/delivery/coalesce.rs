@@ -1,8 +1,6 @@
-//! What can be sent as one: successive identifies and groups of a user (`mapping.md`, "Beyond
-//! one event"), and what several users' events say of a company.
+//! What can be sent as one: successive identifies and groups of a user.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use super::Job;
 use crate::mapping::{Action, Company, Contact, Identity};
@@ -41,67 +39,6 @@ pub(super) fn steps<'j, 'e>(jobs: &'j [Job<'e>], indexes: &[usize]) -> Vec<Step<
         });
     }
     steps
-}
-
-/// Lets every step that writes a company write all that the steps say of it, so that the first
-/// write makes the others needless and the last event has the last word, whichever user's turn
-/// comes first. Not where one user writes the company in several steps: what stands between
-/// them must find it as the earlier one left it.
-pub(super) fn write_companies_once(users: &mut [Vec<Step<'_, '_>>]) {
-    let mut writers: HashMap<Cow<'_, str>, Vec<Writer<'_>>> = HashMap::new();
-    for (user, steps) in users.iter().enumerate() {
-        for step in steps {
-            for company in companies_in(&step.actions) {
-                let writers = writers.entry(company.company_id.clone()).or_default();
-                writers.push(Writer {
-                    user,
-                    job: step.jobs[step.jobs.len() - 1],
-                    company: company.clone(),
-                });
-            }
-        }
-    }
-    writers.retain(|_, writers| writers.len() > 1 && are_of_different_users(writers));
-    let whole: HashMap<Cow<'_, str>, Company<'_>> = writers
-        .into_iter()
-        .filter_map(|(id, mut writers)| {
-            writers.sort_by_key(|writer| writer.job);
-            let companies = writers.into_iter().map(|writer| writer.company);
-            Some((id, companies.reduce(Company::followed_by)?))
-        })
-        .collect();
-    for step in users.iter_mut().flatten() {
-        if companies_in(&step.actions).all(|company| !whole.contains_key(&company.company_id)) {
-            continue;
-        }
-        step.is_merged = true;
-        for action in step.actions.to_mut() {
-            if let Action::UpsertCompany { company } = action
-                && let Some(whole) = whole.get(&company.company_id)
-            {
-                *company = whole.clone();
-            }
-        }
-    }
-}
-
-/// Who writes a company, and what.
-struct Writer<'e> {
-    user: usize,
-    job: usize,
-    company: Company<'e>,
-}
-
-/// The writers of a company stand in the order of their users.
-fn are_of_different_users(writers: &[Writer<'_>]) -> bool {
-    writers.windows(2).all(|pair| pair[0].user != pair[1].user)
-}
-
-fn companies_in<'a, 'e>(actions: &'a [Action<'e>]) -> impl Iterator<Item = &'a Company<'e>> {
-    actions.iter().filter_map(|action| match action {
-        Action::UpsertCompany { company } => Some(company),
-        _ => None,
-    })
 }
 
 /// The actions of two identifies or groups of the same contact as those of one. `None` when they

@@ -1,0 +1,160 @@
+//! One event, or several that were merged into one: its actions in order.
+
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::stream::{self, TryStreamExt};
+use indexmap::IndexMap;
+
+use super::session::Session;
+use super::{Outcome, Stop, Undelivered};
+use crate::mapping::{Action, Contact, Identity};
+
+/// Most custom attributes that one event may make in the workspace.
+const MAX_NEW_ATTRIBUTES: usize = 100;
+
+/// Companies of one event that are written side by side.
+const COMPANIES_AT_ONCE: usize = 8;
+
+/// The delivery of one event.
+pub(super) struct Attempt<'a> {
+    pub(super) session: &'a Session<'a>,
+    /// Unix seconds of the event's receipt.
+    pub(super) received_at: i64,
+    /// Custom attributes that the event may still make.
+    pub(super) new_attributes_left: AtomicUsize,
+    left_out: Mutex<Vec<LeftOut>>,
+}
+
+/// A field that was left out of a write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct LeftOut {
+    /// Its name in Intercom.
+    pub(super) field: String,
+    /// The line for a person.
+    pub(super) warning: String,
+}
+
+impl<'a> Attempt<'a> {
+    pub(super) fn new(session: &'a Session<'a>, received_at: i64) -> Self {
+        Self {
+            session,
+            received_at,
+            new_attributes_left: AtomicUsize::new(MAX_NEW_ATTRIBUTES),
+            left_out: Mutex::default(),
+        }
+    }
+
+    /// Executes the actions; once more where a contact or company turned out to be gone.
+    pub(super) async fn execute(
+        self,
+        actions: &[Action<'_>],
+        is_identify: bool,
+    ) -> Result<Vec<LeftOut>, Undelivered> {
+        let mut done = self.execute_once(actions, is_identify).await;
+        if matches!(done, Err(Stop::Gone(_))) {
+            done = self.execute_once(actions, is_identify).await;
+        }
+        match done {
+            Ok(()) => {
+                let left_out = self.left_out.into_inner();
+                Ok(left_out.unwrap_or_else(PoisonError::into_inner))
+            }
+            Err(Stop::Gone(failure)) => Err(Undelivered::retry(failure)),
+            Err(Stop::Undelivered(why)) => Err(why),
+        }
+    }
+
+    /// The contact first, then the companies, which don't depend on each other.
+    async fn execute_once(&self, actions: &[Action<'_>], is_identify: bool) -> Result<(), Stop> {
+        let mut of_companies: IndexMap<&str, Vec<&Action<'_>>> = IndexMap::new();
+        for action in actions {
+            match company_id(action) {
+                Some(id) => of_companies.entry(id).or_default().push(action),
+                None => self.execute_action(action, is_identify).await?,
+            }
+        }
+        stream::iter(of_companies.into_values().map(Ok))
+            .try_for_each_concurrent(COMPANIES_AT_ONCE, async |of_company| {
+                for action in of_company {
+                    self.execute_action(action, is_identify).await?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    async fn execute_action(&self, action: &Action<'_>, is_identify: bool) -> Result<(), Stop> {
+        match action {
+            Action::UpsertContact { identity, contact } => {
+                if is_identify || !self.is_fresh(identity, contact) {
+                    self.upsert_contact(identity, contact).await?;
+                }
+                Ok(())
+            }
+            Action::UpsertCompany { company } => self.upsert_company(company).await,
+            Action::AttachCompany {
+                identity,
+                company_id,
+            } => self.attach_company(identity, company_id).await,
+            Action::DetachCompany {
+                identity,
+                company_id,
+            } => self.detach_company(identity, company_id).await,
+            Action::CreateEvent { event, identity } => {
+                self.create_event(event, identity.as_ref()).await
+            }
+            Action::MergeContact { from, into } => self.merge_contact(from, into).await,
+            Action::DeleteContact { identity } => self.delete_contact(identity).await,
+        }
+    }
+
+    /// Whether the contact of a group call exists, and was seen so lately that the call need not
+    /// touch it.
+    fn is_fresh(&self, identity: &Identity<'_>, contact: &Contact<'_>) -> bool {
+        let known = self.session.delivery.contacts.get(identity);
+        known.is_some_and(|known| {
+            contact.last_seen_at.is_none_or(|seen| {
+                let known = known.last_seen_at;
+                known.is_some_and(|known| seen.saturating_sub(known) < super::contacts::FRESH_SECONDS)
+            })
+        })
+    }
+
+    /// Notes a field that the write goes without.
+    pub(super) fn note_left_out(&self, field: &str, warning: String) {
+        let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        let field = field.to_owned();
+        let left = LeftOut { field, warning };
+        if !left_out.contains(&left) {
+            left_out.push(left);
+        }
+    }
+}
+
+/// Warnings of what was left out, as far as these actions say something of it.
+pub(super) fn warnings_of(actions: &[Action<'_>], left_out: &[LeftOut]) -> Outcome {
+    let theirs = left_out.iter().filter(|left| mentions(actions, &left.field));
+    Ok(theirs.map(|left| left.warning.clone()).collect())
+}
+
+fn mentions(actions: &[Action<'_>], field: &str) -> bool {
+    actions.iter().any(|action| match action {
+        Action::UpsertContact { contact, .. } => {
+            contact.custom_attributes.get(field).is_some()
+                || (field == "email" && contact.email.is_some())
+        }
+        Action::UpsertCompany { company } => company.custom_attributes.get(field).is_some(),
+        _ => false,
+    })
+}
+
+fn company_id<'a>(action: &'a Action<'_>) -> Option<&'a str> {
+    match action {
+        Action::UpsertCompany { company } => Some(&company.company_id),
+        Action::AttachCompany { company_id, .. } | Action::DetachCompany { company_id, .. } => {
+            Some(company_id)
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,105 @@
+//! Which contact in Intercom is whom, kept from one invocation to the next. Bounded in size and
+//! age, and forgotten at the first answer that contradicts it.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use crate::intercom::Contact;
+use crate::mapping::Identity;
+use crate::ttl_cache::TtlCache;
+
+/// Entries of each cache. A contact takes some 200 bytes, so both about 2 MB when full.
+const ENTRIES: NonZeroUsize = NonZeroUsize::new(5_000).expect("not zero");
+
+/// How long an id is believed. One that is wrong gets a 404 and is looked up again.
+const AGE: Duration = Duration::from_hours(1);
+
+/// An email address can move to another contact.
+const AGE_OF_EMAILS: Duration = Duration::from_mins(1);
+
+/// What stays true of a contact, or shows itself by an answer when it doesn't. Memberships are
+/// none of it: another instance can undo one, and no answer would contradict it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct KnownContact {
+    /// Intercom's id.
+    pub(super) id: String,
+    /// Whether the user was merged into this contact, which is another user's.
+    pub(super) is_merged: bool,
+    /// Unix seconds; Intercom's may be later by now, never earlier.
+    pub(super) last_seen_at: Option<i64>,
+    /// Unix seconds.
+    pub(super) created_at: Option<i64>,
+    /// An email that Intercom refused for this contact.
+    pub(super) refused_email: Option<String>,
+}
+
+impl KnownContact {
+    /// A contact of which only the id is known.
+    pub(super) fn with_id(id: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            ..Self::default()
+        }
+    }
+
+    /// A contact of a search, whose index lags behind: nothing is believed but what never
+    /// changes.
+    pub(super) fn found_by_search(found: Contact) -> Self {
+        Self {
+            created_at: found.created_at,
+            ..Self::with_id(found.id)
+        }
+    }
+}
+
+impl From<&Contact> for KnownContact {
+    fn from(contact: &Contact) -> Self {
+        Self {
+            last_seen_at: contact.last_seen_at,
+            created_at: contact.created_at,
+            ..Self::with_id(&contact.id)
+        }
+    }
+}
+
+/// Contacts by identity.
+#[derive(Debug)]
+pub(super) struct ContactCache {
+    by_id: TtlCache<KnownContact>,
+    by_email: TtlCache<KnownContact>,
+}
+
+impl Default for ContactCache {
+    fn default() -> Self {
+        Self {
+            by_id: TtlCache::new(ENTRIES, AGE),
+            by_email: TtlCache::new(ENTRIES, AGE_OF_EMAILS),
+        }
+    }
+}
+
+impl ContactCache {
+    pub(super) fn get(&self, identity: &Identity<'_>) -> Option<KnownContact> {
+        let (cache, key) = self.place(identity);
+        cache.get(&key)
+    }
+
+    pub(super) fn insert(&self, identity: &Identity<'_>, contact: KnownContact) {
+        let (cache, key) = self.place(identity);
+        cache.insert(&key, contact);
+    }
+
+    pub(super) fn remove(&self, identity: &Identity<'_>) {
+        let (cache, key) = self.place(identity);
+        cache.remove(&key);
+    }
+
+    /// Where a contact is kept: ids of different kinds never meet.
+    fn place(&self, identity: &Identity<'_>) -> (&TtlCache<KnownContact>, String) {
+        match identity {
+            Identity::ExternalId(id) => (&self.by_id, format!("user {id}")),
+            Identity::AnonymousId(id) => (&self.by_id, format!("anonymous {id}")),
+            Identity::Email(email) => (&self.by_email, email.to_lowercase()),
+        }
+    }
+}

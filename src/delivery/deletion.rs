@@ -1,0 +1,69 @@
+//! Contacts, deleted.
+
+use super::attempt::Attempt;
+use super::{DeleteMode, Failure, Otherwise, Stop, Undelivered};
+use crate::intercom::{CallError, Verdict};
+use crate::mapping::Identity;
+
+impl Attempt<'_> {
+    /// Deletes or archives the contact. Repeating it is safe: a contact that isn't there is as
+    /// good as deleted. One that isn't there under the remembered id is looked up again, since it
+    /// may have been made anew.
+    pub(super) async fn delete_contact(&self, identity: &Identity<'_>) -> Result<(), Stop> {
+        const REMEMBERED_THEN_LOOKED_UP: usize = 2;
+        let session = self.session;
+        for _ in 0..REMEMBERED_THEN_LOOKED_UP {
+            let Some(known) = session.contact(identity).await? else {
+                return self.nobody_to_delete(identity);
+            };
+            if known.is_merged {
+                return Err(merged_into(&known.id).into());
+            }
+            // A delete that had to wait for search isn't about who came since.
+            let is_newer = |created_at| created_at > self.received_at;
+            if !is_by_id(identity) && known.created_at.is_some_and(is_newer) {
+                return self.nobody_to_delete(identity);
+            }
+            session.delivery.contacts.remove(identity);
+            let deleted = match session.delivery.settings.delete_mode {
+                DeleteMode::Delete => session.intercom.delete_contact(&known.id).await,
+                DeleteMode::Archive => session.intercom.archive_contact(&known.id).await,
+            };
+            match deleted {
+                Err(CallError::Refused(error)) => match error.verdict() {
+                    Verdict::NotFound => {}
+                    Verdict::Merged => {
+                        let into = error.canonical_contact.as_deref().unwrap_or("unknown");
+                        return Err(merged_into(into).into());
+                    }
+                    _ => return Err(CallError::Refused(error).into()),
+                },
+                deleted => return Ok(deleted?),
+            }
+        }
+        Ok(())
+    }
+
+    /// Intercom's search lags, so its silence is no proof at once.
+    fn nobody_to_delete(&self, identity: &Identity<'_>) -> Result<(), Stop> {
+        if is_by_id(identity) {
+            return Ok(());
+        }
+        Err(Stop::Undelivered(Undelivered::Waiting {
+            failure: Failure::new("Intercom's search does not show whom to delete"),
+            otherwise: Otherwise::Delivered,
+        }))
+    }
+}
+
+fn is_by_id(identity: &Identity<'_>) -> bool {
+    matches!(identity, Identity::ExternalId(_))
+}
+
+/// The contact that a user was merged into is somebody else's.
+fn merged_into(contact: &str) -> Undelivered {
+    Undelivered::rejected(format!(
+        "the user was merged into the contact {contact}, which is left as it is: delete it in \
+         Intercom if it is the same person"
+    ))
+}

@@ -1,0 +1,79 @@
+//! Leads, merged into the users who they turn out to be.
+
+use super::attempt::Attempt;
+use super::{Failure, Otherwise, Stop, Undelivered};
+use crate::intercom::{CallError, Found, Verdict};
+use crate::mapping::{Contact, Identity};
+
+impl Attempt<'_> {
+    /// Merges the lead into the user, who is created if missing. Repeating it is safe: a lead
+    /// that was merged isn't there any more.
+    ///
+    /// Nothing makes a lead's anonymousId unique: one whose creation got no answer may have been
+    /// made a second time. All of them are merged.
+    pub(super) async fn merge_contact(
+        &self,
+        from: &Identity<'_>,
+        into: &Identity<'_>,
+    ) -> Result<(), Stop> {
+        let session = self.session;
+        let leads = self.leads(from).await?;
+        if leads.is_empty() {
+            return Err(self.no_lead(from).await?.into());
+        }
+        let mut user = session.contact(into).await?;
+        if user.is_none() {
+            self.upsert_contact(into, &Contact::of(into)).await?;
+            user = session.contact(into).await?;
+        }
+        let gone = || Stop::Gone(Failure::new("the user to merge into is gone"));
+        let user = user.ok_or_else(gone)?;
+        for lead in leads {
+            match session.intercom.merge_contacts(&lead, &user.id).await {
+                Ok(()) => {}
+                Err(CallError::Refused(error))
+                    if matches!(error.verdict(), Verdict::NotFound | Verdict::Merged) =>
+                {
+                    // It was the lead, merged already, if the user is still there.
+                    if session.intercom.show_contact(&user.id).await?.is_none() {
+                        session.delivery.contacts.remove(into);
+                        return Err(Stop::Gone((&*error).into()));
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        session.delivery.contacts.remove(from);
+        Ok(())
+    }
+
+    /// Intercom's ids of all leads with this anonymousId.
+    async fn leads(&self, from: &Identity<'_>) -> Result<Vec<String>, Stop> {
+        let known = self.session.delivery.contacts.get(from);
+        let mut ids: Vec<String> = known.map(|known| known.id).into_iter().collect();
+        if let Identity::AnonymousId(id) = from {
+            for lead in self.session.intercom.search_leads(id).await? {
+                if !ids.contains(&lead.id) {
+                    ids.push(lead.id);
+                }
+            }
+        }
+        Ok(ids)
+    }
+
+    /// Why there is no lead to merge.
+    async fn no_lead(&self, from: &Identity<'_>) -> Result<Undelivered, Stop> {
+        const NOBODY: &str = "there is no lead with this .previousId";
+        if let Identity::AnonymousId(id) = from
+            && self.session.intercom.find_by_external_id(id).await? != Found::Nobody
+        {
+            return Ok(Undelivered::rejected(
+                ".previousId is a user: Intercom merges only leads into users",
+            ));
+        }
+        Ok(Undelivered::Waiting {
+            failure: Failure::new(NOBODY),
+            otherwise: Otherwise::Skipped(NOBODY.into()),
+        })
+    }
+}

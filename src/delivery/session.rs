@@ -1,0 +1,180 @@
+//! One invocation's deliveries: what is known only within it, and who is who in Intercom.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::Utc;
+
+use super::contact_cache::KnownContact;
+use super::{Delivery, Stop};
+use crate::intercom::{self, CallError, Contact, Found, SEARCH_PAGE};
+use crate::mapping::Identity;
+
+/// What this invocation did or saw, so as not to do it again. After it another instance may undo
+/// any of it, and no answer would say so.
+pub(super) struct Session<'d> {
+    pub(super) delivery: &'d Delivery,
+    pub(super) intercom: intercom::Session<'d>,
+    /// Unix seconds.
+    pub(super) now: i64,
+    /// Intercom's ids of contacts and of the companies that they are in.
+    pub(super) memberships: Noted<(String, String), ()>,
+    /// Intercom's ids of contacts that it showed in full.
+    pub(super) shown: Noted<String, ()>,
+    /// Hashes of what was last sent of a company, by company_id.
+    pub(super) sent_companies: Noted<String, u64>,
+    pub(super) attributes: super::attributes::Catalogues,
+    turns: Noted<String, Arc<tokio::sync::Mutex<()>>>,
+}
+
+impl<'d> Session<'d> {
+    pub(super) fn new(delivery: &'d Delivery, intercom: intercom::Session<'d>) -> Self {
+        Self {
+            delivery,
+            intercom,
+            now: Utc::now().timestamp(),
+            memberships: Noted::default(),
+            shown: Noted::default(),
+            sent_companies: Noted::default(),
+            attributes: super::attributes::Catalogues::default(),
+            turns: Noted::default(),
+        }
+    }
+
+    /// To be held while the thing of this name is made: whoever comes second finds what the first
+    /// made.
+    pub(super) fn turn(&self, name: String) -> Arc<tokio::sync::Mutex<()>> {
+        self.turns.get_or_default(name)
+    }
+
+    /// Looks up all of these users that aren't known in one search for each 150 of them. Those
+    /// it doesn't find (its index lags behind) are looked up one by one when their turn comes.
+    /// Where a search has room left, it also asks for those who may be needed soon.
+    pub(super) async fn look_up_together(
+        &self,
+        external_ids: &[&str],
+        needed_soon: &[&str],
+        intercom: intercom::Session<'_>,
+    ) {
+        let contacts = &self.delivery.contacts;
+        let unknown = |id: &&&str| {
+            let identity = Identity::ExternalId((**id).into());
+            contacts.get(&identity).is_none()
+        };
+        let mut needed: Vec<&str> = external_ids.iter().filter(unknown).copied().collect();
+        let room = needed.len().next_multiple_of(SEARCH_PAGE) - needed.len();
+        let wanted: HashSet<&str> = external_ids.iter().copied().collect();
+        let soon = needed_soon.iter().filter(|id| !wanted.contains(*id));
+        needed.extend(soon.filter(unknown).take(room));
+        for ids in needed.chunks(SEARCH_PAGE) {
+            // One alone is found as cheaply by its id, and without the lag.
+            if ids.len() < 2 {
+                return;
+            }
+            let Ok(found) = intercom.search_external_ids(ids).await else {
+                return;
+            };
+            for contact in found {
+                if let Some(id) = contact.user_id() {
+                    let identity = Identity::ExternalId(id.to_owned().into());
+                    contacts.insert(&identity, KnownContact::found_by_search(contact));
+                }
+            }
+        }
+    }
+
+    /// The contact, from the cache or looked up. None when Intercom shows none; for what only
+    /// its search can find, that may be the lag of its index.
+    pub(super) async fn contact(
+        &self,
+        identity: &Identity<'_>,
+    ) -> Result<Option<KnownContact>, Stop> {
+        if let Some(known) = self.delivery.contacts.get(identity) {
+            return Ok(Some(known));
+        }
+        let by_search = |found: Vec<Contact>| {
+            let best = found.into_iter().next();
+            best.map(KnownContact::found_by_search)
+        };
+        let found = match identity {
+            Identity::ExternalId(id) => match self.intercom.find_by_external_id(id).await? {
+                Found::Contact(contact) => Some(self.known(&contact)),
+                Found::MergedInto(id) => Some(KnownContact {
+                    is_merged: true,
+                    ..KnownContact::with_id(id)
+                }),
+                Found::Nobody => None,
+            },
+            Identity::Email(email) => by_search(self.intercom.search_email(email).await?),
+            Identity::AnonymousId(id) => by_search(self.intercom.search_leads(id).await?),
+        };
+        if let Some(found) = &found {
+            self.delivery.contacts.insert(identity, found.clone());
+        }
+        Ok(found)
+    }
+
+    /// What is to be known of a contact that Intercom just showed.
+    pub(super) fn known(&self, contact: &Contact) -> KnownContact {
+        self.shown.insert(contact.id.clone(), ());
+        for company in contact.companies() {
+            let membership = (contact.id.clone(), company.to_owned());
+            self.memberships.insert(membership, ());
+        }
+        contact.into()
+    }
+
+    /// Intercom's id of the company, from the cache or looked up. None when there is none.
+    pub(super) async fn company(&self, company_id: &str) -> Result<Option<String>, CallError> {
+        let companies = &self.delivery.companies;
+        if let Some(id) = companies.get(company_id) {
+            return Ok(Some(id));
+        }
+        let found = self.intercom.find_company(company_id).await?;
+        if let Some(id) = &found {
+            companies.insert(company_id, id.clone());
+        }
+        Ok(found)
+    }
+
+    pub(super) fn forget_company(&self, company_id: &str) {
+        self.delivery.companies.remove(company_id);
+        self.sent_companies.remove(&company_id.to_owned());
+    }
+}
+
+/// A map that users delivered side by side share.
+#[derive(Debug)]
+pub(super) struct Noted<K, V>(Mutex<HashMap<K, V>>);
+
+impl<K, V> Default for Noted<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash, V: Clone> Noted<K, V> {
+    pub(super) fn get(&self, key: &K) -> Option<V> {
+        self.with(|map| map.get(key).cloned())
+    }
+
+    pub(super) fn insert(&self, key: K, value: V) {
+        self.with(|map| map.insert(key, value));
+    }
+
+    pub(super) fn remove(&self, key: &K) {
+        self.with(|map| map.remove(key));
+    }
+
+    fn get_or_default(&self, key: K) -> V
+    where
+        V: Default,
+    {
+        self.with(|map| map.entry(key).or_default().clone())
+    }
+
+    fn with<T>(&self, read: impl FnOnce(&mut HashMap<K, V>) -> T) -> T {
+        read(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,81 @@
+//! Data attributes: what contacts and companies can have, Intercom's own and custom ones.
+
+use reqwest::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{Call, CallError, Session, if_readable};
+
+/// What an attribute belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the variants are Intercom's own words")]
+pub enum Model {
+    Contact,
+    Company,
+}
+
+impl Model {
+    /// As Intercom spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Contact => "contact",
+            Self::Company => "company",
+        }
+    }
+}
+
+/// One attribute of the workspace.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct DataAttribute {
+    /// Its name.
+    pub name: String,
+    /// `string`, `integer`, `float`, `boolean` or `date`, as Intercom answers.
+    #[serde(default, deserialize_with = "if_readable")]
+    pub data_type: Option<String>,
+    /// False for Intercom's own.
+    #[serde(default, deserialize_with = "if_readable")]
+    pub custom: Option<bool>,
+    /// Whether it was put away, so that nothing can be written to it.
+    #[serde(default, deserialize_with = "if_readable")]
+    pub archived: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct DataAttributes {
+    #[serde(default)]
+    data: Vec<DataAttribute>,
+}
+
+impl Session<'_> {
+    /// `GET /data_attributes`: all of a model.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn list_data_attributes(
+        &self,
+        model: Model,
+    ) -> Result<Vec<DataAttribute>, CallError> {
+        let path = format!("/data_attributes?model={}", model.as_str());
+        let list: DataAttributes = self.call(Call::get(&path)).await?.read()?;
+        Ok(list.data)
+    }
+
+    /// `POST /data_attributes`.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn create_data_attribute(
+        &self,
+        model: Model,
+        name: &str,
+        data_type: &str,
+    ) -> Result<(), CallError> {
+        let body = json!({"name": name, "model": model, "data_type": data_type});
+        let call = Call {
+            is_optional: true,
+            ..Call::new(Method::POST, "/data_attributes", "Write data attributes").with(&body)
+        };
+        self.call(call).await.map(drop)
+    }
+}
