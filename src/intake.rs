@@ -138,7 +138,9 @@ impl Intake {
             has_origin: request.has_origin,
         };
         match map(event, arrival, &self.mapping) {
-            Mapped::Deliver { actions, warnings } => Ok((job(event, arrival.received_at, actions), warnings)),
+            Mapped::Deliver { actions, warnings } => {
+                Ok((job(event, arrival.received_at, actions), warnings))
+            }
             Mapped::Skip(reason) => Err(Fate::Skipped(reason.into_owned())),
             Mapped::Reject(reason) => Err(reject(&reason)),
         }

@@ -227,10 +227,7 @@ impl Session<'_> {
                 Admission::Later(wait) | Admission::Closed(wait) => break wait,
             }
         };
-        Err(retry_later(
-            "Intercom's rate limit is used up",
-            Some(wait),
-        ))
+        Err(retry_later("Intercom's rate limit is used up", Some(wait)))
     }
 }
 

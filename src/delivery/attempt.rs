@@ -116,7 +116,9 @@ impl<'a> Attempt<'a> {
         known.is_some_and(|known| {
             contact.last_seen_at.is_none_or(|seen| {
                 let known = known.last_seen_at;
-                known.is_some_and(|known| seen.saturating_sub(known) < super::contacts::FRESH_SECONDS)
+                known.is_some_and(|known| {
+                    seen.saturating_sub(known) < super::contacts::FRESH_SECONDS
+                })
             })
         })
     }
@@ -134,7 +136,9 @@ impl<'a> Attempt<'a> {
 
 /// Warnings of what was left out, as far as these actions say something of it.
 pub(super) fn warnings_of(actions: &[Action<'_>], left_out: &[LeftOut]) -> Outcome {
-    let theirs = left_out.iter().filter(|left| mentions(actions, &left.field));
+    let theirs = left_out
+        .iter()
+        .filter(|left| mentions(actions, &left.field));
     Ok(theirs.map(|left| left.warning.clone()).collect())
 }
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 
+use super::UnknownAttributes;
 use super::attempt::Attempt;
 use super::session::{Noted, Session};
-use super::UnknownAttributes;
 use crate::intercom::{CallError, DataAttribute, ErrorResponse, Model};
 use crate::mapping::{ANONYMOUS_ID, Attributes, Company, Contact, Role};
 use crate::segment::Value;
@@ -231,7 +231,10 @@ impl Attempt<'_> {
             return Ok(());
         }
         let types = lacking.into_iter().map(|name| {
-            let data_type = body.attributes().get(&name).map(|value| data_type(&name, value));
+            let data_type = body
+                .attributes()
+                .get(&name)
+                .map(|value| data_type(&name, value));
             (name, data_type.unwrap_or("string"))
         });
         let created: Vec<(String, Result<(), NotCreated>)> = stream::iter(types)
@@ -300,7 +303,12 @@ impl Attempt<'_> {
         match intercom.create_data_attribute(model, name, data_type).await {
             Ok(()) => {
                 let model = model.as_str();
-                tracing::info!(model, name, data_type, "created a custom attribute in Intercom");
+                tracing::info!(
+                    model,
+                    name,
+                    data_type,
+                    "created a custom attribute in Intercom"
+                );
                 catalogue.insert(catalogue_key(name, true), true);
                 Ok(Ok(()))
             }

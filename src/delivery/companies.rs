@@ -26,7 +26,8 @@ impl Attempt<'_> {
         }
         let mut attempt = 1;
         let id = loop {
-            let write = async |company: &Company<'_>| session.intercom.upsert_company(company).await;
+            let write =
+                async |company: &Company<'_>| session.intercom.upsert_company(company).await;
             match self.write_with_attributes(company, write).await {
                 Err(CallError::Refused(error)) if error.verdict() == Verdict::Raced => {
                     if attempt == ATTEMPTS {

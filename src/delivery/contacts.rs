@@ -252,7 +252,10 @@ impl Attempt<'_> {
             let shown = self.session.known(&shown);
             known.last_seen_at = shown.last_seen_at.max(known.last_seen_at);
             known.created_at = shown.created_at;
-            self.session.delivery.contacts.insert(identity, known.clone());
+            self.session
+                .delivery
+                .contacts
+                .insert(identity, known.clone());
         }
         Ok(is_later(known))
     }

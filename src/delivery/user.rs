@@ -123,9 +123,7 @@ fn waits_like(
                     identity: same,
                 },
             ],
-        ) if identity_of(event) == identity_of(other) && identity == same => {
-            outcome.clone().err()
-        }
+        ) if identity_of(event) == identity_of(other) && identity == same => outcome.clone().err(),
         _ => None,
     }
 }

@@ -5,9 +5,9 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use super::Status;
-use crate::ttl_cache::TtlCache;
 use crate::queue::queue_id;
 use crate::segment::Event;
+use crate::ttl_cache::TtlCache;
 
 /// How long an event is remembered: as long as by SQS.
 const AGE: Duration = Duration::from_mins(5);

@@ -31,9 +31,7 @@ impl Session<'_> {
     ) -> Result<Option<String>, CallError> {
         let call = Call::new(Method::POST, "/companies", WRITE_CONTACTS);
         let answer = self.call(call.with(company)).await?;
-        Ok(answer
-            .read_if_readable()
-            .map(|company: Company| company.id))
+        Ok(answer.read_if_readable().map(|company: Company| company.id))
     }
 
     /// `GET /companies?company_id=…`: Intercom's id of the company. None when there is none.

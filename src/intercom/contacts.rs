@@ -260,7 +260,9 @@ impl Session<'_> {
     pub async fn attach_company(&self, contact: &str, company: &str) -> Result<(), CallError> {
         let path = format!("/contacts/{}/companies", path_segment(contact));
         let call = Call::new(Method::POST, &path, WRITE_CONTACTS);
-        self.call(call.with(&json!({"id": company}))).await.map(drop)
+        self.call(call.with(&json!({"id": company})))
+            .await
+            .map(drop)
     }
 
     /// `DELETE /contacts/{id}/companies/{id}`: takes the contact out of the company.
@@ -294,7 +296,10 @@ mod tests {
         let json = r#"{"id":"5f","role":"user","external_id":"u","last_seen_at":7,
             "companies":{"type":"list","data":[{"id":"c1","type":"company"}]}}"#;
         let contact: Contact = serde_json::from_str(json).expect("readable");
-        assert_eq!((contact.user_id(), contact.last_seen_at), (Some("u"), Some(7)));
+        assert_eq!(
+            (contact.user_id(), contact.last_seen_at),
+            (Some("u"), Some(7))
+        );
         assert_eq!(contact.companies().collect::<Vec<_>>(), ["c1"]);
     }
 }

@@ -329,10 +329,7 @@ mod tests {
             "Custom attribute 'it's mine' does not exist",
         );
         assert_eq!(attribute.custom_attribute(), Some("it's mine"));
-        assert_eq!(
-            error(400, "", "email is invalid").custom_attribute(),
-            None
-        );
+        assert_eq!(error(400, "", "email is invalid").custom_attribute(), None);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The function with real trigger payloads, against the Intercom simulator and stand-ins of
 //! Secrets Manager and SQS at the wire.
 
+mod attributes;
 mod body;
+mod contacts;
 mod delivery;
 mod direct;
 mod door;
@@ -10,8 +12,10 @@ mod duplicates;
 mod function;
 mod hostile;
 mod http;
+mod leads;
 mod limits;
 mod log;
+mod outages;
 mod preview;
 mod queueing;
 mod redelivery;

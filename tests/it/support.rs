@@ -232,6 +232,36 @@ impl World {
     }
 }
 
+impl World {
+    /// Sends a batch that must be answered with success.
+    pub(crate) async fn batch(&self, events: &[Value]) {
+        let answer = self.call("/v1/batch", &json!({"batch": events})).await;
+        assert_eq!(answer, (200, json!({"success": true})));
+    }
+
+    /// Method and path of every request to Intercom so far, with ids shortened to `:id`.
+    pub(crate) fn calls(&self) -> Vec<String> {
+        let is_id = |part: &&str| part.len() == 24 && part.bytes().all(|b| b.is_ascii_hexdigit());
+        let calls = self.intercom.requests().into_iter().map(|request| {
+            let parts = request.path.split('/');
+            let parts = parts.map(|part| if is_id(&part) { ":id" } else { part });
+            format!("{} {}", request.method, parts.collect::<Vec<_>>().join("/"))
+        });
+        calls.collect()
+    }
+
+    pub(crate) fn reasons(&self) -> Vec<String> {
+        let aws = self.aws();
+        let reasons = aws
+            .dead_letter
+            .iter()
+            .map(|message| message.attribute("reason"));
+        reasons
+            .map(|reason| reason.unwrap_or_default().to_owned())
+            .collect()
+    }
+}
+
 /// An SQS payload with these messages; message ids are their indexes.
 pub(crate) fn sqs_event(messages: &[Sent], receive_count: u32) -> Value {
     let records: Vec<Value> = messages

@@ -1,0 +1,100 @@
+//! Custom attributes that Intercom lacks or refuses: the rest of the write arrives, and what was
+//! learned isn't asked again.
+
+use intercom_simulator::Fault;
+use serde_json::{Map, Value, json};
+
+use crate::support::World;
+
+fn identify(user_id: &str, traits: &Value) -> Value {
+    json!({"type": "identify", "userId": user_id, "traits": traits})
+}
+
+#[tokio::test]
+async fn standard_attributes_are_left_out_once() {
+    for mode in ["create", "drop"] {
+        let world = World::new(&[("UNKNOWN_ATTRIBUTES", mode)]).await;
+        world
+            .intercom
+            .seed_contact(json!({"role": "user", "external_id": "u"}));
+        let user = identify("u", &json!({"name": "A", "role": "admin", "city": "Rome"}));
+        world.batch(std::slice::from_ref(&user)).await;
+        let calls = world.calls();
+        let made = calls.iter().filter(|call| *call == "POST /data_attributes");
+        assert_eq!(made.count(), 0, "Intercom's list names them");
+        assert_eq!(
+            world.intercom.state().contacts[0].name.as_deref(),
+            Some("A")
+        );
+        world.batch(&[user]).await;
+        assert_eq!(world.calls()[calls.len()..], ["PUT /contacts/:id"]);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_value_is_remembered_with_its_kind() {
+    let world = World::new(&[]).await;
+    let plan = |value: Value| identify("u", &json!({"plan": value}));
+    world.batch(&[plan(json!("pro"))]).await;
+    world.batch(&[plan(json!(5))]).await;
+    let before = world.calls().len();
+    world.batch(&[plan(json!(6))]).await;
+    assert_eq!(world.calls()[before..], ["PUT /contacts/:id"]);
+    world.batch(&[plan(json!("basic"))]).await;
+    let contact = &world.intercom.state().contacts[0];
+    assert_eq!(contact.custom_attributes["plan"], "basic");
+}
+
+#[tokio::test]
+async fn an_attribute_that_cannot_be_made_now_is_made_with_the_next_event() {
+    let world = World::new(&[]).await;
+    let fails = Fault::status(500).on("POST", "/data_attributes").times(1);
+    world.intercom.add_fault(fails);
+    let user = identify("u", &json!({"name": "A", "plan": "pro"}));
+    world.batch(std::slice::from_ref(&user)).await;
+    assert!(world.aws().retry.is_empty());
+    assert_eq!(
+        world.intercom.state().contacts[0].name.as_deref(),
+        Some("A")
+    );
+    world.batch(&[user]).await;
+    let contact = &world.intercom.state().contacts[0];
+    assert_eq!(contact.custom_attributes["plan"], "pro");
+}
+
+fn traits(count: usize) -> Value {
+    let traits = (0..count).map(|n| (format!("t{n}"), json!(n)));
+    Value::Object(traits.collect::<Map<_, _>>())
+}
+
+#[tokio::test]
+async fn at_the_limit_of_attributes_one_event_costs_hardly_more_than_another() {
+    let world = World::new(&[]).await;
+    world.intercom.set(|settings| settings.attribute_limit = 0);
+    let user = identify("u", &traits(2_900));
+    world.invoke(&user).await.expect("results");
+    let calls = world.calls().len();
+    assert!(calls < 20, "{calls}");
+    world
+        .invoke(&identify("v", &traits(2_900)))
+        .await
+        .expect("results");
+    let contacts = world.intercom.state().contacts;
+    assert_eq!(contacts.len(), 2);
+    assert!(world.calls().len() - calls < 6, "{}", world.calls().len());
+}
+
+#[tokio::test]
+async fn one_event_makes_at_most_a_hundred_attributes() {
+    let world = World::new(&[]).await;
+    world
+        .intercom
+        .set(|settings| settings.attribute_limit = 1_000);
+    world
+        .invoke(&identify("u", &traits(150)))
+        .await
+        .expect("results");
+    let state = world.intercom.state();
+    assert_eq!(state.data_attributes.len(), 100);
+    assert_eq!(state.contacts[0].custom_attributes.len(), 100);
+}

@@ -1,0 +1,294 @@
+//! Whose contact is whose: emails that several have, users who were deleted or merged, late news.
+
+use std::time::Duration;
+
+use intercom_simulator::{ContactSnapshot, Fault, TakenEmails};
+use serde_json::{Value, json};
+
+use crate::support::World;
+
+fn identify(user_id: &str, traits: &Value) -> Value {
+    json!({"type": "identify", "userId": user_id, "traits": traits})
+}
+
+impl World {
+    fn contact(&self, external_id: &str) -> Option<ContactSnapshot> {
+        let mut contacts = self.intercom.state().contacts.into_iter();
+        contacts.find(|contact| contact.external_id.as_deref() == Some(external_id))
+    }
+
+    /// The status and reason of an event that the function is invoked with.
+    async fn result(&self, event: &Value) -> (String, String) {
+        let results = self.invoke(event).await.expect("results");
+        let text = |key: &str| results["results"][0][key].as_str().unwrap_or_default();
+        (text("status").to_owned(), text("reason").to_owned())
+    }
+}
+
+const WORLDS: [TakenEmails; 3] = [
+    TakenEmails::Refused,
+    TakenEmails::RefusedOnCreate,
+    TakenEmails::Shared,
+];
+
+#[tokio::test]
+async fn an_email_that_another_user_has_costs_neither_of_them_anything() {
+    for taken_emails in WORLDS {
+        for archived in [false, true] {
+            let world = World::new(&[]).await;
+            world.intercom.set(|s| s.taken_emails = taken_emails);
+            world
+                .intercom
+                .seed_contact(json!({"role": "user", "external_id": "other",
+                "email": "a@example.com", "name": "O", "archived": archived}));
+            let before = json!(world.contact("other"));
+            let user = identify("u", &json!({"email": "a@example.com", "name": "U"}));
+            world.batch(std::slice::from_ref(&user)).await;
+            assert_eq!(json!(world.contact("other")), before, "{taken_emails:?}");
+            assert!(world.reasons().is_empty(), "{:?}", world.reasons());
+            let contact = world.contact("u").expect("the user is there");
+            assert_eq!(contact.name.as_deref(), Some("U"));
+            // An archived contact's email may be given to another one, as recorded.
+            let is_refused = taken_emails == TakenEmails::Refused && !archived;
+            let email = (!is_refused).then_some("a@example.com");
+            assert_eq!(contact.email.as_deref(), email, "{taken_emails:?}");
+            assert!(!world.calls().iter().any(|call| call.contains("archive")));
+
+            // What was learned of the email isn't asked again.
+            let before = world.calls().len();
+            world.batch(&[user]).await;
+            assert_eq!(world.calls()[before..], ["PUT /contacts/:id"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_known_user_keeps_all_but_an_email_that_another_one_has() {
+    let world = World::new(&[]).await;
+    let refused = TakenEmails::Refused;
+    world.intercom.set(|s| s.taken_emails = refused);
+    for user in ["u", "o"] {
+        let seeded =
+            json!({"role": "user", "external_id": user, "email": format!("{user}@example.com")});
+        world.intercom.seed_contact(seeded);
+    }
+    let traits = json!({"email": "o@example.com", "name": "U"});
+    world.batch(&[identify("u", &traits)]).await;
+    assert!(world.reasons().is_empty(), "{:?}", world.reasons());
+    let contact = world.contact("u").expect("the user");
+    assert_eq!(contact.name.as_deref(), Some("U"));
+    assert_eq!(contact.email.as_deref(), Some("u@example.com"));
+}
+
+#[tokio::test]
+async fn an_event_by_an_email_that_several_share_goes_to_the_oldest_user() {
+    let world = World::new(&[]).await;
+    let email = "shared@example.com";
+    let seed = |contact: Value| world.intercom.seed_contact(contact);
+    seed(json!({"role": "lead", "email": email}));
+    let oldest = seed(json!({"role": "user", "external_id": "1", "email": email}));
+    seed(json!({"role": "user", "external_id": "2", "email": email}));
+    let event = json!({"type": "track", "event": "E", "properties": {"email": email}});
+    world.batch(&[event]).await;
+    assert!(world.reasons().is_empty(), "{:?}", world.reasons());
+    let events = world.intercom.state().events;
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].contact_id, oldest);
+}
+
+#[tokio::test]
+async fn a_conflict_that_names_nobody_waits_for_search() {
+    let world = World::new(&[]).await;
+    world.intercom.set(|s| s.search_lag_seconds = 60);
+    let email = "shared@example.com";
+    let seed = |id| json!({"role": "user", "external_id": id, "email": email});
+    let first = world.intercom.seed_contact(seed("1"));
+    world.intercom.seed_contact(seed("2"));
+    let identify = json!({"type": "identify", "traits": {"email": email, "name": "N"}});
+    world.batch(&[identify]).await;
+    assert_eq!(world.aws().retry.len(), 1, "{:?}", world.reasons());
+    world.intercom.advance(Duration::from_secs(61));
+    world.redeliver(2).await;
+    let contacts = world.intercom.state().contacts;
+    let named = contacts.iter().find(|contact| contact.name.is_some());
+    assert_eq!(named.expect("a contact with the name").id, first);
+}
+
+#[tokio::test]
+async fn a_deleted_user_is_rejected_with_a_reason_that_says_so() {
+    let world = World::new(&[]).await;
+    world.batch(&[identify("u", &json!({"name": "A"}))]).await;
+    let delete = json!({"type": "delete", "userId": "u"});
+    assert_eq!(world.result(&delete).await.0, "delivered");
+    let again = identify("u", &json!({"name": "B"}));
+    assert_eq!(
+        world.result(&again).await.0,
+        "queued",
+        "Intercom fails at first"
+    );
+    world.intercom.advance(Duration::from_secs(30));
+    world.redeliver(2).await;
+    assert!(world.aws().retry.is_empty());
+    let reasons = world.reasons();
+    assert!(reasons[0].contains("was deleted for good"), "{reasons:?}");
+    let later = identify("u", &json!({"name": "C"}));
+    let (status, reason) = world.result(&later).await;
+    assert_eq!(status, "rejected", "{reason}");
+}
+
+#[tokio::test]
+async fn the_email_of_a_deleted_user_keeps_nobody_else_out() {
+    let world = World::new(&[]).await;
+    let traits = json!({"email": "a@example.com"});
+    world.batch(&[identify("u", &traits)]).await;
+    world
+        .invoke(&json!({"type": "delete", "userId": "u"}))
+        .await
+        .expect("results");
+    world.batch(&[identify("new", &traits)]).await;
+    assert!(world.reasons().is_empty(), "{:?}", world.reasons());
+    assert!(world.contact("new").is_some());
+}
+
+#[tokio::test]
+async fn a_late_identify_does_not_turn_last_seen_back() {
+    let now = chrono::Utc::now().timestamp();
+    let hours_ago = |hours: i64| now - 3600 * hours;
+    for (stored, expected) in [(hours_ago(1), hours_ago(1)), (hours_ago(9), hours_ago(5))] {
+        for warm in [false, true] {
+            let world = World::new(&[]).await;
+            let mut late = identify("u", &json!({"name": "A"}));
+            world
+                .intercom
+                .seed_contact(json!({"role": "user", "external_id": "u", "last_seen_at": stored}));
+            if warm {
+                // The contact is known by then, but not when Intercom saw the user.
+                world
+                    .batch(&[json!({"type": "group", "userId": "u", "groupId": "c",
+                    "integrations": {"Intercom": {"active": false}}})])
+                    .await;
+            }
+            late["timestamp"] = json!(hours_ago(5));
+            world.batch(&[late]).await;
+            let contact = world.contact("u").expect("the user");
+            assert_eq!(contact.name.as_deref(), Some("A"));
+            assert_eq!(contact.last_seen_at, Some(expected), "{warm}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn user_ids_that_no_path_can_hold_are_found_by_search() {
+    for id in [".", "..", &"long".repeat(600)] {
+        let world = World::new(&[]).await;
+        world.batch(&[identify(id, &json!({"name": "A"}))]).await;
+        let another = world.another_instance(&[]);
+        let again = identify(id, &json!({"name": "B"}));
+        crate::support::invoke(&another, &again)
+            .await
+            .expect("results");
+        let contacts = world.intercom.state().contacts;
+        assert_eq!(contacts.len(), 1, "{id}: {:?}", world.reasons());
+        assert_eq!(contacts[0].name.as_deref(), Some("B"));
+    }
+}
+
+#[tokio::test]
+async fn a_delete_of_a_merged_user_deletes_nobody_else() {
+    let delete = json!({"type": "delete", "userId": "old"});
+    for is_remembered in [false, true] {
+        let world = World::new(&[]).await;
+        let intercom = &world.intercom;
+        let old = intercom.seed_contact(json!({"role": "user", "external_id": "old"}));
+        let into = intercom.seed_contact(json!({"role": "user", "external_id": "u"}));
+        if is_remembered {
+            world.batch(&[identify("old", &json!({}))]).await;
+        }
+        let merged = |method: &str, path: &str| {
+            let link = format!("</contacts/{into}>; rel=\"canonical\"");
+            let merged = Fault::status(410).on(method, path).code("contact_merged");
+            merged.header("Link", &link)
+        };
+        intercom.add_fault(merged("GET", "/contacts/find_by_external_id/old"));
+        intercom.add_fault(merged("DELETE", &format!("/contacts/{old}")));
+        let (status, reason) = world.result(&delete).await;
+        assert_eq!(status, "rejected");
+        assert!(reason.contains(&into), "{reason}");
+        assert!(world.contact("u").is_some(), "{is_remembered}");
+    }
+}
+
+#[tokio::test]
+async fn a_delete_by_email_waits_for_search_and_spares_who_came_since() {
+    let world = World::new(&[("UNKNOWN_USER_SECONDS", "3600")]).await;
+    world.intercom.set(|s| s.search_lag_seconds = 60);
+    world
+        .intercom
+        .seed_contact(json!({"role": "user", "email": "a@example.com"}));
+    let delete = |email: &str| json!({"type": "delete", "traits": {"email": email}});
+    for email in ["a@example.com", "nobody@example.com"] {
+        let (status, reason) = world.result(&delete(email)).await;
+        assert_eq!(status, "queued", "search is silent: {reason}");
+    }
+    world.intercom.advance(Duration::from_secs(61));
+    let came_since = json!({"role": "user", "email": "nobody@example.com"});
+    world.intercom.seed_contact(came_since);
+    world.intercom.advance(Duration::from_secs(61));
+    world.redeliver(2).await;
+    let contacts = world.intercom.state().contacts;
+    assert_eq!(contacts.len(), 1);
+    assert_eq!(contacts[0].email.as_deref(), Some("nobody@example.com"));
+    assert_eq!(world.aws().retry.len(), 1, "the other one goes on waiting");
+}
+
+#[tokio::test]
+async fn a_write_that_succeeded_is_not_repeated_for_what_its_answer_says() {
+    let world = World::new(&[]).await;
+    world
+        .intercom
+        .seed_contact(json!({"role": "user", "external_id": "u"}));
+    let odd = Fault::status(200).after();
+    for (method, path) in [("PUT", "/contacts/"), ("POST", "/companies")] {
+        world
+            .intercom
+            .add_fault(odd.clone().on(method, path).times(1));
+    }
+    let traits = json!({"name": "A", "company": {"id": "c"}});
+    world.batch(&[identify("u", &traits)]).await;
+    assert!(world.aws().retry.is_empty());
+    let contact = world.contact("u").expect("the user");
+    assert_eq!(contact.name.as_deref(), Some("A"));
+    assert_eq!(contact.companies, ["c"]);
+    let puts = world.calls().into_iter();
+    assert_eq!(puts.filter(|call| call.starts_with("PUT")).count(), 1);
+}
+
+#[tokio::test]
+async fn two_writers_of_something_new_are_both_right() {
+    let world = World::new(&[]).await;
+    for (path, code) in [
+        ("/contacts", "unique_user_constraint"),
+        ("/companies", "unique_company_constraint"),
+    ] {
+        let raced = Fault::status(400).code(code).after();
+        world.intercom.add_fault(raced.on("POST", path).times(1));
+    }
+    let traits = json!({"name": "A", "company": {"id": "c"}});
+    world.batch(&[identify("u", &traits)]).await;
+    assert!(world.aws().retry.is_empty(), "{:?}", world.reasons());
+    assert_eq!(world.contact("u").expect("the user").companies, ["c"]);
+}
+
+#[tokio::test]
+async fn a_group_of_a_user_who_was_seen_lately_needs_two_calls() {
+    let world = World::new(&[]).await;
+    let group = |id: &str, plan: &str| {
+        json!({"type": "group", "messageId": id, "userId": "u", "groupId": "c",
+            "traits": {"plan": plan}})
+    };
+    world.batch(&[group("1", "x")]).await;
+    let before = world.calls().len();
+    world.batch(&[group("2", "y")]).await;
+    let expected = ["POST /companies", "POST /contacts/:id/companies"];
+    assert_eq!(world.calls()[before..], expected);
+}
