@@ -7,7 +7,7 @@ use futures_util::stream::{self, TryStreamExt};
 use indexmap::IndexMap;
 
 use super::session::Session;
-use super::{Outcome, Stop, Undelivered};
+use super::{Stop, Undelivered};
 use crate::mapping::{Action, Contact, Identity};
 
 /// Most custom attributes that one event may make in the workspace.
@@ -135,11 +135,11 @@ impl<'a> Attempt<'a> {
 }
 
 /// Warnings of what was left out, as far as these actions say something of it.
-pub(super) fn warnings_of(actions: &[Action<'_>], left_out: &[LeftOut]) -> Outcome {
+pub(super) fn warnings_of(actions: &[Action<'_>], left_out: &[LeftOut]) -> Vec<String> {
     let theirs = left_out
         .iter()
         .filter(|left| mentions(actions, &left.field));
-    Ok(theirs.map(|left| left.warning.clone()).collect())
+    theirs.map(|left| left.warning.clone()).collect()
 }
 
 fn mentions(actions: &[Action<'_>], field: &str) -> bool {

@@ -5,6 +5,9 @@ use std::borrow::Cow;
 use super::Job;
 use crate::mapping::{Action, Company, Contact, Identity};
 
+/// Most jobs that are merged into one: each time all that they say is copied.
+const MAX_MERGED_JOBS: usize = 25;
+
 /// Jobs that are executed as one. Usually one; several when they were merged.
 pub(super) struct Step<'j, 'e> {
     /// Indexes of the jobs.
@@ -23,6 +26,7 @@ pub(super) fn steps<'j, 'e>(jobs: &'j [Job<'e>], indexes: &[usize]) -> Vec<Step<
     for &index in indexes {
         let job = &jobs[index];
         if let Some(last) = steps.last_mut()
+            && last.jobs.len() < MAX_MERGED_JOBS
             && let Some(merged) = merged(&last.actions, &job.actions)
         {
             last.jobs.push(index);

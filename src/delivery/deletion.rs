@@ -14,7 +14,7 @@ impl Attempt<'_> {
         let session = self.session;
         for _ in 0..REMEMBERED_THEN_LOOKED_UP {
             let Some(known) = session.contact(identity).await? else {
-                return self.nobody_to_delete(identity);
+                return nobody_to_delete(identity);
             };
             if known.is_merged {
                 return Err(merged_into(&known.id).into());
@@ -22,7 +22,7 @@ impl Attempt<'_> {
             // A delete that had to wait for search isn't about who came since.
             let is_newer = |created_at| created_at > self.received_at;
             if !is_by_id(identity) && known.created_at.is_some_and(is_newer) {
-                return self.nobody_to_delete(identity);
+                return nobody_to_delete(identity);
             }
             session.delivery.contacts.remove(identity);
             let deleted = match session.delivery.settings.delete_mode {
@@ -43,17 +43,17 @@ impl Attempt<'_> {
         }
         Ok(())
     }
+}
 
-    /// Intercom's search lags, so its silence is no proof at once.
-    fn nobody_to_delete(&self, identity: &Identity<'_>) -> Result<(), Stop> {
-        if is_by_id(identity) {
-            return Ok(());
-        }
-        Err(Stop::Undelivered(Undelivered::Waiting {
-            failure: Failure::new("Intercom's search does not show whom to delete"),
-            otherwise: Otherwise::Delivered,
-        }))
+/// Intercom's search lags, so its silence is no proof at once.
+fn nobody_to_delete(identity: &Identity<'_>) -> Result<(), Stop> {
+    if is_by_id(identity) {
+        return Ok(());
     }
+    Err(Stop::Undelivered(Undelivered::Waiting {
+        failure: Failure::new("Intercom's search does not show whom to delete"),
+        otherwise: Otherwise::Delivered,
+    }))
 }
 
 fn is_by_id(identity: &Identity<'_>) -> bool {

@@ -69,7 +69,7 @@ impl Session<'_> {
         }
         let flow = flow_after(delivered.as_ref().err());
         let outcome = |job: &usize| match &delivered {
-            Ok(left_out) => warnings_of(&jobs[*job].actions, left_out),
+            Ok(left_out) => Ok(warnings_of(&jobs[*job].actions, left_out)),
             Err(why) => Err(why.clone()),
         };
         let outcomes = step.jobs.iter().map(|job| (*job, outcome(job)));
@@ -96,7 +96,7 @@ impl Session<'_> {
     async fn deliver_job(&self, job: &Job<'_>) -> Outcome {
         let attempt = Attempt::new(self, job.received_at);
         let left_out = attempt.execute(&job.actions, job.is_identify).await?;
-        warnings_of(&job.actions, &left_out)
+        Ok(warnings_of(&job.actions, &left_out))
     }
 }
 
