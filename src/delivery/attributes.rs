@@ -11,8 +11,7 @@ use serde_json::json;
 
 use super::{Delivery, UnknownAttributes};
 use crate::intercom::{CallError, Refusal};
-use crate::mapping::{Attributes, Company, Contact};
-use crate::segment::Value;
+use crate::mapping::{Attributes, Company, Contact, DataType};
 
 /// A body with custom attributes.
 pub(super) trait WithAttributes<'e>: Clone + Serialize {
@@ -131,7 +130,7 @@ impl Delivery {
         let lacking = body.attributes().iter();
         let lacking: Vec<(String, &'static str)> = lacking
             .filter(|(name, _)| !known.contains(*name))
-            .map(|(name, value)| (name.to_owned(), data_type(name, value)))
+            .map(|(name, _)| (name.to_owned(), data_type(body.attributes(), name)))
             .collect();
         let mut refused = Vec::new();
         for (name, data_type) in lacking {
@@ -223,33 +222,8 @@ fn attribute_key(model: &str, name: &str) -> String {
     format!("{model} {name}")
 }
 
-/// Intercom's data type for a value (`facts/intercom.md`, "Data attributes").
-fn data_type(name: &str, value: &Value<'_>) -> &'static str {
-    match value {
-        Value::Bool(_) => "boolean",
-        Value::Number(number) if number.is_f64() => "float",
-        Value::Number(_) if name.ends_with("_at") => "datetime",
-        Value::Number(_) => "integer",
-        _ => "string",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::data_type;
-
-    #[test]
-    fn types_of_values() {
-        for (name, json, expected) in [
-            ("paid", "true", "boolean"),
-            ("seats", "3", "integer"),
-            ("score", "3.5", "float"),
-            ("renewed_at", "1394496000", "datetime"),
-            ("renewed_at", r#""soon""#, "string"),
-            ("plan", r#""pro""#, "string"),
-        ] {
-            let value = serde_json::from_str(json).expect("valid JSON");
-            assert_eq!(data_type(name, &value), expected, "{name} {json}");
-        }
-    }
+/// Intercom's data type for the value of an attribute.
+fn data_type(attributes: &Attributes<'_>, name: &str) -> &'static str {
+    let data_type = attributes.data_type(name).unwrap_or(DataType::String);
+    data_type.as_str()
 }
