@@ -7,7 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use divan::{AllocProfiler, Bencher};
 use segment_intercom::door::parse_call;
-use segment_intercom::mapping::{Action, Arrival, Mapped, Settings, map};
+use segment_intercom::mapping::{Action, Arrival, Budget, Mapped, Settings, map};
+use segment_intercom::queue::Source;
 use segment_intercom::segment::Kind;
 use serde_json::Value;
 
@@ -15,7 +16,8 @@ use serde_json::Value;
 static ALLOCATOR: AllocProfiler = AllocProfiler::system();
 
 const ARRIVAL: Arrival = Arrival {
-    received_at: 1_763_899_200,
+    received_at_millis: 1_763_899_200_000,
+    source: Source::Api,
     has_origin: false,
 };
 
@@ -86,7 +88,8 @@ fn body(payload: &str) -> Vec<u8> {
 fn from_bytes_to_bodies(body: &[u8], kind: Kind, settings: &Settings) -> usize {
     let call = parse_call(body, Some(kind)).expect("a call");
     let event = call.entries[0].event.as_ref().expect("an event");
-    let Mapped::Deliver { actions, .. } = map(event, ARRIVAL, settings) else {
+    let Mapped::Deliver { actions, .. } = map(event, ARRIVAL, settings, &mut Budget::default())
+    else {
         panic!("the event is to be delivered");
     };
     let bodies = actions.iter().map(|action| match action {

@@ -6,8 +6,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::delivery;
-use crate::mapping::{self, Anonymous, CompanyIdHash, Nested};
+use crate::mapping::{self, Anonymous, CollectContext, CompanyIdHash, Nested};
 use crate::retry::Schedule;
+use crate::segment::IgnoredUserIds;
 
 /// Everything that can be set.
 #[derive(Clone, Debug)]
@@ -124,7 +125,15 @@ impl Config {
 
 fn mapping_settings(lookup: Lookup<'_>) -> Result<mapping::Settings, ConfigError> {
     Ok(mapping::Settings {
-        collect_context: flag(lookup, "COLLECT_CONTEXT")?,
+        collect_context: one_of(
+            lookup,
+            "COLLECT_CONTEXT",
+            &[
+                ("false", CollectContext::Nothing),
+                ("true", CollectContext::Device),
+                ("all", CollectContext::All),
+            ],
+        )?,
         nested: one_of(
             lookup,
             "NESTED",
@@ -150,6 +159,11 @@ fn mapping_settings(lookup: Lookup<'_>) -> Result<mapping::Settings, ConfigError
             "ANONYMOUS",
             &[("skip", Anonymous::Skip), ("lead", Anonymous::Lead)],
         )?,
+        ignored_user_ids: match lookup("IGNORED_USER_IDS") {
+            None => IgnoredUserIds::default(),
+            // A lone comma is an empty list.
+            Some(_) => IgnoredUserIds::new(comma_list(lookup, "IGNORED_USER_IDS")),
+        },
     })
 }
 
@@ -304,6 +318,18 @@ mod tests {
     }
 
     #[test]
+    fn ids_of_nobody_can_be_named_or_none() {
+        let ignored = |list: &str| {
+            let config = read(&[("IGNORED_USER_IDS", list)]).expect("any list is allowed");
+            let ids = config.mapping.ignored_user_ids;
+            ["undefined", "visitor 1"].map(|id| ids.contains(id))
+        };
+        assert_eq!(ignored(""), [true, false]);
+        assert_eq!(ignored("Visitor 1, x"), [false, true]);
+        assert_eq!(ignored(","), [false, false]);
+    }
+
+    #[test]
     fn a_url_overrides_the_region() {
         let url =
             |variables: &[(&str, &str)]| read(variables).map(|config| config.intercom_base_url);
@@ -324,6 +350,10 @@ mod tests {
             (
                 ("NESTED", "keep"),
                 r#"NESTED="keep" is not allowed: use drop or flatten or stringify"#,
+            ),
+            (
+                ("COLLECT_CONTEXT", "some"),
+                r#"COLLECT_CONTEXT="some" is not allowed: use false or true or all"#,
             ),
             (
                 ("REQUIRE_USER_HASH", "yes"),

@@ -8,7 +8,7 @@ mod shared;
 mod surrogates;
 mod write_key;
 
-pub use answer::Answer;
+pub use answer::{Answer, LARGEST_ANSWER};
 pub use authentication::{user_hash_is_valid, webhook_is_signed, write_key};
 pub use body::{
     BodyError, Call, LARGEST_BODY, MOST_EVENTS_OF_SEGMENT, decode, entries_of_array, parse_call,

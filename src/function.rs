@@ -20,6 +20,7 @@ use crate::door::{
 };
 use crate::intake::{Entry, EventResult, Intake, Invocation, Request, Status, Taken};
 use crate::intercom::Intercom;
+use crate::mapping::Arrival;
 use crate::preview::preview;
 use crate::queue::{Queues, Source};
 use crate::redelivery::Redelivery;
@@ -176,7 +177,8 @@ impl Function {
             return Err(InvocationError::NotConfigured("access_token"));
         }
         let json = with_whole_characters(events.get().as_bytes().into());
-        let entries = entries_of_array(&json, MOST_EVENTS_OF_SEGMENT)?;
+        let mut entries = entries_of_array(&json, MOST_EVENTS_OF_SEGMENT)?;
+        self.ignore_user_ids(&mut entries);
         let results = self
             .take(&entries, &request(source, false, invocation))
             .await;
@@ -189,6 +191,14 @@ impl Function {
                 1 + lost.count(),
                 first.reason.clone().unwrap_or_default(),
             )),
+        }
+    }
+
+    /// Sees to it that no event has a user who is nobody.
+    fn ignore_user_ids(&self, entries: &mut [Entry<'_>]) {
+        let ignored = &self.intake.mapping.ignored_user_ids;
+        for event in entries.iter_mut().filter_map(|entry| entry.event.as_mut()) {
+            event.ignore_user_id(ignored);
         }
     }
 
@@ -234,19 +244,22 @@ impl Function {
         let keys = WriteKeyCheck::of(http, &secret)?;
         let raw = http.raw_body()?;
         let body = decode(&raw, LARGEST_BODY).map_err(|broken| keys.refuse(&broken, &raw))?;
-        let call = parse_preview(&body).map_err(|broken| keys.refuse(&broken, &body))?;
+        let mut call = parse_preview(&body).map_err(|broken| keys.refuse(&broken, &body))?;
         keys.let_in(call.write_key.as_deref())?;
-        let (now, has_origin) = (Utc::now().timestamp(), http.origin().is_some());
-        let results = preview(&call.entries, now, has_origin, &self.intake.mapping);
-        let answer = Answer::ok(results);
-        if answer.is_too_large() {
-            return Err(Answer::error(
+        self.ignore_user_ids(&mut call.entries);
+        let arrival = Arrival {
+            received_at_millis: Utc::now().timestamp_millis(),
+            source: Source::Api,
+            has_origin: http.origin().is_some(),
+        };
+        let answer = preview(&call.entries, arrival, &self.intake.mapping).map(Answer::ok);
+        answer.filter(|answer| !answer.is_too_large()).ok_or_else(|| {
+            Answer::error(
                 StatusCode::BAD_REQUEST,
                 "preview_too_large",
                 "the preview of these events is larger than an answer may be: send fewer at once",
-            ));
-        }
-        Ok(answer)
+            )
+        })
     }
 
     async fn secret(&self) -> Result<Arc<Secret>, Answer> {

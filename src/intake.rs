@@ -14,7 +14,7 @@ pub use taken::Taken;
 
 use crate::config::DeliveryMode;
 use crate::delivery::{Delivery, Failure, Job, Undelivered};
-use crate::mapping::{self, Arrival, Mapped, Warning, map};
+use crate::mapping::{self, Arrival, Budget, Mapped, Warning, map};
 use crate::queue::{Message, NOT_BEFORE_ATTRIBUTE, Queue, Queues, Source};
 use crate::retry::Schedule;
 use crate::segment::{Event, Kind};
@@ -75,8 +75,9 @@ impl Intake {
         let mut entry_of_job = Vec::new();
         let mut entry_of_key = HashMap::new();
         let mut warnings: Vec<Vec<Warning<'_>>> = Vec::with_capacity(entries.len());
+        let mut budget = Budget::default();
         for (index, entry) in entries.iter().enumerate() {
-            let mapped = self.map(entry, request).and_then(|mapped| {
+            let mapped = self.map(entry, request, &mut budget).and_then(|mapped| {
                 let is_first = self.first_of_its_kind(entry, index, &mut entry_of_key);
                 is_first.map(|()| mapped)
             });
@@ -125,6 +126,7 @@ impl Intake {
         &self,
         entry: &'e Entry<'_>,
         request: &Request<'_>,
+        budget: &mut Budget,
     ) -> Result<(Job<'e>, Vec<Warning<'e>>), Fate> {
         let reject = |reason: &Cow<'static, str>| Fate::Reject(Failure::new(reason.clone()));
         let (event, refusal) = (entry.event.as_ref(), entry.refusal.as_ref());
@@ -134,12 +136,14 @@ impl Intake {
             (None, None) => return Err(reject(&"the event can't be read".into())),
         };
         let arrival = Arrival {
-            received_at: request.received_at.timestamp(),
+            received_at_millis: request.received_at.timestamp_millis(),
+            source: request.source,
             has_origin: request.has_origin,
         };
-        match map(event, arrival, &self.mapping) {
+        match map(event, arrival, &self.mapping, budget) {
             Mapped::Deliver { actions, warnings } => {
-                Ok((job(event, arrival.received_at, actions), warnings))
+                let received_at = request.received_at.timestamp();
+                Ok((job(event, received_at, actions), warnings))
             }
             Mapped::Skip(reason) => Err(Fate::Skipped(reason.into_owned())),
             Mapped::Reject(reason) => Err(reject(&reason)),

@@ -1,29 +1,34 @@
 //! What a Segment event becomes in Intercom.
 //!
-//! Pure: the same event, settings and time of receipt give the same [`Action`]s. Delivery
-//! executes the very actions that `POST /v1/preview` shows. Rules: `mapping.md`.
+//! Pure: the same event, settings and [`Arrival`] give the same [`Action`]s, as long as the
+//! request's [`Budget`] lasts. Delivery executes the very actions that `POST /v1/preview` shows.
 
 mod action;
 mod alias;
 mod attributes;
+mod budget;
 mod company;
 mod delete;
 mod group;
 mod identify;
 mod number;
+mod options;
 mod settings;
 mod track;
+mod values;
 mod warning;
 
 use std::borrow::Cow;
 
 pub use action::{ANONYMOUS_ID, Action, Company, Contact, Identity, IntercomEvent, Role};
-pub use attributes::Attributes;
-pub use settings::{Anonymous, CompanyIdHash, Nested, Settings};
+pub use attributes::{Attributes, DataType};
+pub use budget::Budget;
+pub use settings::{Anonymous, CollectContext, CompanyIdHash, Nested, Settings};
 pub use warning::{Change, Place, Warning};
 
-use crate::segment::{Event, Kind, is_addressed_to_intercom};
-use attributes::is_too_long;
+use crate::queue::Source;
+use crate::segment::{Event, Kind, Value, is_addressed_to_intercom};
+use values::is_too_long;
 
 /// What is to be done with one event.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,8 +49,11 @@ pub enum Mapped<'e> {
 /// When and how an event reached this project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// Unix seconds of the first receipt; stays the same however often the event is retried.
-    pub received_at: i64,
+    /// Unix milliseconds of the first receipt; stays the same however often the event is retried.
+    pub received_at_millis: i64,
+    /// The way it came in. Segment itself has corrected the times of its events; an SDK's are by
+    /// the sender's own clock, and its write key may be public.
+    pub source: Source,
     /// Whether the request carried an `Origin` header, which only browsers send.
     pub has_origin: bool,
 }
@@ -53,8 +61,13 @@ pub struct Arrival {
 /// Why an event without a usable identity isn't sent (Segment's own words).
 const NO_IDENTITY: &str = ".userId or .email is required";
 
-/// Maps one event.
-pub fn map<'e>(event: &'e Event<'e>, arrival: Arrival, settings: &Settings) -> Mapped<'e> {
+/// Maps one event. `budget` is that of its request.
+pub fn map<'e>(
+    event: &'e Event<'e>,
+    arrival: Arrival,
+    settings: &Settings,
+    budget: &mut Budget,
+) -> Mapped<'e> {
     let Some(type_name) = event.type_name() else {
         return Mapped::Reject(
             "the event has no \"type\": send identify, track, page, screen, group, alias or delete"
@@ -73,13 +86,16 @@ pub fn map<'e>(event: &'e Event<'e>, arrival: Arrival, settings: &Settings) -> M
     if !is_addressed_to_intercom(event.fields()) {
         return Mapped::Skip("not addressed to Intercom by the event's integrations".into());
     }
+    budget.begin_event();
     let mut mapper = Mapper {
         event,
         arrival,
         settings,
+        budget,
         warnings: Vec::new(),
-        flattened_bytes: 0,
     };
+    mapper.warn_of_options(kind);
+    mapper.warn_of_ignored_user_id();
     let mapped = match kind {
         Kind::Identify => mapper.identify(),
         Kind::Group => mapper.group(),
@@ -104,9 +120,8 @@ struct Mapper<'e, 's> {
     event: &'e Event<'e>,
     arrival: Arrival,
     settings: &'s Settings,
+    budget: &'s mut Budget,
     warnings: Vec<Warning<'e>>,
-    /// Length of all keys made by flattening so far.
-    flattened_bytes: usize,
 }
 
 /// The actions, or why there are none.
@@ -114,7 +129,9 @@ type Actions<'e> = Result<Vec<Action<'e>>, Mapped<'e>>;
 
 impl<'e> Mapper<'e, '_> {
     fn time(&self) -> i64 {
-        self.event.time(self.arrival.received_at)
+        let is_from_segment = self.arrival.source.is_segment();
+        self.event
+            .time(self.arrival.received_at_millis, is_from_segment)
     }
 
     fn is_from_browser(&self) -> bool {
@@ -137,7 +154,39 @@ impl<'e> Mapper<'e, '_> {
                 ".anonymousId is longer than the 255 characters that Intercom stores".into(),
             )),
             (Anonymous::Lead, Some(id)) => Ok(Identity::AnonymousId(id)),
-            _ => Err(Mapped::Skip(NO_IDENTITY.into())),
+            _ => Err(self.no_identity()),
+        }
+    }
+
+    /// What becomes of an event without a usable identity.
+    fn no_identity(&self) -> Mapped<'e> {
+        Mapped::Skip(match self.event.ignored_user_id() {
+            None => NO_IDENTITY.into(),
+            Some(id) => {
+                let id = truncated(&id);
+                format!("{NO_IDENTITY}, and {id:?} is nobody (see the setting IGNORED_USER_IDS)")
+                    .into()
+            }
+        })
+    }
+
+    fn warn_of_ignored_user_id(&mut self) {
+        if self.event.ignored_user_id().is_some() {
+            let reason = "it stands for nobody (see the setting IGNORED_USER_IDS)";
+            self.warn(Place::Field, "userId", Change::LeftOut(reason));
+        }
+    }
+
+    /// Warns of a field that should be an object and is none. An empty list is how PHP writes an
+    /// empty object.
+    fn warn_unless_object(&mut self, field: &'static str, value: Option<&Value<'_>>) {
+        let is_fine = match value {
+            None | Some(Value::Null | Value::Object(_)) => true,
+            Some(Value::Array(items)) => items.is_empty(),
+            Some(_) => false,
+        };
+        if !is_fine {
+            self.warn(Place::Field, field, Change::LeftOut("it is no object"));
         }
     }
 

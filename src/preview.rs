@@ -2,31 +2,35 @@
 
 use serde_json::{Value, json};
 
+use crate::door::LARGEST_ANSWER;
 use crate::intake::Entry;
-use crate::mapping::{Arrival, Mapped, Settings, map};
+use crate::mapping::{Arrival, Budget, Mapped, Settings, map};
+
 use crate::segment::Event;
 
-/// The body of the answer to `POST /v1/preview` (`contract.md`, "Answers").
-pub fn preview(
-    entries: &[Entry<'_>],
-    received_at: i64,
-    has_origin: bool,
-    settings: &Settings,
-) -> Value {
-    let arrival = Arrival {
-        received_at,
-        has_origin,
-    };
-    let results: Vec<Value> = entries
+/// The body of the answer to `POST /v1/preview`. `None` when it is larger than an answer may be.
+pub fn preview(entries: &[Entry<'_>], arrival: Arrival, settings: &Settings) -> Option<Value> {
+    let mut budget = Budget::default();
+    let mut bytes = 0;
+    let results: Option<Vec<Value>> = entries
         .iter()
-        .map(|entry| preview_of(entry, arrival, settings))
+        .map(|entry| {
+            let result = preview_of(entry, arrival, settings, &mut budget);
+            bytes += result.to_string().len();
+            (bytes <= LARGEST_ANSWER).then_some(result)
+        })
         .collect();
-    json!({"results": results})
+    Some(json!({"results": results?}))
 }
 
-fn preview_of(entry: &Entry<'_>, arrival: Arrival, settings: &Settings) -> Value {
+fn preview_of(
+    entry: &Entry<'_>,
+    arrival: Arrival,
+    settings: &Settings,
+    budget: &mut Budget,
+) -> Value {
     let mapped = match (&entry.event, &entry.refusal) {
-        (Some(event), None) => map(event, arrival, settings),
+        (Some(event), None) => map(event, arrival, settings, budget),
         (_, refusal) => Mapped::Reject(refusal.clone().unwrap_or_default()),
     };
     let mut result = json!({

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::delivery::{Delivery, Failure, Job, Undelivered};
 use crate::intake::{NOT_TRIED, job, with_failure};
-use crate::mapping::{self, Mapped, map};
+use crate::mapping::{self, Budget, Mapped, map};
 use crate::queue::{Queue, Queues};
 use crate::retry::Schedule;
 use record::Record;
@@ -55,7 +55,10 @@ impl Redelivery {
         delivery: &Delivery,
         queues: &Queues,
     ) -> Value {
-        let records: Vec<Record<'_>> = batch.records.iter().map(Record::read).collect();
+        let ignored = &self.mapping.ignored_user_ids;
+        let records = batch.records.iter();
+        let records: Vec<Record<'_>> = records.map(|sqs| Record::read(sqs, ignored)).collect();
+        let mut budget = Budget::default();
         let mut fates: Vec<Option<Fate>> = Vec::with_capacity(records.len());
         let mut jobs = Vec::new();
         let mut record_of_job = Vec::new();
@@ -70,7 +73,7 @@ impl Redelivery {
                         delay,
                     ))
                 }
-                None => self.job(record),
+                None => self.job(record, &mut budget),
             };
             match fate {
                 Ok(job) => {
@@ -99,12 +102,13 @@ impl Redelivery {
     }
 
     /// The job for a message, or what is done with it where there is none.
-    fn job<'r>(&self, record: &'r Record<'_>) -> Result<Job<'r>, Fate> {
+    fn job<'r>(&self, record: &'r Record<'_>, budget: &mut Budget) -> Result<Job<'r>, Fate> {
         let envelope = match &record.envelope {
             Ok(envelope) => envelope,
             Err(reason) => return Err(Fate::DeadLetter(Failure::new(reason.clone()))),
         };
-        match map(&envelope.event, record.arrival(envelope), &self.mapping) {
+        let arrival = record.arrival(envelope);
+        match map(&envelope.event, arrival, &self.mapping, budget) {
             Mapped::Skip(reason) => Err(Fate::Skipped(reason)),
             Mapped::Reject(reason) => Err(Fate::DeadLetter(Failure::new(reason))),
             Mapped::Deliver { actions, .. } => Ok(Job {

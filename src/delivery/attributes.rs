@@ -230,12 +230,9 @@ impl Attempt<'_> {
             }
             return Ok(());
         }
-        let types = lacking.into_iter().map(|name| {
-            let data_type = body
-                .attributes()
-                .get(&name)
-                .map(|value| data_type(&name, value));
-            (name, data_type.unwrap_or("string"))
+        let types = lacking.into_iter().filter_map(|name| {
+            let data_type = body.attributes().data_type(&name)?;
+            Some((name, data_type.as_str()))
         });
         let created: Vec<(String, Result<(), NotCreated>)> = stream::iter(types)
             .map(async |(name, data_type)| {
@@ -369,15 +366,4 @@ enum NotCreated {
 fn names_in<'e>(body: &impl WithAttributes<'e>) -> Vec<String> {
     let names = body.attributes().iter().map(|(name, _)| name.to_owned());
     names.collect()
-}
-
-/// Intercom's data type for a value.
-fn data_type(name: &str, value: &Value<'_>) -> &'static str {
-    match value {
-        Value::Bool(_) => "boolean",
-        Value::Number(_) if name.ends_with("_at") => "datetime",
-        // 10.5 may follow 10, and a type can't be changed.
-        Value::Number(_) => "float",
-        _ => "string",
-    }
 }

@@ -136,7 +136,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::mapping::{Arrival, Mapped, Settings, map};
+    use crate::mapping::{Arrival, Budget, Mapped, Settings, map};
+    use crate::queue::Source;
     use crate::segment::Event;
 
     fn identify(json: &'static str) -> Event<'static> {
@@ -153,11 +154,12 @@ mod tests {
         ]
         .map(identify);
         let arrival = Arrival {
-            received_at: 0,
+            received_at_millis: 10_000_000,
+            source: Source::Api,
             has_origin: false,
         };
         let settings = Settings::default();
-        let of = |event| match map(event, arrival, &settings) {
+        let of = |event| match map(event, arrival, &settings, &mut Budget::default()) {
             Mapped::Deliver { actions, .. } => actions,
             _ => panic!("every event is to be delivered"),
         };
@@ -188,18 +190,22 @@ mod tests {
             Event::new(serde_json::from_str(json).expect("valid JSON")).expect("an object")
         });
         let arrival = Arrival {
-            received_at: 0,
+            received_at_millis: 10_000_000,
+            source: Source::Api,
             has_origin: false,
         };
         let settings = Settings::default();
         let jobs: Vec<Job<'_>> = events
             .iter()
             .map(|event| {
-                let Mapped::Deliver { actions, .. } = map(event, arrival, &settings) else {
+                let Mapped::Deliver { actions, .. } =
+                    map(event, arrival, &settings, &mut Budget::default())
+                else {
                     panic!("every event is to be delivered");
                 };
                 Job {
                     user: "u".into(),
+                    received_at: 0,
                     is_identify: event.type_name() == Some("identify"),
                     actions,
                 }

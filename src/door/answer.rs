@@ -18,8 +18,8 @@ pub struct Answer {
 /// After an answer of 503, senders wait this long.
 const RETRY_AFTER_SECONDS: u32 = 10;
 
-/// Lambda takes 6 MB, headers included.
-const LARGEST: usize = 6_000_000;
+/// Most bytes of an answer. Lambda takes 6 MB, headers included.
+pub const LARGEST_ANSWER: usize = 6_000_000;
 
 impl Answer {
     /// 200 with this JSON.
@@ -83,7 +83,7 @@ impl Answer {
     pub fn is_too_large(&self) -> bool {
         let body = self.body.as_ref().map(Value::to_string);
         // Inside of the payload, the body is a JSON string.
-        json!(body).to_string().len() > LARGEST
+        json!(body).to_string().len() > LARGEST_ANSWER
     }
 
     /// The payload that API Gateway (both kinds) and Function URLs take as an answer, with the

@@ -23,6 +23,7 @@ impl Function {
         let call = parse_call(&body, kind).map_err(|broken| keys.refuse(&broken, &body))?;
         keys.let_in(call.write_key.as_deref())?;
         let mut entries = call.entries;
+        self.ignore_user_ids(&mut entries);
         let is_from_browser = http.origin().is_some();
         if is_from_browser && self.require_user_hash {
             let api_secret = secret.api_secret();

@@ -34,7 +34,8 @@ impl Function {
             ));
         }
         let body = with_whole_characters(raw.into());
-        let entries = entries_of_array(&body, MOST_EVENTS_OF_SEGMENT)?;
+        let mut entries = entries_of_array(&body, MOST_EVENTS_OF_SEGMENT)?;
+        self.ignore_user_ids(&mut entries);
         let request = request(Source::Webhook, false, invocation);
         let results = self.take(&entries, &request).await;
         // Without results: for a lost event they know no status.

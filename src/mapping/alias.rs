@@ -1,12 +1,10 @@
 //! alias → `merge_contact`: the lead of previousId into the user.
 
-use super::{Action, Actions, Identity, Mapped, Mapper, NO_IDENTITY};
+use super::{Action, Actions, Identity, Mapped, Mapper};
 
 impl<'e> Mapper<'e, '_> {
     pub(super) fn alias(&mut self) -> Actions<'e> {
-        let into = self
-            .known_identity()
-            .ok_or(Mapped::Skip(NO_IDENTITY.into()))?;
+        let into = self.known_identity().ok_or_else(|| self.no_identity())?;
         let from = self
             .event
             .previous_id()

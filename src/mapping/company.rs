@@ -1,19 +1,25 @@
-//! Companies, as a group's traits or as a contact's `company` or `companies`.
+//! Companies, as a group's traits or as a contact's `company` and `companies`.
 
 use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 
-use super::attributes::{ANOTHER_SPELLING, Rules, date_problem, field_of, first_of};
-use super::identify::id_or_empty;
+use super::identify::{EMPTY, Traits, date_problem, text_of};
 use super::number::integer;
+use super::values::{ANOTHER_SPELLING, Rules};
 use super::{Action, Change, Company, CompanyIdHash, Identity, Mapper, Place};
-use crate::segment::{Object, Value, get_loose, id_text, timestamp};
+use crate::segment::{Fields, Object, Value, id_text, timestamp};
 
 const TRAITS: Rules = Rules {
     place: Place::Company,
     is_metadata: false,
 };
+
+/// Most companies taken of an event: each costs Intercom two calls.
+const MOST_COMPANIES: usize = 50;
+
+/// What one company takes beside the JSON of its event, in bytes.
+const COMPANY_BYTES: usize = 1024;
 
 /// Keys of the company's size; the first in this order wins.
 const SIZE: [&str; 3] = ["employees", "size", "employeecount"];
@@ -22,7 +28,7 @@ const SIZE: [&str; 3] = ["employees", "size", "employeecount"];
 const CREATED: [&str; 3] = ["created", "createdat", "remotecreatedat"];
 
 /// Traits that are no custom attributes.
-const FIELDS: [&str; 14] = [
+static FIELDS: [&str; 14] = [
     "id",
     "companyid",
     "name",
@@ -39,33 +45,53 @@ const FIELDS: [&str; 14] = [
     "remove",
 ];
 
+type CompanyTraits<'e> = Fields<'e, { FIELDS.len() }>;
+
 const NO_INTEGER: &str = "it is no whole number below 2147483648";
+
+/// What of a company's traits has become fields of it.
+struct Used<'e, 't> {
+    traits: &'t CompanyTraits<'e>,
+    company_id: Cow<'e, str>,
+    /// Which of [`SIZE`].
+    size: Option<&'static str>,
+    /// Which of [`CREATED`].
+    date_of_creation: Option<&'static str>,
+}
 
 impl<'e> Mapper<'e, '_> {
     /// Actions for the companies that a contact's traits name.
     pub(super) fn companies_of_contact(
         &mut self,
-        traits: &'e Object<'e>,
+        traits: &Traits<'e>,
         identity: &Identity<'e>,
         actions: &mut Vec<Action<'e>>,
     ) {
-        let Some((key, companies)) = ["company", "companies"]
-            .into_iter()
-            .find_map(|key| Some((key, get_loose(traits, key)?)))
-        else {
-            return;
-        };
-        let companies = match companies {
-            Value::Array(companies) => companies.as_slice(),
-            one => std::slice::from_ref(one),
-        };
-        if companies.is_empty() {
-            self.warn(Place::Trait, key, Change::LeftOut("the list is empty"));
-        }
-        for value in companies {
-            if self.add_company(value, traits, identity, actions).is_none() {
-                let reason = "a company needs an id or a name";
-                self.warn(Place::Trait, key, Change::LeftOut(reason));
+        let mut room = MOST_COMPANIES;
+        for key in ["company", "companies"] {
+            let Some(value) = traits.get(key) else {
+                continue;
+            };
+            let companies = match value {
+                Value::Array(companies) => companies.as_slice(),
+                one => std::slice::from_ref(one),
+            };
+            if is_empty(value) {
+                self.warn(Place::Trait, key, Change::LeftOut("it is empty"));
+                continue;
+            }
+            for value in companies {
+                if room == 0 || !self.budget.take(COMPANY_BYTES) {
+                    let reason = "an event may name 50 companies, and a request some thousands";
+                    self.warn(Place::Trait, key, Change::LeftOut(reason));
+                    break;
+                }
+                if self.add_company(value, traits, identity, actions).is_some() {
+                    room -= 1;
+                } else {
+                    let reason = "a company needs an id or a name";
+                    self.warn(Place::Trait, key, Change::LeftOut(reason));
+                }
             }
         }
     }
@@ -74,20 +100,25 @@ impl<'e> Mapper<'e, '_> {
     fn add_company(
         &mut self,
         value: &'e Value<'e>,
-        traits: &'e Object<'e>,
+        contact: &Traits<'e>,
         identity: &Identity<'e>,
         actions: &mut Vec<Action<'e>>,
     ) -> Option<()> {
         let company = match value {
-            Value::Object(object) if is_removed(object) => {
-                actions.push(Action::DetachCompany {
-                    identity: identity.clone(),
-                    company_id: self.company_id(object)?,
-                });
-                return Some(());
+            Value::Object(object) => {
+                let traits = Fields::of(object, &FIELDS);
+                if asks_for_removal(&traits) {
+                    let company_id = self.company_id(&traits)?;
+                    self.warn_of_removed(object, &traits);
+                    actions.push(Action::DetachCompany {
+                        identity: identity.clone(),
+                        company_id,
+                    });
+                    return Some(());
+                }
+                self.company(object, &traits, None)?
             }
-            Value::Object(object) => self.company(object, None)?,
-            Value::Str(name) if !name.trim().is_empty() => self.company_by_name(name, traits),
+            Value::Str(name) if !name.trim().is_empty() => self.company_by_name(name, contact),
             _ => return None,
         };
         let company_id = company.company_id.clone();
@@ -99,87 +130,131 @@ impl<'e> Mapper<'e, '_> {
         Some(())
     }
 
-    /// The company in `traits`, under `group_id` where a group call names it. `None` when it has
-    /// neither id nor name.
-    pub(super) fn company(
+    /// The company of a group call. `None` when it has neither id nor name.
+    pub(super) fn company_of_group(&mut self, object: &'e Object<'e>) -> Option<Company<'e>> {
+        let traits = Fields::of(object, &FIELDS);
+        if asks_for_removal(&traits) {
+            let reason = "only an identify takes a contact out of a company";
+            self.warn(Place::Company, "remove", Change::LeftOut(reason));
+        }
+        let event = self.event;
+        self.company(object, &traits, event.group_id())
+    }
+
+    fn company(
         &mut self,
-        traits: &'e Object<'e>,
+        object: &'e Object<'e>,
+        traits: &CompanyTraits<'e>,
         group_id: Option<Cow<'e, str>>,
     ) -> Option<Company<'e>> {
-        let text = |key| get_loose(traits, key).and_then(id_or_empty);
         let company_id = group_id.or_else(|| self.company_id(traits))?;
+        let text = |name| traits.get(name).and_then(text_or_empty);
+        let size = traits.first_of(&SIZE, integer);
+        let created = traits.first_of(&CREATED, timestamp);
         let mut company = Company {
-            name: text("name"),
+            name: traits.get("name").and_then(text_of),
             plan: text("plan"),
-            monthly_spend: get_loose(traits, "monthlyspend").and_then(integer),
-            size: first_of(traits, &SIZE, integer).map(|(_, size)| size),
+            monthly_spend: traits
+                .get("monthlyspend")
+                .and_then(integer)
+                .map(|spend| spend.value),
+            size: size.map(|(_, size)| size.value),
             website: text("website"),
             industry: text("industry"),
-            remote_created_at: first_of(traits, &CREATED, timestamp).map(|(_, date)| date),
+            remote_created_at: created.map(|(_, date)| date),
             ..Company::default()
         };
+        let used = Used {
+            traits,
+            company_id,
+            size: size.map(|(name, _)| name),
+            date_of_creation: created.map(|(name, _)| name),
+        };
         let attributes = &mut company.custom_attributes;
-        self.add_others(attributes, TRAITS, traits, |mapper, key, value| {
-            mapper.is_company_field(traits, key, value, &company_id)
+        self.add_others(attributes, TRAITS, object, |mapper, key, value| {
+            mapper.is_company_field(&used, key, value)
         });
-        company.company_id = company_id;
+        company.company_id = used.company_id;
         Some(company)
     }
 
     /// The id that a company's own traits give it.
-    fn company_id(&self, traits: &'e Object<'e>) -> Option<Cow<'e, str>> {
-        let own_id = first_of(traits, &["id", "companyid"], id_text).map(|(_, id)| id);
-        own_id.or_else(|| {
-            let name = id_text(get_loose(traits, "name")?)?;
+    fn company_id(&self, traits: &CompanyTraits<'e>) -> Option<Cow<'e, str>> {
+        let own_id = traits.first_of(&["id", "companyid"], id_text);
+        own_id.map(|(_, id)| id).or_else(|| {
+            let name = id_text(traits.get("name")?)?;
             Some(self.id_of_name(&name))
         })
     }
 
     /// A company that is only a string takes the rest from the contact's traits.
-    fn company_by_name(&mut self, name: &'e str, traits: &'e Object<'e>) -> Company<'e> {
+    fn company_by_name(&mut self, name: &'e str, contact: &Traits<'e>) -> Company<'e> {
+        let spend = contact.get("monthlyspend").and_then(integer);
+        if let Some(spend) = spend.filter(|spend| spend.is_rounded) {
+            self.warn(Place::Company, "monthlySpend", Change::Rounded(spend.value));
+        }
         Company {
             company_id: self.id_of_name(name),
             name: Some(Cow::Borrowed(name.trim())),
-            plan: get_loose(traits, "plan").and_then(id_or_empty),
-            monthly_spend: get_loose(traits, "monthlyspend").and_then(integer),
+            plan: contact.get("plan").and_then(text_or_empty),
+            monthly_spend: spend.map(|spend| spend.value),
             ..Company::default()
         }
     }
 
     /// Whether a trait is spoken for by a field of the company. Warns when the field doesn't
-    /// carry it.
+    /// carry it as it is.
     fn is_company_field(
         &mut self,
-        traits: &'e Object<'e>,
+        used: &Used<'e, '_>,
         key: &'e str,
         value: &'e Value<'e>,
-        company_id: &str,
     ) -> bool {
-        let Some(field) = field_of(key, &FIELDS).filter(|_| !value.is_null()) else {
+        let Some(name) = used.traits.name_of(key).filter(|_| !value.is_null()) else {
             return false;
         };
-        let problem = match field {
-            "id" | "companyid" => {
-                let is_used = id_text(value).is_some_and(|id| id == company_id);
-                (!is_used).then_some("another id is the company's")
+        let is_first = used.traits.is_first(name, value);
+        let is_number = name == "monthlyspend" || SIZE.contains(&name);
+        let number = integer(value).filter(|_| is_number);
+        let change = match name {
+            _ if is_number && number.is_none() => Some(Change::Attribute(NO_INTEGER)),
+            "plan" | "website" | "industry" | "name" if !is_text(value) => {
+                Some(Change::Attribute("it is no text"))
             }
-            "monthlyspend" => integer(value).is_none().then_some(NO_INTEGER),
-            size if SIZE.contains(&size) => match first_of(traits, &SIZE, integer) {
-                _ if integer(value).is_none() => Some(NO_INTEGER),
-                Some((used, _)) if used != size => Some("another size is used"),
-                _ => None,
-            },
+            "name" if text_of(value).is_none() => Some(Change::LeftOut(EMPTY)),
+            "id" | "companyid" if id_text(value).as_ref() != Some(&used.company_id) => {
+                Some(Change::LeftOut("another id is the company's"))
+            }
+            size if SIZE.contains(&size) && used.size != Some(size) => {
+                Some(Change::LeftOut("another size is used"))
+            }
             date if CREATED.contains(&date) => {
-                date_problem(value, date, first_of(traits, &CREATED, timestamp))
+                date_problem(value, date, used.date_of_creation).map(Change::LeftOut)
             }
-            "remove" => value.as_bool().is_none().then_some("it is no boolean"),
-            _ => id_or_empty(value).is_none().then_some("it is no string"),
+            "remove" if truth(value).is_none() => Some(Change::LeftOut("it is no boolean")),
+            _ if !is_first => Some(Change::LeftOut(ANOTHER_SPELLING)),
+            _ => number
+                .filter(|number| number.is_rounded)
+                .map(|number| Change::Rounded(number.value)),
         };
-        let is_first = get_loose(traits, field).is_some_and(|first| std::ptr::eq(first, value));
-        if let Some(reason) = problem.or((!is_first).then_some(ANOTHER_SPELLING)) {
-            self.warn(Place::Company, key, Change::LeftOut(reason));
+        let is_taken = !matches!(change, Some(Change::Attribute(_)));
+        if let Some(change) = change {
+            self.warn(Place::Company, key, change);
         }
-        true
+        is_taken
+    }
+
+    /// Warns of what a company says that the contact only leaves.
+    fn warn_of_removed(&mut self, object: &'e Object<'e>, traits: &CompanyTraits<'e>) {
+        for (key, _) in object.iter() {
+            if !matches!(
+                traits.name_of(key),
+                Some("id" | "companyid" | "name" | "remove")
+            ) {
+                let reason = "the contact only leaves this company";
+                self.warn(Place::Company, key, Change::LeftOut(reason));
+            }
+        }
     }
 
     fn id_of_name(&self, name: &str) -> Cow<'e, str> {
@@ -191,9 +266,45 @@ impl<'e> Mapper<'e, '_> {
     }
 }
 
-/// Whether a company's traits ask to take the contact out of it.
-pub(super) fn is_removed(traits: &Object<'_>) -> bool {
-    get_loose(traits, "remove") == Some(&Value::Bool(true))
+/// Whether the traits ask to take the contact out of the company.
+fn asks_for_removal(traits: &CompanyTraits<'_>) -> bool {
+    traits.get("remove").and_then(truth) == Some(true)
+}
+
+/// A boolean, also as PHP and forms write it.
+fn truth(value: &Value<'_>) -> Option<bool> {
+    match value {
+        Value::Bool(truth) => Some(*truth),
+        Value::Str(text) if text == "true" || text == "1" => Some(true),
+        Value::Str(text) if text == "false" || text == "0" => Some(false),
+        Value::Number(number) => match number.as_i64() {
+            Some(1) => Some(true),
+            Some(0) => Some(false),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn is_empty(value: &Value<'_>) -> bool {
+    match value {
+        Value::Array(items) => items.is_empty(),
+        Value::Object(object) => object.is_empty(),
+        Value::Str(text) => text.trim().is_empty(),
+        _ => false,
+    }
+}
+
+fn is_text(value: &Value<'_>) -> bool {
+    matches!(value, Value::Str(_) | Value::Number(_))
+}
+
+/// A string, trimmed and possibly empty (an empty one is sent), or a number written out.
+fn text_or_empty<'e>(value: &'e Value<'e>) -> Option<Cow<'e, str>> {
+    match value {
+        Value::Str(text) => Some(Cow::Borrowed(text.trim())),
+        _ => id_text(value),
+    }
 }
 
 /// The string hash with which Segment's classic destination made ids of company names.

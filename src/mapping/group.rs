@@ -2,7 +2,6 @@
 
 use std::sync::LazyLock;
 
-use super::company::is_removed;
 use super::{Action, Actions, Change, Contact, Mapped, Mapper, Place};
 use crate::segment::Object;
 
@@ -12,11 +11,8 @@ impl<'e> Mapper<'e, '_> {
     pub(super) fn group(&mut self) -> Actions<'e> {
         let identity = self.known_identity();
         let traits = self.event.traits().unwrap_or(&*NO_TRAITS);
-        if is_removed(traits) {
-            let reason = "only an identify takes a contact out of a company";
-            self.warn(Place::Company, "remove", Change::LeftOut(reason));
-        }
-        let company = self.company(traits, self.event.group_id());
+        self.warn_unless_object("traits", self.event.fields().get("traits"));
+        let company = self.company_of_group(traits);
         let mut actions = Vec::with_capacity(3);
         if let Some(identity) = &identity {
             // The group call shows the user active; its traits are the company's, not the user's.

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::attributes::{ANOTHER_SPELLING, Rules, date_problem, field_of, first_of};
-use super::{Action, Actions, Attributes, Change, Contact, Identity, Mapper, Place};
-use crate::segment::{Object, Value, get_loose, id_text, timestamp};
+use super::values::{ANOTHER_SPELLING, Rules};
+use super::{Action, Actions, Attributes, Change, CollectContext, Contact, Mapper, Place};
+use crate::segment::{Fields, Object, Value, get_loose, id_text, timestamp};
 
 const TRAITS: Rules = Rules {
     place: Place::Trait,
@@ -14,9 +14,9 @@ const TRAITS: Rules = Rules {
 /// Traits that become `signed_up_at`; the first that is a date wins.
 const SIGNED_UP_AT: [&str; 3] = ["created", "createdat", "remotecreatedat"];
 
-/// Traits that are no custom attributes. Intercom derives the picture from the email itself, so
-/// Segment's destination never sent it.
-const FIELDS: [&str; 14] = [
+/// Traits that the mapping reads. Intercom derives the picture from the email itself, so
+/// Segment's destination never sent it. The classic Android library repeats both ids here.
+static FIELDS: [&str; 20] = [
     "email",
     "name",
     "phone",
@@ -29,9 +29,18 @@ const FIELDS: [&str; 14] = [
     "photourl",
     "avatarurl",
     "id",
+    "userid",
+    "anonymousid",
     "company",
     "companies",
+    "firstname",
+    "lastname",
+    "plan",
+    "monthlyspend",
 ];
+
+/// The traits of a contact.
+pub(super) type Traits<'e> = Fields<'e, { FIELDS.len() }>;
 
 /// What the context says of the sender's device, and the custom attribute for it.
 const COLLECTED: [(&str, &str, &str); 7] = [
@@ -44,96 +53,103 @@ const COLLECTED: [(&str, &str, &str); 7] = [
     ("app", "version", "app_version"),
 ];
 
+/// What it says of the connection.
+const COLLECTED_WITH_ALL: [(&str, &str); 2] = [("ip", "ip"), ("useragent", "user_agent")];
+
 impl<'e> Mapper<'e, '_> {
     pub(super) fn identify(&mut self) -> Actions<'e> {
         let identity = self.identity()?;
-        let contact = self.contact(&identity);
+        let event = self.event;
+        self.warn_unless_object("traits", event.fields().get("traits"));
+        if event.traits().is_none_or(Object::is_empty) {
+            let in_context = event
+                .context()
+                .and_then(|context| get_loose(context, "traits"));
+            self.warn_unless_object("context.traits", in_context);
+        }
+        let object = event.identify_traits();
+        let traits = object.map(|object| Fields::of(object, &FIELDS));
+        let mut contact = Contact::of(&identity);
+        contact.unsubscribed_from_emails = self.unsubscribed_from_emails();
+        contact.last_seen_at = self.last_seen_at();
+        if let (Some(object), Some(traits)) = (object, &traits) {
+            let signed_up_at = traits.first_of(&SIGNED_UP_AT, timestamp);
+            contact.email = traits
+                .get("email")
+                .and_then(Value::as_str)
+                .and_then(not_blank);
+            contact.phone = phone(traits);
+            contact.name = name(traits);
+            contact.signed_up_at = signed_up_at.map(|(_, date)| date);
+            let last_request_at = traits.get("lastrequestat").and_then(timestamp);
+            contact.last_seen_at = contact
+                .last_seen_at
+                .map(|time| last_request_at.unwrap_or(time));
+            let used = Used {
+                traits,
+                date_of_creation: signed_up_at.map(|(name, _)| name),
+                user_id: event.user_id(),
+                anonymous_id: event.anonymous_id(),
+                has_phone: traits.get("phone").and_then(text_of).is_some(),
+            };
+            let attributes = &mut contact.custom_attributes;
+            self.add_others(attributes, TRAITS, object, |mapper, key, value| {
+                mapper.is_taken(&used, key, value)
+            });
+        }
+        // An address-like userId is the email where no trait is.
+        contact.email = contact.email.or_else(|| event.email());
+        self.collect_context(&mut contact.custom_attributes);
         let mut actions = Vec::with_capacity(3);
         actions.push(Action::UpsertContact {
             identity: identity.clone(),
             contact,
         });
-        if let Some(traits) = self.event.identify_traits() {
+        if let Some(traits) = &traits {
             self.companies_of_contact(traits, &identity, &mut actions);
         }
         Ok(actions)
     }
 
-    fn contact(&mut self, identity: &Identity<'e>) -> Contact<'e> {
-        let mut contact = Contact::of(identity);
-        contact.unsubscribed_from_emails = self.unsubscribed_from_emails();
-        if self.event.option("hidedefaultlauncher").is_some() {
-            let reason = "only Intercom's Messenger in the browser knows it";
-            self.warn(
-                Place::Option,
-                "hideDefaultLauncher",
-                Change::LeftOut(reason),
-            );
-        }
-        contact.last_seen_at = self.last_seen_at();
-        if let Some(traits) = self.event.identify_traits() {
-            set_fields(&mut contact, traits);
-            let attributes = &mut contact.custom_attributes;
-            self.add_others(attributes, TRAITS, traits, |mapper, key, value| {
-                mapper.is_taken(traits, key, value)
-            });
-        }
-        // An address-like userId is the email where no trait is.
-        contact.email = contact.email.or_else(|| self.event.email());
-        if self.settings.collect_context {
-            self.collect_context(&mut contact.custom_attributes);
-        }
-        contact
-    }
-
     /// Whether a trait is spoken for by a field of the contact, so that it is no custom
     /// attribute. Warns when the field doesn't carry it either.
-    fn is_taken(&mut self, traits: &'e Object<'e>, key: &'e str, value: &'e Value<'e>) -> bool {
-        let Some(field) = field_of(key, &FIELDS).filter(|_| !value.is_null()) else {
-            return false;
-        };
-        let problem = match field {
-            "email" => (!value.is_string()).then_some("it is no string"),
-            "name" | "phone" => id_or_empty(value).is_none().then_some("it is no string"),
-            "phones" if get_loose(traits, "phone").is_some() || first_phone(value).is_none() => {
-                return false;
+    fn is_taken(&mut self, used: &Used<'e, '_>, key: &'e str, value: &'e Value<'e>) -> bool {
+        let name = used.traits.name_of(key).filter(|_| !value.is_null());
+        let is_id = |id: &Option<Cow<'_, str>>| id.is_some() && id_text(value) == *id;
+        let problem = match name {
+            None | Some("firstname" | "lastname" | "plan" | "monthlyspend") => return false,
+            Some("email") if !value.is_string() => Some("it is no string"),
+            Some("name" | "phone") if !matches!(value, Value::Str(_) | Value::Number(_)) => {
+                Some("it is no string")
             }
-            "phones" if value.as_array().is_some_and(|phones| phones.len() > 1) => {
+            Some("email" | "name" | "phone") => text_of(value).is_none().then_some(EMPTY),
+            Some("phones") if used.has_phone || first_phone(value).is_none() => return false,
+            Some("phones") if value.as_array().is_some_and(|phones| phones.len() > 1) => {
                 Some("only the first one is sent, as the phone")
             }
-            "id" if id_text(value).is_none() || id_text(value) != self.event.user_id() => {
-                return false;
+            Some("id") if !is_id(&used.user_id) => return false,
+            Some("userid") if !is_id(&used.user_id) => Some("the event's own userId counts"),
+            Some("anonymousid") if !is_id(&used.anonymous_id) => {
+                Some("the event's own anonymousId counts")
             }
-            "avatar" | "photourl" | "avatarurl" => Some("Intercom derives the picture itself"),
-            "lastrequestat" if timestamp(value).is_none() => Some("it is no date"),
-            "lastrequestat" if !self.event.is_active() => {
+            Some("avatar" | "photourl" | "avatarurl") => {
+                Some("Intercom derives the picture itself")
+            }
+            Some("lastrequestat") if timestamp(value).is_none() => Some(NO_DATE),
+            Some("lastrequestat") if !self.event.is_active() => {
                 Some("the event says that the user was not active")
             }
-            "companies" if get_loose(traits, "company").is_some() => {
-                Some("the trait company is used")
+            Some(date) if SIGNED_UP_AT.contains(&date) => {
+                date_problem(value, date, used.date_of_creation)
             }
-            date if SIGNED_UP_AT.contains(&date) => {
-                date_problem(value, date, first_of(traits, &SIGNED_UP_AT, timestamp))
-            }
-            _ => None,
+            // Companies are named one by one.
+            Some(_) => None,
         };
-        let is_first = get_loose(traits, field).is_some_and(|first| std::ptr::eq(first, value));
+        let is_first = name.is_some_and(|name| used.traits.is_first(name, value));
         if let Some(reason) = problem.or((!is_first).then_some(ANOTHER_SPELLING)) {
             self.warn(Place::Trait, key, Change::LeftOut(reason));
         }
         true
-    }
-
-    fn unsubscribed_from_emails(&mut self) -> Option<bool> {
-        const OPTION: &str = "unsubscribedFromEmails";
-        let option = self.event.option("unsubscribedfromemails")?;
-        let reason = match option.as_bool() {
-            Some(unsubscribed) if !self.is_from_browser() => return Some(unsubscribed),
-            Some(_) => "only calls of a server may set it",
-            None => "it is no boolean",
-        };
-        self.warn(Place::Option, OPTION, Change::LeftOut(reason));
-        None
     }
 
     fn collect_context(&mut self, attributes: &mut Attributes<'e>) {
@@ -141,12 +157,22 @@ impl<'e> Mapper<'e, '_> {
             place: Place::Context,
             is_metadata: false,
         };
-        let Some(context) = self.event.context() else {
+        let collect = self.settings.collect_context;
+        let event = self.event;
+        let Some(context) = event
+            .context()
+            .filter(|_| collect != CollectContext::Nothing)
+        else {
             return;
         };
         for (group, field, name) in COLLECTED {
             let holder = get_loose(context, group).and_then(Value::as_object);
-            let value = holder.and_then(|holder| get_loose(holder, field));
+            if let Some(value) = holder.and_then(|holder| get_loose(holder, field)) {
+                self.add(attributes, CONTEXT, Cow::Borrowed(name), value);
+            }
+        }
+        for (field, name) in COLLECTED_WITH_ALL {
+            let value = get_loose(context, field).filter(|_| collect == CollectContext::All);
             if let Some(value) = value {
                 self.add(attributes, CONTEXT, Cow::Borrowed(name), value);
             }
@@ -154,46 +180,60 @@ impl<'e> Mapper<'e, '_> {
     }
 }
 
-/// Sets the fields that stand in the traits.
-fn set_fields<'e>(contact: &mut Contact<'e>, traits: &'e Object<'e>) {
-    if let Some(Value::Str(email)) = get_loose(traits, "email") {
-        contact.email = Some(Cow::Borrowed(email.trim()));
-    }
-    contact.phone = phone(traits);
-    contact.name = name(traits);
-    contact.signed_up_at = first_of(traits, &SIGNED_UP_AT, timestamp).map(|(_, date)| date);
-    if contact.last_seen_at.is_some() {
-        let last_request_at = get_loose(traits, "lastrequestat").and_then(timestamp);
-        contact.last_seen_at = last_request_at.or(contact.last_seen_at);
+/// What of an identify has become fields of the contact.
+struct Used<'e, 't> {
+    traits: &'t Traits<'e>,
+    /// Which of [`SIGNED_UP_AT`].
+    date_of_creation: Option<&'static str>,
+    user_id: Option<Cow<'e, str>>,
+    anonymous_id: Option<Cow<'e, str>>,
+    has_phone: bool,
+}
+
+/// Why an empty text isn't sent.
+pub(super) const EMPTY: &str = "it is empty, and would blank what Intercom has";
+
+const NO_DATE: &str = "it is no date";
+
+/// Why a date isn't the one that was used, if it isn't.
+pub(super) fn date_problem(
+    value: &Value<'_>,
+    name: &str,
+    used: Option<&str>,
+) -> Option<&'static str> {
+    if timestamp(value).is_none() {
+        Some(NO_DATE)
+    } else {
+        (used != Some(name)).then_some("another date of creation is used")
     }
 }
 
 /// `phone`, else the first of `phones`.
-fn phone<'e>(traits: &'e Object<'e>) -> Option<Cow<'e, str>> {
-    match get_loose(traits, "phone") {
-        Some(phone) => id_or_empty(phone),
-        None => first_phone(get_loose(traits, "phones")?),
-    }
+fn phone<'e>(traits: &Traits<'e>) -> Option<Cow<'e, str>> {
+    let phone = traits.get("phone").and_then(text_of);
+    phone.or_else(|| first_phone(traits.get("phones")?))
 }
 
 /// `name`, trimmed; else `firstName lastName` when both exist.
-fn name<'e>(traits: &'e Object<'e>) -> Option<Cow<'e, str>> {
-    let text = |key| Some(get_loose(traits, key)?.as_str()?.trim());
-    if let Some(name) = get_loose(traits, "name").and_then(id_or_empty) {
-        return Some(name);
-    }
-    let (first, last) = (text("firstname")?, text("lastname")?);
-    (!first.is_empty() && !last.is_empty()).then(|| format!("{first} {last}").into())
+fn name<'e>(traits: &Traits<'e>) -> Option<Cow<'e, str>> {
+    let part = |name| traits.get(name)?.as_str().and_then(not_blank);
+    let full = || Some(format!("{} {}", part("firstname")?, part("lastname")?).into());
+    traits.get("name").and_then(text_of).or_else(full)
 }
 
 fn first_phone<'e>(phones: &'e Value<'e>) -> Option<Cow<'e, str>> {
     phones.as_array()?.iter().find_map(id_text)
 }
 
-/// A string, trimmed and possibly empty (an empty one is sent), or a number written out.
-pub(super) fn id_or_empty<'e>(value: &'e Value<'e>) -> Option<Cow<'e, str>> {
+/// A string, trimmed, with something in it, or a number written out.
+pub(super) fn text_of<'e>(value: &'e Value<'e>) -> Option<Cow<'e, str>> {
     match value {
-        Value::Str(text) => Some(Cow::Borrowed(text.trim())),
+        Value::Str(text) => not_blank(text),
         _ => id_text(value),
     }
+}
+
+fn not_blank(text: &str) -> Option<Cow<'_, str>> {
+    let text = text.trim();
+    (!text.is_empty()).then_some(Cow::Borrowed(text))
 }

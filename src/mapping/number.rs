@@ -14,23 +14,34 @@ pub(super) fn decimal(value: &Value<'_>) -> Option<Decimal> {
     }
 }
 
+/// A whole number, and whether it had to be rounded to be one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Whole {
+    pub(super) value: i64,
+    pub(super) is_rounded: bool,
+}
+
 /// The nearest whole number, half away from zero. `None` beyond what a `u31` of Intercom holds.
-pub(super) fn integer(value: &Value<'_>) -> Option<i64> {
-    let whole = rounded(decimal(value)?).to_i64()?;
-    (-LIMIT < whole && whole < LIMIT).then_some(whole)
+pub(super) fn integer(value: &Value<'_>) -> Option<Whole> {
+    let whole = whole(decimal(value)?)?;
+    (-LIMIT < whole.value && whole.value < LIMIT).then_some(whole)
 }
 
 /// Intercom stores company numbers below 2^31.
 const LIMIT: i64 = 1 << 31;
 
 /// Hundredths of an amount of money, half away from zero; only positive ones.
-pub(super) fn cents(value: &Value<'_>) -> Option<i64> {
-    let cents = decimal(value)?.checked_mul(Decimal::ONE_HUNDRED)?;
-    rounded(cents).to_i64().filter(|cents| *cents > 0)
+pub(super) fn cents(value: &Value<'_>) -> Option<Whole> {
+    let cents = whole(decimal(value)?.checked_mul(Decimal::ONE_HUNDRED)?)?;
+    (cents.value > 0).then_some(cents)
 }
 
-fn rounded(number: Decimal) -> Decimal {
-    number.round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero)
+fn whole(number: Decimal) -> Option<Whole> {
+    let whole = number.round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero);
+    Some(Whole {
+        value: whole.to_i64()?,
+        is_rounded: whole != number,
+    })
 }
 
 fn exact(text: &str) -> Option<Decimal> {
@@ -96,7 +107,8 @@ mod tests {
             ("1e300", None),
         ];
         for (json, expected) in cases {
-            assert_eq!(cents(&value(json)), expected, "{json}");
+            let cents = cents(&value(json)).map(|cents| cents.value);
+            assert_eq!(cents, expected, "{json}");
         }
     }
 
@@ -113,7 +125,17 @@ mod tests {
             ("[]", None),
         ];
         for (json, expected) in cases {
-            assert_eq!(integer(&value(json)), expected, "{json}");
+            let integer = integer(&value(json)).map(|integer| integer.value);
+            assert_eq!(integer, expected, "{json}");
         }
+    }
+
+    #[test]
+    fn what_was_rounded_says_so() {
+        let is_rounded = |whole: Option<Whole>| whole.map(|whole| whole.is_rounded);
+        assert_eq!(is_rounded(integer(&value("12.0"))), Some(false));
+        assert_eq!(is_rounded(integer(&value(r#""12.5""#))), Some(true));
+        assert_eq!(is_rounded(cents(&value("19.99"))), Some(false));
+        assert_eq!(is_rounded(cents(&value("19.999"))), Some(true));
     }
 }

@@ -1,4 +1,6 @@
-//! The settings that change what an event becomes (`contract.md`, "Environment").
+//! The settings that change what an event becomes.
+
+use crate::segment::IgnoredUserIds;
 
 /// `NESTED`: what becomes of objects and arrays where Intercom takes only scalars.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,11 +34,23 @@ pub enum Anonymous {
     Lead,
 }
 
+/// `COLLECT_CONTEXT`: what of the context becomes custom attributes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CollectContext {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Device, os and app, as Segment's destination collects them.
+    Device,
+    /// IP address and user agent too, for which Intercom's API has no fields of its own.
+    All,
+}
+
 /// The settings of the mapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// `COLLECT_CONTEXT`: device, os and app of the context become custom attributes.
-    pub collect_context: bool,
+    /// `COLLECT_CONTEXT`.
+    pub collect_context: CollectContext,
     /// `NESTED`.
     pub nested: Nested,
     /// `RICH_LINK_PROPERTIES`: event properties that stay `{url, value}`.
@@ -49,18 +63,22 @@ pub struct Settings {
     pub company_id_hash: CompanyIdHash,
     /// `ANONYMOUS`.
     pub anonymous: Anonymous,
+    /// `IGNORED_USER_IDS`, for those who read an event
+    /// ([`Event::ignore_user_id`](crate::segment::Event::ignore_user_id)).
+    pub ignored_user_ids: IgnoredUserIds,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            collect_context: false,
+            collect_context: CollectContext::default(),
             nested: Nested::default(),
             rich_link_properties: Vec::new(),
             metadata_limit: 10,
             event_filter: Vec::new(),
             company_id_hash: CompanyIdHash::default(),
             anonymous: Anonymous::default(),
+            ignored_user_ids: IgnoredUserIds::default(),
         }
     }
 }

@@ -12,6 +12,8 @@ pub enum Place {
     Property,
     Option,
     Context,
+    /// A field of the event itself.
+    Field,
 }
 
 /// What became of it.
@@ -25,6 +27,10 @@ pub enum Change<'e> {
     Cut(usize),
     /// Sent under this key.
     Renamed(Cow<'e, str>),
+    /// No whole number, where Intercom takes nothing else: sent as this one.
+    Rounded(i64),
+    /// It doesn't fit its field for this reason, so it became a custom attribute.
+    Attribute(&'static str),
     /// More than `METADATA_LIMIT` keys.
     OverLimit(usize),
     /// Left out, for this reason.
@@ -50,6 +56,7 @@ impl fmt::Display for Warning<'_> {
             Place::Property => "property",
             Place::Option => "option",
             Place::Context => "context",
+            Place::Field => "field",
         };
         write!(f, "{place} {:?} ", self.key)?;
         match &self.change {
@@ -59,6 +66,10 @@ impl fmt::Display for Warning<'_> {
             }
             Change::Cut(limit) => write!(f, "cut at {limit} characters"),
             Change::Renamed(key) => write!(f, "sent as {key:?}"),
+            Change::Rounded(whole) => {
+                write!(f, "rounded to {whole}: Intercom takes whole numbers here")
+            }
+            Change::Attribute(reason) => write!(f, "becomes a custom attribute: {reason}"),
             Change::OverLimit(limit) => write!(
                 f,
                 "left out: more than {limit} keys (see the setting METADATA_LIMIT)"

@@ -31,6 +31,11 @@ impl Source {
             Self::Direct => "direct",
         }
     }
+
+    /// Whether Segment itself sent it, rather than an SDK with a write key.
+    pub fn is_segment(self) -> bool {
+        self != Self::Api
+    }
 }
 
 /// The body of a message in either queue (`contract.md`, "Queue message"). `E` is the event as

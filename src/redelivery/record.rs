@@ -11,7 +11,7 @@ use crate::mapping::Arrival;
 use crate::queue::{
     BROWSER_CHANNEL, CHANNEL_ATTRIBUTE, Envelope, Message, NOT_BEFORE_ATTRIBUTE, read_body,
 };
-use crate::segment::Event;
+use crate::segment::{Event, IgnoredUserIds};
 
 /// One message of the batch.
 pub(super) struct Record<'r> {
@@ -20,18 +20,20 @@ pub(super) struct Record<'r> {
 }
 
 impl<'r> Record<'r> {
-    pub(super) fn read(sqs: &'r SqsMessage) -> Self {
-        Self {
-            sqs,
-            envelope: read_body(sqs.body.as_deref().unwrap_or_default()),
+    pub(super) fn read(sqs: &'r SqsMessage, ignored: &IgnoredUserIds) -> Self {
+        let mut envelope = read_body(sqs.body.as_deref().unwrap_or_default());
+        if let Ok(envelope) = &mut envelope {
+            envelope.event.ignore_user_id(ignored);
         }
+        Self { sqs, envelope }
     }
 
     pub(super) fn arrival(&self, envelope: &Envelope<Event<'_>>) -> Arrival {
         let channel = self.sqs.message_attributes.get(CHANNEL_ATTRIBUTE);
         let channel = channel.and_then(|channel| channel.string_value.as_deref());
         Arrival {
-            received_at: envelope.received_at.timestamp(),
+            received_at_millis: envelope.received_at.timestamp_millis(),
+            source: envelope.source,
             has_origin: channel == Some(BROWSER_CHANNEL),
         }
     }

@@ -1,15 +1,13 @@
 //! Whether an event is meant for Intercom, as its `integrations` say.
 
+use super::options::OUR_NAMES;
 use super::{Object, Value, get_loose};
-
-/// The keys under which Segment's users name this destination, the classic one first.
-const OUR_NAMES: [&str; 2] = ["Intercom", "Intercom Cloud Mode (Actions)"];
 
 /// Whether the event is addressed to Intercom.
 ///
 /// `integrations.All` (any case) decides unless Intercom is named itself: a boolean is taken as
 /// it is, an object of options means yes. Without `integrations`, `context.Intercom: false`
-/// disables. Rule: `mapping.md`, "Addressed to us?".
+/// disables, as with Segment's classic destination.
 pub fn is_addressed_to_intercom(event: &Object<'_>) -> bool {
     let Some(integrations) = event.get("integrations").and_then(Value::as_object) else {
         let context = event.get("context").and_then(Value::as_object);

@@ -1,28 +1,50 @@
 //! Dates in every form that Segment's sources send, as Unix seconds.
+//!
+//! No crate reads just these: the ones that take any form also guess at `03/04/2016` or read
+//! "17:46" as today, by the clock.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime};
+use chrono::{
+    DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Offset, Utc, Weekday,
+};
 
 use super::Value;
 
 /// Numbers from here on are milliseconds: as seconds they would be beyond the year 2969.
 const FIRST_MILLISECONDS: f64 = 31_557_600_000.0;
 
-/// Unix seconds of a date in any form listed under "Dates" in `mapping.md`: ISO 8601 and
-/// RFC 3339 (also `2014`, `2014-03`, `20140311`), RFC 2822, JavaScript's and Go's default
-/// formats, Unix seconds or milliseconds as a number or as digits.
+/// From 16 digits on, numbers are microseconds.
+const FIRST_MICROSECONDS: f64 = 1e15;
+
+/// From 19 digits on, numbers are nanoseconds.
+const FIRST_NANOSECONDS: f64 = 1e18;
+
+/// Milliseconds of what is a date at all: up to the year 2100. Before lie the zero dates of Go
+/// and C# (the year 1) and -1, after it 9999-12-31; Intercom refuses the whole write for one.
+const PLAUSIBLE: std::ops::RangeInclusive<i64> = 1_000..=4_102_444_800_000;
+
+/// Unix seconds of a date, from 1 to 4,102,444,800: ISO 8601 and RFC 3339 (also `2014`,
+/// `2014-03`, `20140311`), RFC 2822, the default formats of JavaScript, Go, Ruby and Unix and
+/// whatever else JavaScript's `Date` reads without doubt, Unix seconds to nanoseconds as a
+/// number or as digits.
 ///
-/// `None` when it is no date.
+/// `None` when it is no date. `03/04/2016` is none: day and month can't be told apart.
 pub fn timestamp(value: &Value<'_>) -> Option<i64> {
     timestamp_millis(value).map(whole_seconds)
 }
 
 /// Unix milliseconds of a date, read as [`timestamp`] reads it.
-pub fn timestamp_millis(value: &Value<'_>) -> Option<i64> {
-    match value {
+pub(super) fn timestamp_millis(value: &Value<'_>) -> Option<i64> {
+    let millis = match value {
         Value::Number(number) => millis_of_number(number.as_f64()?),
         Value::Str(text) => millis_of_text(text.trim()),
         _ => None,
-    }
+    };
+    millis.filter(|millis| is_plausible(*millis))
+}
+
+/// Whether these Unix milliseconds are the time of something, by the rule of [`timestamp`].
+pub(super) fn is_plausible(millis: i64) -> bool {
+    PLAUSIBLE.contains(&millis)
 }
 
 /// Unix seconds of a string that is unmistakably an ISO 8601 date: it starts with `YYYY-MM-DD`.
@@ -51,16 +73,16 @@ fn millis_of_text(text: &str) -> Option<i64> {
         };
     }
     iso(text)
-        .or_else(|| go(text))
-        .or_else(|| javascript(text))
+        .or_else(|| written_out(text))
         .or_else(|| Some(DateTime::parse_from_rfc2822(text).ok()?.timestamp_millis()))
 }
 
 fn millis_of_number(number: f64) -> Option<i64> {
-    let millis = if number >= FIRST_MILLISECONDS {
-        number
-    } else {
-        number * 1000.0
+    let millis = match number {
+        nanos if nanos >= FIRST_NANOSECONDS => nanos / 1e6,
+        micros if micros >= FIRST_MICROSECONDS => micros / 1e3,
+        millis if millis >= FIRST_MILLISECONDS => millis,
+        seconds => seconds * 1e3,
     };
     // Outside of chrono's range there is no such date, whatever the number.
     #[expect(
@@ -131,24 +153,68 @@ fn iso_date(text: &str) -> Option<NaiveDate> {
     NaiveDate::from_ymd_opt(i32::try_from(digits(0..4)?).ok()?, month, day)
 }
 
-/// `2020-05-09 23:54:49.209808489 +0000 UTC m=+70366.29`, Go's `time.Time.String()`.
-fn go(text: &str) -> Option<i64> {
-    let mut parts = text.splitn(4, ' ');
-    let (date, time, offset) = (parts.next()?, parts.next()?, parts.next()?);
-    let date_time = format!("{date} {time} {offset}");
-    let date_time = DateTime::parse_from_str(&date_time, "%Y-%m-%d %H:%M:%S%.f %z").ok()?;
+const DATES: [&str; 4] = ["%Y-%m-%d", "%Y/%m/%d", "%d %B %Y", "%B %d %Y"];
+
+const TIMES: [&str; 4] = ["%H:%M:%S%.f", "%H:%M", "%I:%M:%S %p", "%I:%M %p"];
+
+/// Date and time in separate words, as JavaScript's `Date.toString()`, Go's `Time.String()`,
+/// Ruby's `Time#to_s` or Unix's `date` write them. Without a zone it is UTC; a zone that is
+/// neither UTC nor an offset is in doubt.
+fn written_out(text: &str) -> Option<i64> {
+    let without_zone_name = text.split_once(" (").map_or(text, |(before, _)| before);
+    let mut offset = None;
+    let mut words = Vec::new();
+    for word in without_zone_name.split([' ', ',']) {
+        // Go appends its monotonic clock.
+        if word.is_empty() || word.starts_with("m=") {
+            continue;
+        }
+        match offset_of(word) {
+            Some(of_word) => offset = offset.or(Some(of_word)),
+            None => words.push(word),
+        }
+    }
+    let weekday: Option<Weekday> = words.first()?.parse().ok();
+    let words = &words[usize::from(weekday.is_some())..];
+    let date_time = date_time(&words.join(" "))?;
+    if weekday.is_some_and(|weekday| weekday != date_time.weekday()) {
+        return None;
+    }
+    let offset = offset.unwrap_or(Utc.fix());
+    let date_time = date_time.and_local_timezone(offset).single()?;
     Some(date_time.timestamp_millis())
 }
 
-/// `Thu Mar 24 2016 17:46:45 GMT+0000 (UTC)`, JavaScript's `Date.toString()`.
-fn javascript(text: &str) -> Option<i64> {
-    let without_zone_name = text.split_once(" (").map_or(text, |(before, _)| before);
-    let format = "%a %b %d %Y %H:%M:%S GMT%z";
-    Some(
-        DateTime::parse_from_str(without_zone_name, format)
-            .ok()?
-            .timestamp_millis(),
-    )
+/// `Z`, `UTC`, `GMT`, `+0100`, `+01:00` or `GMT+0100`.
+fn offset_of(word: &str) -> Option<FixedOffset> {
+    let of_name = ["UTC", "GMT", "Z"]
+        .iter()
+        .find_map(|name| word.strip_prefix(name));
+    match of_name.unwrap_or(word) {
+        "" => Some(Utc.fix()),
+        offset => {
+            let digits = offset.strip_prefix(['+', '-'])?;
+            let is_offset = digits
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || byte == b':');
+            is_offset.then(|| offset.parse().ok())?
+        }
+    }
+}
+
+fn date_time(text: &str) -> Option<NaiveDateTime> {
+    let unix = || NaiveDateTime::parse_from_str(text, "%B %d %H:%M:%S %Y").ok();
+    let of_format = |format: &&str| {
+        let (date, rest) = NaiveDate::parse_and_remainder(text, format).ok()?;
+        if rest.is_empty() {
+            return date.and_hms_opt(0, 0, 0);
+        }
+        let time = rest.strip_prefix(' ')?;
+        let mut formats = TIMES.iter();
+        let time = formats.find_map(|format| NaiveTime::parse_from_str(time, format).ok())?;
+        Some(date.and_time(time))
+    };
+    DATES.iter().find_map(of_format).or_else(unix)
 }
 
 #[cfg(test)]
@@ -198,9 +264,30 @@ mod tests {
             ("1394496000000", day),
             ("1394496000", day),
             ("1394496000.9", day),
-            ("31557599999", 31_557_599_999),
+            ("4102444800", 4_102_444_800),
             ("31557600000", 31_557_600),
-            ("0", 0),
+            ("1394496000000000", day),
+            (r#""1394496000000000""#, day),
+            ("1394496000000000000", day),
+            (r#""1394496000000000000""#, day),
+            ("1", 1),
+            (r#""2016-03-24 17:46:45 UTC""#, 1_458_841_605),
+            (r#""2016-03-24 17:46:45 Z""#, 1_458_841_605),
+            (r#""2016-03-24 17:46:45.123 UTC""#, 1_458_841_605),
+            (r#""2016-03-24 18:46:45 +0100""#, 1_458_841_605),
+            (r#""2016-03-24 UTC""#, 1_458_777_600),
+            (r#""Thu Mar 24 17:46:45 UTC 2016""#, 1_458_841_605),
+            (r#""Thu Mar 24 17:46:45 +0000 2016""#, 1_458_841_605),
+            (r#""Thu Mar 24 17:46:45 2016""#, 1_458_841_605),
+            (r#""Thu, 24 Mar 2016 17:46:45 UTC""#, 1_458_841_605),
+            (r#""24 March 2016""#, 1_458_777_600),
+            (r#""2016/03/24""#, 1_458_777_600),
+            (r#""2016/03/24 17:46""#, 1_458_841_560),
+            (r#""2016/03/24 17:46:45""#, 1_458_841_605),
+            (r#""March 24, 2016""#, 1_458_777_600),
+            (r#""Mar 24, 2016 5:46:45 PM""#, 1_458_841_605),
+            (r#""Mar 24, 2016, 5:46 PM""#, 1_458_841_560),
+            (r#""Thu Mar 24 2016""#, 1_458_777_600),
         ];
         for (json, expected) in cases {
             assert_eq!(read(json), Some(expected), "{json}");
@@ -219,6 +306,27 @@ mod tests {
             r#""äöüß""#,
             r#""! A𞹋""#,
             r#""12345678901234567890""#,
+            r#""03/04/2016""#,
+            r#""24/03/2016""#,
+            r#""16/03/24""#,
+            r#""Fri Mar 24 2016""#,
+            r#""Thu Mar 24 17:46:45 CET 2016""#,
+            r#""Mar 24, 2016 17:46:45 PM""#,
+            r#""March 2016""#,
+            r#""17:46:45""#,
+            r#""0001-01-01T00:00:00Z""#,
+            r#""0001-01-01 00:00:00 +0000 UTC""#,
+            r#""0001-01-01""#,
+            r#""0000""#,
+            r#""1970-01-01""#,
+            r#""9999-12-31T23:59:59Z""#,
+            r#""2100-01-01T00:00:01Z""#,
+            "0",
+            "0.9",
+            "-1",
+            "-62135596800",
+            "4102444801",
+            "31557599999",
             "1e300",
             "-1e300",
             "true",

@@ -4,7 +4,7 @@
 /// domain after it, no white space.
 ///
 /// Segment's libraries take a userId or groupId of this shape as the email when no trait says
-/// otherwise (`mapping.md`, "Identity").
+/// otherwise.
 pub fn looks_like_email(id: &str) -> bool {
     let Some((local, domain)) = id.split_once('@') else {
         return false;

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::{Object, Value, get_loose, looks_like_email, timestamp_millis};
+use super::repeated::with_last_of_equal_keys;
+use super::{IgnoredUserIds, Object, Value, get_loose, looks_like_email};
 
 /// The kinds of call of Segment's specification, and `delete` of its privacy tools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,16 +61,21 @@ pub struct NotAnObject(&'static str);
 #[derive(Clone, PartialEq)]
 pub struct Event<'e> {
     fields: Value<'e>,
+    /// Its userId stands for nobody.
+    has_ignored_user_id: bool,
 }
 
 impl<'e> Event<'e> {
-    /// Takes a parsed JSON value as an event.
+    /// Takes a parsed JSON value as an event. Of a key that stands twice the last one counts.
     ///
     /// # Errors
     /// [`NotAnObject`] for every other JSON type.
     pub fn new(value: Value<'e>) -> Result<Self, NotAnObject> {
         match value {
-            Value::Object(_) => Ok(Self { fields: value }),
+            Value::Object(_) => Ok(Self {
+                fields: with_last_of_equal_keys(value),
+                has_ignored_user_id: false,
+            }),
             Value::Null => Err(NotAnObject("null")),
             Value::Bool(_) => Err(NotAnObject("a boolean")),
             Value::Number(_) => Err(NotAnObject("a number")),
@@ -121,9 +127,20 @@ impl<'e> Event<'e> {
         (!id.is_empty()).then_some(id)
     }
 
-    /// `userId`; numbers become strings, an empty one is none.
+    /// `userId`; numbers become strings, an empty one is none, nor is one that
+    /// [stands for nobody](Self::ignore_user_id).
     pub fn user_id(&self) -> Option<Cow<'_, str>> {
-        self.id("userId")
+        self.id("userId").filter(|_| !self.has_ignored_user_id)
+    }
+
+    /// Makes it an event without a userId if that is one of `ignored`. The field itself stays.
+    pub fn ignore_user_id(&mut self, ignored: &IgnoredUserIds) {
+        self.has_ignored_user_id = self.id("userId").is_some_and(|id| ignored.contains(&id));
+    }
+
+    /// The userId that [stands for nobody](Self::ignore_user_id).
+    pub fn ignored_user_id(&self) -> Option<Cow<'_, str>> {
+        self.id("userId").filter(|_| self.has_ignored_user_id)
     }
 
     /// `anonymousId`, read like [`Self::user_id`].
@@ -165,7 +182,7 @@ impl<'e> Event<'e> {
         get_loose(self.context()?, "traits")?.as_object()
     }
 
-    fn object(&self, key: &str) -> Option<&Object<'_>> {
+    pub(super) fn object(&self, key: &str) -> Option<&Object<'_>> {
         self.fields().get(key)?.as_object()
     }
 
@@ -197,53 +214,6 @@ impl<'e> Event<'e> {
         self.user_id()
             .or_else(|| self.email())
             .or_else(|| self.anonymous_id())
-    }
-
-    /// An option of the sender for Intercom: `integrations.Intercom.x`, else
-    /// `context.Intercom.x`. `canonical` as in [`get_loose`].
-    pub fn option(&self, canonical: &str) -> Option<&Value<'_>> {
-        let integrations = self.object("integrations");
-        let in_integrations = integrations
-            .and_then(|integrations| integrations.get("Intercom")?.as_object())
-            .and_then(|options| get_loose(options, canonical));
-        in_integrations.or_else(|| {
-            let options = get_loose(self.context()?, "intercom")?.as_object()?;
-            get_loose(options, canonical)
-        })
-    }
-
-    /// Whether the user was active: false only when the `active` option, or `context.active`,
-    /// says so. An inactive user's "Last Seen" isn't touched.
-    pub fn is_active(&self) -> bool {
-        let in_context = || get_loose(self.context()?, "active");
-        self.option("active").or_else(in_context) != Some(&Value::Bool(false))
-    }
-
-    /// Whether the call says of itself that it came from a browser: its `channel` is `client` or
-    /// `browser`, or its library is analytics.js.
-    pub fn is_from_browser(&self) -> bool {
-        let channel = self.fields().get("channel").and_then(Value::as_str);
-        let library = || {
-            let library = get_loose(self.context()?, "library")?.as_object()?;
-            get_loose(library, "name")?.as_str()
-        };
-        matches!(channel, Some("client" | "browser")) || library() == Some("analytics.js")
-    }
-
-    /// When it happened, in Unix seconds: `timestamp`; else corrected for the sender's clock,
-    /// `receivedAt − (sentAt − originalTimestamp)`; else `originalTimestamp`; else
-    /// `received_at`, the time when this project first saw it (so a retry keeps it).
-    pub fn time(&self, received_at: i64) -> i64 {
-        let date = |key| timestamp_millis(self.fields().get(key)?);
-        let corrected = || {
-            let drift = date("sentAt")?.checked_sub(date("originalTimestamp")?)?;
-            let received_at = date("receivedAt").unwrap_or(received_at.saturating_mul(1000));
-            received_at.checked_sub(drift)
-        };
-        date("timestamp")
-            .or_else(corrected)
-            .or_else(|| date("originalTimestamp"))
-            .map_or(received_at, |millis| millis.div_euclid(1000))
     }
 }
 
@@ -280,28 +250,17 @@ mod tests {
     }
 
     #[test]
-    fn the_time_of_an_event() {
-        let cases = [
-            (
-                r#"{"timestamp":"2014-03-11","originalTimestamp":"2015-01-01"}"#,
-                1_394_496_000,
-            ),
-            (
-                r#"{"originalTimestamp":"2014-03-11T00:00:00Z","sentAt":"2014-03-11T00:01:00Z",
-                    "receivedAt":"2014-03-11T02:01:00Z"}"#,
-                1_394_503_200,
-            ),
-            (
-                r#"{"originalTimestamp":1000,"sentAt":1060}"#,
-                1_700_000_000 - 60,
-            ),
-            (r#"{"originalTimestamp":"2014-03-11"}"#, 1_394_496_000),
-            (r#"{"timestamp":"soon"}"#, 1_700_000_000),
-            ("{}", 1_700_000_000),
-        ];
-        for (json, expected) in cases {
-            assert_eq!(event(json).time(1_700_000_000), expected, "{json}");
-        }
+    fn a_user_id_that_is_nobody() {
+        let ignored = IgnoredUserIds::new(["0"]);
+        let mut nobody = event(r#"{"type":"track","userId":0,"anonymousId":"a"}"#);
+        nobody.ignore_user_id(&ignored);
+        assert_eq!(nobody.user_id(), None);
+        assert_eq!(nobody.user().as_deref(), Some("a"));
+        assert_eq!(nobody.ignored_user_id().as_deref(), Some("0"));
+        let mut user = event(r#"{"type":"track","userId":"10"}"#);
+        user.ignore_user_id(&ignored);
+        assert_eq!(user.user_id().as_deref(), Some("10"));
+        assert_eq!(user.ignored_user_id(), None);
     }
 
     #[test]
@@ -334,20 +293,5 @@ mod tests {
         for (json, expected) in cases {
             assert_eq!(event(json).email().as_deref(), expected, "{json}");
         }
-    }
-
-    #[test]
-    fn options_and_origin() {
-        assert!(event("{}").is_active());
-        assert!(!event(r#"{"integrations":{"Intercom":{"active":false}}}"#).is_active());
-        assert!(!event(r#"{"context":{"Intercom":{"active":false}}}"#).is_active());
-        assert!(!event(r#"{"context":{"active":false}}"#).is_active());
-        assert!(
-            event(r#"{"integrations":{"Intercom":{"active":true}},"context":{"active":false}}"#)
-                .is_active()
-        );
-        assert!(event(r#"{"channel":"client"}"#).is_from_browser());
-        assert!(event(r#"{"context":{"library":{"name":"analytics.js"}}}"#).is_from_browser());
-        assert!(!event(r#"{"channel":"server","context":null}"#).is_from_browser());
     }
 }

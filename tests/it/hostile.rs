@@ -496,11 +496,12 @@ async fn a_second_write_key_opens_nothing() {
             .without_key()
             .bytes(body.as_bytes())
     };
-    single(WRITE_KEY, "wrong")
+    // As of any key that stands twice, the last one counts.
+    single("wrong", WRITE_KEY)
         .send(&world)
         .await
         .assert_success();
-    let wrong = single("wrong", WRITE_KEY).send(&world).await;
+    let wrong = single(WRITE_KEY, "wrong").send(&world).await;
     wrong.assert_error(401, "unauthorized");
     let batch = format!(r#"{{"batch":[],"writeKey":"wrong","writeKey":"{WRITE_KEY}"}}"#);
     let batch = Call::post("/v1/batch")

@@ -1,4 +1,4 @@
-//! The table of cases: `cases/*.json`, one file per area of `mapping.md`. In each case `expect`
+//! The table of cases: `cases/*.json`, one file per area of the mapping. In each case `expect`
 //! is written by hand from the rules; `actions` and `warnings` that are absent are empty.
 
 use std::collections::{BTreeMap, HashSet};
@@ -6,32 +6,46 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
+use segment_intercom::mapping::Arrival;
+use segment_intercom::queue::Source;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use similar::TextDiff;
 
-use crate::{preview_of, settings};
+use crate::{ARRIVAL, preview_of, settings};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
     name: String,
-    /// Environment variables of `contract.md`.
+    /// Environment variables.
     #[serde(default)]
     settings: BTreeMap<String, String>,
     /// Whether the request came with an `Origin` header.
     #[serde(default)]
     origin: bool,
+    /// How the event came in.
+    #[serde(default = "webhook")]
+    source: Source,
     event: Box<RawValue>,
     expect: Map<String, Value>,
+}
+
+fn webhook() -> Source {
+    Source::Webhook
 }
 
 impl Case {
     /// None when the preview is as expected, else how it differs.
     fn failure(&self) -> Option<String> {
         let settings = settings(|name| self.settings.get(name).cloned());
-        let mut actual = preview_of(&self.event, self.origin, &settings);
+        let arrival = Arrival {
+            source: self.source,
+            has_origin: self.origin,
+            ..ARRIVAL
+        };
+        let mut actual = preview_of(&self.event, arrival, &settings);
         if let Some(result) = actual.as_object_mut() {
             result.remove("messageId");
             result.remove("type");

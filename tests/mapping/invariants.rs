@@ -3,8 +3,15 @@
 
 use std::collections::HashSet;
 
-use segment_intercom::mapping::{Action, Arrival, Contact, Mapped, Place, Settings, Warning, map};
+use segment_intercom::mapping::{
+    Action, Arrival, Budget, Contact, Mapped, Place, Settings, Warning,
+};
 use segment_intercom::segment::{Event, Object, Value, is_loosely};
+
+/// Maps an event that comes alone.
+fn map<'e>(event: &'e Event<'e>, arrival: Arrival, settings: &Settings) -> Mapped<'e> {
+    segment_intercom::mapping::map(event, arrival, settings, &mut Budget::default())
+}
 
 /// The same event gives the same actions.
 pub(crate) fn same_again(event: &Event<'_>, arrival: Arrival, settings: &Settings) {

@@ -1,5 +1,5 @@
-//! What Segment events become in Intercom: the rules of `mapping.md`, case by case, and
-//! properties that hold for every event.
+//! What Segment events become in Intercom, case by case, and properties that hold for every
+//! event.
 
 mod cases;
 mod invariants;
@@ -8,17 +8,26 @@ mod snapshots;
 
 use segment_intercom::config::Config;
 use segment_intercom::intake::Entry;
-use segment_intercom::mapping::Settings;
+use segment_intercom::mapping::{Arrival, Settings};
 use segment_intercom::preview::preview;
+use segment_intercom::queue::Source;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// Every case is received at 2023-11-14T22:13:20Z.
-const RECEIVED_AT: i64 = 1_700_000_000;
+const ARRIVAL: Arrival = Arrival {
+    received_at_millis: 1_700_000_000_000,
+    source: Source::Webhook,
+    has_origin: false,
+};
 
 /// What the preview says of one event.
-fn preview_of(event: &RawValue, has_origin: bool, settings: &Settings) -> Value {
-    let mut body = preview(&[Entry::parse(event)], RECEIVED_AT, has_origin, settings);
+fn preview_of(event: &RawValue, arrival: Arrival, settings: &Settings) -> Value {
+    let mut entry = Entry::parse(event);
+    if let Some(event) = &mut entry.event {
+        event.ignore_user_id(&settings.ignored_user_ids);
+    }
+    let mut body = preview(&[entry], arrival, settings).expect("it is small enough");
     body["results"][0].take()
 }
 

@@ -4,12 +4,15 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use segment_intercom::intake::Entry;
-use segment_intercom::mapping::{Anonymous, Arrival, CompanyIdHash, Nested, Settings};
+use segment_intercom::mapping::{
+    Anonymous, Arrival, CollectContext, CompanyIdHash, Nested, Settings,
+};
+use segment_intercom::queue::Source;
 use segment_intercom::segment::Event;
 use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
 
-use crate::{RECEIVED_AT, invariants, preview_of};
+use crate::{ARRIVAL, invariants, preview_of};
 
 /// Keys that mean something to the mapping, or that Intercom would not take.
 const KEYS: &[&str] = &[
@@ -183,7 +186,11 @@ fn segment_event() -> impl Strategy<Value = String> {
 
 fn any_settings() -> impl Strategy<Value = Settings> {
     (
-        any::<bool>(),
+        select(vec![
+            CollectContext::Nothing,
+            CollectContext::Device,
+            CollectContext::All,
+        ]),
         select(vec![Nested::Drop, Nested::Flatten, Nested::Stringify]),
         0_usize..=20,
         select(vec![CompanyIdHash::Sha256, CompanyIdHash::Segment]),
@@ -198,14 +205,10 @@ fn any_settings() -> impl Strategy<Value = Settings> {
                 event_filter: Vec::new(),
                 company_id_hash,
                 anonymous,
+                ..Settings::default()
             },
         )
 }
-
-const ARRIVAL: Arrival = Arrival {
-    received_at: RECEIVED_AT,
-    has_origin: false,
-};
 
 fn parse(text: &str) -> Event<'_> {
     Event::new(serde_json::from_str(text).expect("JSON")).expect("an object")
@@ -214,8 +217,9 @@ fn parse(text: &str) -> Event<'_> {
 proptest! {
     #[test]
     fn any_json_has_a_preview(event in any_json(), settings in any_settings()) {
+        let arrival = Arrival { source: Source::Api, has_origin: true, ..ARRIVAL };
         let event = RawValue::from_string(event.to_string()).expect("JSON");
-        let preview = preview_of(&event, true, &settings);
+        let preview = preview_of(&event, arrival, &settings);
         prop_assert!(preview["status"].as_str().is_some_and(|status| status.starts_with("would_")));
     }
 
@@ -251,7 +255,7 @@ fn stringified_data_is_the_same_data() {
     let event = json!({"type": "track", "event": "E", "userId": "u1", "properties": {"n": nested}});
     let raw = RawValue::from_string(event.to_string()).expect("JSON");
     assert!(Entry::parse(&raw).refusal.is_none());
-    let preview = preview_of(&raw, false, &settings);
+    let preview = preview_of(&raw, ARRIVAL, &settings);
     let text = preview["actions"][0]["event"]["metadata"]["n"]
         .as_str()
         .expect("a string");

@@ -4,7 +4,7 @@ use insta::assert_json_snapshot;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::{preview_of, settings};
+use crate::{ARRIVAL, preview_of, settings};
 
 fn preview(payload: &str) -> Value {
     let settings = settings(|name| match name {
@@ -15,7 +15,7 @@ fn preview(payload: &str) -> Value {
         _ => None,
     });
     let event: &RawValue = serde_json::from_str(payload).expect("JSON");
-    preview_of(event, false, &settings)
+    preview_of(event, ARRIVAL, &settings)
 }
 
 #[test]

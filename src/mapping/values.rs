@@ -1,0 +1,277 @@
+//! From a trait or property to custom attributes or metadata: flat and bounded.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+
+use super::{Attributes, Change, Mapper, Nested, Place};
+use crate::segment::{Object, Value, iso_timestamp};
+
+/// Longest string that Intercom stores, in characters.
+const LONGEST_VALUE: usize = 255;
+
+/// Longest name of a custom attribute, in characters.
+const LONGEST_KEY: usize = 190;
+
+/// Longest key, in bytes, whose object or array is flattened: each leaf repeats it.
+const LONGEST_PATH: usize = 1_000;
+
+/// What a flattened value takes beside its key, in bytes: its place among the attributes, the
+/// warning that names it, and the room that lists keep to grow.
+const FLATTENED_BYTES: usize = 256;
+
+/// Ending by which Intercom knows a number as a date.
+const DATE_SUFFIX: &str = "_at";
+
+/// What a place of the event allows.
+#[derive(Clone, Copy)]
+pub(super) struct Rules {
+    /// Where the keys stand, for warnings.
+    pub(super) place: Place,
+    /// Event metadata: Intercom has no boolean there, and keys are free.
+    pub(super) is_metadata: bool,
+}
+
+impl<'e> Mapper<'e, '_> {
+    /// Adds what `is_taken` doesn't claim.
+    pub(super) fn add_others(
+        &mut self,
+        attributes: &mut Attributes<'e>,
+        rules: Rules,
+        object: &'e Object<'e>,
+        is_taken: impl Fn(&mut Self, &'e str, &'e Value<'e>) -> bool,
+    ) {
+        for (key, value) in object.iter() {
+            if !is_taken(self, key, value) {
+                self.add(attributes, rules, Cow::Borrowed(key), value);
+            }
+        }
+    }
+
+    /// Adds one value, however nested, by the rules for custom attributes or metadata.
+    pub(super) fn add(
+        &mut self,
+        attributes: &mut Attributes<'e>,
+        rules: Rules,
+        key: Cow<'e, str>,
+        value: &'e Value<'e>,
+    ) {
+        let scalar = match value {
+            Value::Null => return self.warn(rules.place, key, Change::Null),
+            Value::Bool(flag) if rules.is_metadata => {
+                Value::Str(Cow::Borrowed(if *flag { "true" } else { "false" }))
+            }
+            Value::Bool(flag) => Value::Bool(*flag),
+            Value::Number(number) => Value::Number(*number),
+            Value::Str(text) => return self.add_text(attributes, rules, key, Cow::Borrowed(text)),
+            Value::Array(_) | Value::Object(_) => {
+                return self.add_nested(attributes, rules, key, value);
+            }
+        };
+        self.insert(attributes, rules, key, scalar, false);
+    }
+
+    fn add_nested(
+        &mut self,
+        attributes: &mut Attributes<'e>,
+        rules: Rules,
+        key: Cow<'e, str>,
+        value: &'e Value<'e>,
+    ) {
+        match (self.settings.nested, value) {
+            (Nested::Flatten, _) if key.len() > LONGEST_PATH => {
+                let reason = "its key is too long to be flattened";
+                self.warn(rules.place, key, Change::LeftOut(reason));
+            }
+            (Nested::Flatten, Value::Object(object)) if !object.is_empty() => {
+                let mut inner = object.iter();
+                if !inner
+                    .all(|(inner, value)| self.add_inner(attributes, rules, &key, inner, value))
+                {
+                    self.warn(rules.place, key, Change::LeftOut(TOO_MUCH_NESTED));
+                }
+            }
+            (Nested::Flatten, Value::Array(items)) if !items.is_empty() => {
+                let mut inner = items.iter().enumerate();
+                if !inner
+                    .all(|(index, value)| self.add_inner(attributes, rules, &key, index, value))
+                {
+                    self.warn(rules.place, key, Change::LeftOut(TOO_MUCH_NESTED));
+                }
+            }
+            (Nested::Stringify, value) => {
+                self.add_text(attributes, rules, key, value.to_string().into());
+            }
+            _ => self.warn(rules.place, key, Change::Nested),
+        }
+    }
+
+    /// Adds what stands under `inner` in the nested value of `key`; says whether there was room.
+    fn add_inner(
+        &mut self,
+        attributes: &mut Attributes<'e>,
+        rules: Rules,
+        key: &str,
+        inner: impl Display,
+        value: &'e Value<'e>,
+    ) -> bool {
+        let path = format!("{key}_{inner}");
+        let has_room = self.budget.take(path.len() + FLATTENED_BYTES);
+        if has_room {
+            self.add(attributes, rules, path.into(), value);
+        }
+        has_room
+    }
+
+    fn add_text(
+        &mut self,
+        attributes: &mut Attributes<'e>,
+        rules: Rules,
+        key: Cow<'e, str>,
+        text: Cow<'e, str>,
+    ) {
+        if let Some(seconds) = iso_timestamp(&text) {
+            return self.insert(attributes, rules, key, Value::Number(seconds.into()), true);
+        }
+        let text = match (end_of(&text, LONGEST_VALUE), text) {
+            (None, text) => text,
+            (Some(end), text) => {
+                self.warn(rules.place, key.clone(), Change::Cut(LONGEST_VALUE));
+                match text {
+                    Cow::Borrowed(text) => Cow::Borrowed(&text[..end]),
+                    Cow::Owned(text) => Cow::Owned(text[..end].to_owned()),
+                }
+            }
+        };
+        self.insert(attributes, rules, key, Value::Str(text), false);
+    }
+
+    fn insert(
+        &mut self,
+        attributes: &mut Attributes<'e>,
+        rules: Rules,
+        key: Cow<'e, str>,
+        value: Value<'e>,
+        is_date: bool,
+    ) {
+        let renamed = renamed(&key, rules, is_date);
+        let name = renamed.as_deref().unwrap_or(&key);
+        if name.is_empty() {
+            self.warn(rules.place, key, Change::LeftOut("its key is empty"));
+        } else if attributes.get(name).is_some() {
+            self.warn(rules.place, key, Change::LeftOut(NAME_TAKEN));
+        } else if let Some(name) = renamed {
+            attributes.insert_as(name.clone().into(), value, is_date);
+            self.warn(rules.place, key, Change::Renamed(name.into()));
+        } else {
+            attributes.insert_as(key, value, is_date);
+        }
+    }
+}
+
+/// Why not all of a nested value is sent.
+const TOO_MUCH_NESTED: &str = "there is too much nested data to flatten all of it";
+
+/// Why a key that would overwrite an earlier one isn't sent.
+pub(super) const NAME_TAKEN: &str = "an earlier key has the same name in Intercom";
+
+/// Why a second spelling of a key isn't sent.
+pub(super) const ANOTHER_SPELLING: &str = "another spelling of this key came first";
+
+/// The key as Intercom takes it, where that differs from the one sent.
+fn renamed(key: &str, rules: Rules, is_date: bool) -> Option<String> {
+    let longest = if rules.is_metadata {
+        usize::MAX
+    } else {
+        LONGEST_KEY
+    };
+    let is_clean = rules.is_metadata || !key.contains(['.', '$']);
+    let clean = match end_of(key, longest) {
+        None if is_clean => Cow::Borrowed(key),
+        end => Cow::Owned(key[..end.unwrap_or(key.len())].replace(['.', '$'], "_")),
+    };
+    if !is_date || says_date(&clean, rules) {
+        return match clean {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(clean) => Some(clean),
+        };
+    }
+    let at = clean.strip_suffix("At").filter(|_| rules.is_metadata);
+    let stem = at.or_else(|| clean.strip_suffix(" at")).unwrap_or(&clean);
+    let end = end_of(stem, longest - DATE_SUFFIX.len()).unwrap_or(stem.len());
+    Some(format!("{}{DATE_SUFFIX}", &stem[..end]))
+}
+
+/// Whether Intercom, or a person, takes what stands under this key for a date. In event metadata
+/// Intercom goes by `_at` and `_date` alone.
+fn says_date(key: &str, rules: Rules) -> bool {
+    let other = if rules.is_metadata { "_date" } else { "At" };
+    key.ends_with(DATE_SUFFIX) || key.ends_with(other)
+}
+
+/// Whether a text is too long for a value, where it must not be cut.
+pub(super) fn is_too_long(text: &str) -> bool {
+    end_of(text, LONGEST_VALUE).is_some()
+}
+
+/// Where a text longer than `longest` characters is to be cut, in bytes.
+fn end_of(text: &str, longest: usize) -> Option<usize> {
+    if text.len() <= longest {
+        return None;
+    }
+    text.char_indices().nth(longest).map(|(end, _)| end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRAIT: Rules = Rules {
+        place: Place::Trait,
+        is_metadata: false,
+    };
+
+    const PROPERTY: Rules = Rules {
+        place: Place::Property,
+        is_metadata: true,
+    };
+
+    #[test]
+    fn names_of_custom_attributes() {
+        let cases = [
+            ("plan", false, "plan"),
+            ("a.b$c", false, "a_b_c"),
+            ("born", true, "born_at"),
+            ("born_at", true, "born_at"),
+            ("bornAt", true, "bornAt"),
+            ("born at", true, "born_at"),
+            ("bornat", true, "bornat_at"),
+            ("born.at", true, "born_at"),
+            ("born_date", true, "born_date_at"),
+        ];
+        for (key, is_date, expected) in cases {
+            let name = renamed(key, TRAIT, is_date).unwrap_or(key.to_owned());
+            assert_eq!(name, expected, "{key}");
+        }
+        let long = "é".repeat(200);
+        assert_eq!(renamed(&long, TRAIT, false), Some("é".repeat(190)));
+        assert_eq!(renamed(&long, TRAIT, true), Some("é".repeat(187) + "_at"));
+    }
+
+    #[test]
+    fn names_in_metadata() {
+        let cases = [
+            ("a.b", false, "a.b"),
+            ("shippedAt", false, "shippedAt"),
+            ("ship", true, "ship_at"),
+            ("ship_at", true, "ship_at"),
+            ("ship_date", true, "ship_date"),
+            ("shipDate", true, "shipDate_at"),
+            ("shippedAt", true, "shipped_at"),
+            ("shipped at", true, "shipped_at"),
+        ];
+        for (key, is_date, expected) in cases {
+            let name = renamed(key, PROPERTY, is_date).unwrap_or(key.to_owned());
+            assert_eq!(name, expected, "{key}");
+        }
+    }
+}
