@@ -1,6 +1,6 @@
 //! Contacts, companies and events in Intercom, whatever state it is in before.
 
-use intercom_simulator::Fault;
+use intercom_simulator::{Fault, Settings, TakenEmails};
 use serde_json::{Value, json};
 
 use crate::support::World;
@@ -13,6 +13,12 @@ fn identify(user_id: &str, traits: &Value) -> Value {
 fn track(user_id: &str, event: &str) -> Value {
     json!({"type": "track", "userId": user_id,
         "event": event, "timestamp": "2026-11-23T12:00:00Z"})
+}
+
+/// Intercom as it was before it marked deleted users "for permanent deletion".
+fn deleted_users_may_return(world: &World) {
+    let change = |settings: &mut Settings| settings.deleted_users_may_return = true;
+    world.intercom.set(change);
 }
 
 impl World {
@@ -132,6 +138,7 @@ async fn another_users_archived_contact_stays_archived() {
 #[tokio::test]
 async fn a_contact_deleted_behind_our_back_is_made_again() {
     let world = World::new(&[]).await;
+    deleted_users_may_return(&world);
     world.batch(&[identify("u", &json!({"name": "A"}))]).await;
     let another = world.another_instance(&[]);
     let delete = json!({"type": "delete", "userId": "u", "messageId": "d"});
@@ -402,6 +409,7 @@ async fn a_delete_deletes_or_archives() {
 #[tokio::test]
 async fn a_delete_finds_a_contact_that_was_made_anew_elsewhere() {
     let world = World::new(&[]).await;
+    deleted_users_may_return(&world);
     let another = world.another_instance(&[]);
     let delete = json!({"type": "delete", "messageId": "d", "userId": "u"});
     world.batch(&[identify("u", &json!({}))]).await;
@@ -417,6 +425,8 @@ async fn a_delete_finds_a_contact_that_was_made_anew_elsewhere() {
 #[tokio::test]
 async fn successive_identifies_are_one_write_and_a_bad_one_takes_no_other_with_it() {
     let world = World::new(&[]).await;
+    let refuse = |settings: &mut Settings| settings.taken_emails = TakenEmails::Refused;
+    world.intercom.set(refuse);
     world
         .intercom
         .seed_contact(json!({"role": "user", "external_id": "o", "email": "o@example.com"}));
@@ -642,6 +652,7 @@ async fn what_another_instance_undid_is_done_again() {
     let old = json!({"type": "identify", "userId": "u", "messageId": "old", "timestamp": 10});
     for undoing in [leave, delete, old] {
         let world = World::new(&[]).await;
+        deleted_users_may_return(&world);
         let another = world.another_instance(&[]);
         let results = [
             crate::support::invoke(&world.function, &group("1", 1000)).await,
