@@ -318,6 +318,7 @@ fn intercom(seed: u64, users: &[User]) -> Simulator {
     let intercom = Simulator::start(Settings {
         search_lag_seconds: 60,
         rate_limit: 1_000_000,
+        deleted_users_may_return: true,
         clock: ClockMode::Manual {
             start_unix_seconds: START_UNIX_SECONDS,
         },

@@ -35,8 +35,13 @@ impl Role {
 pub(crate) enum Status {
     Active,
     Archived,
-    Merged { into: String },
-    Deleted,
+    Merged {
+        into: String,
+    },
+    /// For good, at this time.
+    Deleted {
+        at: Duration,
+    },
 }
 
 #[derive(Clone, Debug)]

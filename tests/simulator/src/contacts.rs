@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::clock::unix_seconds;
+use crate::conflict::Write;
 use crate::contact_body::ContactBody;
 use crate::contact_store::{Contact, Role, Status};
 use crate::errors::{ApiError, Result};
@@ -41,7 +42,7 @@ impl State {
             violations.push("external_id was ignored: leads get one from Intercom".to_owned());
         }
         if duplicates == Duplicates::Refuse {
-            self.refuse_conflict(None, external_id.as_deref(), email.as_deref())?;
+            self.refuse_conflict(Write::Create, external_id.as_deref(), email.as_deref())?;
         }
 
         let now = self.clock.now();
@@ -106,7 +107,7 @@ impl State {
             .as_ref()
             .and(contact.external_id.as_deref());
         let changed_email = body.email.as_ref().and_then(Option::as_deref);
-        self.refuse_conflict(Some(id), changed_external_id, changed_email)?;
+        self.refuse_conflict(Write::Update { id }, changed_external_id, changed_email)?;
 
         body.write_to(&mut contact);
         let now = self.clock.now();
@@ -144,24 +145,32 @@ impl State {
 
     /// `POST /contacts/{id}/unarchive`
     pub(crate) fn unarchive_contact(&mut self, id: &str) -> Result<ApiResponse> {
-        let deleted = self
-            .contacts
-            .get(id)
-            .is_some_and(|contact| contact.status == Status::Deleted);
-        if deleted && !self.settings.deleted_users_may_return {
-            return Err(ApiError::new(
-                400,
-                "not_restorable",
-                "Contact can't be restored",
-            ));
+        let contact = self.contacts.get(id);
+        if let Some(&Status::Deleted { at }) = contact.map(|contact| &contact.status)
+            && !self.settings.deleted_users_may_return
+        {
+            let is_under_way = self.clock.now() < at + self.deletion();
+            return Err(if is_under_way {
+                ApiError::new(500, "server_error", "Internal Server Error")
+            } else {
+                ApiError::new(
+                    400,
+                    "bad_request",
+                    "User has been marked for permanent deletion and is not restorable.",
+                )
+            });
         }
+        let external_id = contact.and_then(|contact| contact.external_id.clone());
+        self.refuse_conflict(Write::Update { id }, external_id.as_deref(), None)?;
         self.set_status(id, Status::Active)
     }
 
     /// `DELETE /contacts/{id}`: for good.
     pub(crate) fn delete_contact(&mut self, id: &str) -> Result<ApiResponse> {
         let mut contact = self.present_contact(id)?.clone();
-        contact.status = Status::Deleted;
+        contact.status = Status::Deleted {
+            at: self.clock.now(),
+        };
         for company in contact.companies.drain(..) {
             self.companies.forget_member(&company);
         }
@@ -204,41 +213,7 @@ impl State {
         match &contact.status {
             Status::Active | Status::Archived => Ok(contact),
             Status::Merged { into } => Err(ApiError::contact_merged(into)),
-            Status::Deleted => Err(ApiError::contact_not_found()),
-        }
-    }
-
-    /// 409 if another contact has the external id or the email.
-    fn refuse_conflict(
-        &self,
-        own_id: Option<&str>,
-        external_id: Option<&str>,
-        email: Option<&str>,
-    ) -> Result<()> {
-        let by_external_id = external_id
-            .into_iter()
-            .flat_map(|external_id| self.contacts.with_external_id(external_id));
-        let by_email = email
-            .into_iter()
-            .flat_map(|email| self.contacts.with_email(email));
-        let conflict = by_external_id
-            .chain(by_email)
-            .filter(|other| Some(other.id.as_str()) != own_id)
-            .find_map(|other| match other.status {
-                Status::Active => Some(("A", &other.id)),
-                Status::Archived => Some(("An archived", &other.id)),
-                Status::Deleted if !self.settings.deleted_users_may_return => {
-                    Some(("An archived", &other.id))
-                }
-                Status::Deleted | Status::Merged { .. } => None,
-            });
-        match conflict {
-            None => Ok(()),
-            Some((article, id)) => Err(ApiError::new(
-                409,
-                "conflict",
-                format!("{article} contact matching those details already exists with id={id}"),
-            )),
+            Status::Deleted { .. } => Err(ApiError::contact_not_found()),
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::contacts::Duplicates;
 use crate::faults::Fault;
-use crate::message::{ApiRequest, ApiResponse};
+use crate::message::{self, ApiRequest, ApiResponse};
 use crate::state::State;
 
 /// Start of every path that belongs to the control interface.
@@ -28,7 +28,7 @@ impl State {
     }
 
     fn control_route(&mut self, request: &ApiRequest) -> Result<Value, (u16, String)> {
-        let segments = request.segments();
+        let segments = message::segments(&request.path);
         let name = segments.get(1).map_or("", String::as_str);
         let bad = |message: String| (400, message);
         match (request.method.as_str(), name) {

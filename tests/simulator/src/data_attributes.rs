@@ -7,6 +7,7 @@ use crate::clock::unix_seconds;
 use crate::errors::{ApiError, Result};
 use crate::fields;
 use crate::message::{ApiRequest, ApiResponse};
+use crate::standard_attributes::{self, STANDARD, StandardAttribute};
 use crate::state::State;
 
 /// Longest attribute name, in characters.
@@ -243,6 +244,12 @@ impl State {
             .flatten()
             .unwrap_or(false);
 
+        if let Some(standard) = standard_attributes::find(model, &name) {
+            return Err(ApiError::parameter_invalid(format!(
+                "'{}' is one of our standard attributes",
+                standard.label
+            )));
+        }
         // Intercom's own message names both models, the existing one first.
         if let Some(existing) = self.attributes.all.iter().find(|other| other.name == name) {
             return Err(ApiError::parameter_invalid(format!(
@@ -298,8 +305,8 @@ impl State {
         let wanted = |other: Model| model.is_none_or(|model| model == other);
         let standard = STANDARD
             .iter()
-            .filter(|(of, ..)| wanted(*of))
-            .map(standard_json);
+            .filter(|standard| wanted(standard.model))
+            .map(StandardAttribute::to_json);
         let custom = self
             .attributes
             .all
@@ -342,42 +349,4 @@ fn read_options(body: &Map<String, Value>) -> Result<Vec<String>> {
         ));
     }
     Ok(options)
-}
-
-/// A few of the attributes that every workspace has: model, name, label, type, writable.
-const STANDARD: [(Model, &str, &str, &str, bool); 10] = [
-    (Model::Contact, "external_id", "User ID", "string", true),
-    (Model::Contact, "email", "Email", "string", true),
-    (Model::Contact, "name", "Name", "string", true),
-    (Model::Contact, "phone", "Phone", "string", true),
-    (Model::Contact, "signed_up_at", "Signed up", "date", true),
-    (Model::Company, "company_id", "Company ID", "string", false),
-    (Model::Company, "name", "Company name", "string", true),
-    (
-        Model::Company,
-        "monthly_spend",
-        "Monthly Spend",
-        "float",
-        true,
-    ),
-    (Model::Company, "size", "Company size", "integer", true),
-    (Model::Company, "website", "Company website", "string", true),
-];
-
-fn standard_json(
-    (model, name, label, data_type, writable): &(Model, &str, &str, &str, bool),
-) -> Value {
-    json!({
-        "type": "data_attribute",
-        "model": model,
-        "name": name,
-        "full_name": name,
-        "label": label,
-        "data_type": data_type,
-        "api_writable": writable,
-        "ui_writable": false,
-        "messenger_writable": true,
-        "custom": false,
-        "archived": false,
-    })
 }

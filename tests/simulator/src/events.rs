@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value, json};
 
 use crate::clock::unix_seconds;
+use crate::conflict;
 use crate::contact_store::Contact;
 use crate::errors::{ApiError, Result};
 use crate::fields;
@@ -109,9 +110,14 @@ impl State {
                 .with_external_id(&user_id)
                 .find(|contact| contact.is_active_user())
         } else if let Some(email) = email {
-            self.contacts
+            let mut users = self
+                .contacts
                 .with_email(&email)
-                .find(|contact| contact.is_active_user())
+                .filter(|contact| contact.is_active_user());
+            match (users.next(), users.next()) {
+                (Some(_), Some(_)) => return Err(conflict::shared_email()),
+                (user, _) => user,
+            }
         } else if let Some(id) = id {
             self.contacts.get(&id).filter(|contact| contact.is_active())
         } else {

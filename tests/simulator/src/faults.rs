@@ -49,11 +49,23 @@ pub enum FaultKind {
     Status(FaultStatus),
     /// The connection is closed without an answer.
     Reset,
+    /// Another client makes the same new company or user a moment before, so that this request
+    /// is refused with `unique_company_constraint` or `unique_user_constraint`. Applies only to
+    /// a `POST` of one that isn't there yet.
+    Race {
+        /// 409 by default; 400 was seen as well.
+        #[serde(default = "conflict")]
+        status: u16,
+    },
     /// It waits this long in real time, then goes on as usual.
     Hang {
         /// Real seconds, fractions allowed.
         seconds: f64,
     },
+}
+
+fn conflict() -> u16 {
+    409
 }
 
 /// The answer of a status fault.
@@ -98,6 +110,11 @@ impl Fault {
     /// Closes the connection without an answer.
     pub fn reset() -> Self {
         Self::new(FaultKind::Reset)
+    }
+
+    /// Another client makes the same new company or user first; refused with this status.
+    pub fn race(status: u16) -> Self {
+        Self::new(FaultKind::Race { status })
     }
 
     /// Waits `seconds` of real time before going on.
@@ -177,6 +194,7 @@ impl Fault {
         let kind = match &self.kind {
             FaultKind::Status(answer) => format!("status {}", answer.status),
             FaultKind::Reset => "reset".to_owned(),
+            FaultKind::Race { .. } => "race".to_owned(),
             FaultKind::Hang { .. } => "hang".to_owned(),
         };
         match self.when {
@@ -203,6 +221,14 @@ impl Fault {
             FaultKind::Hang { seconds } => {
                 if !(0.0..=86_400.0).contains(seconds) {
                     return Err(format!("seconds {seconds} is not within 0..=86400"));
+                }
+            }
+            FaultKind::Race { status } => {
+                if !(400..=499).contains(status) {
+                    return Err(format!("status {status} is not within 400..=499"));
+                }
+                if self.when == FaultWhen::After {
+                    return Err("a race is lost before the change is made".to_owned());
                 }
             }
             FaultKind::Reset => {}
@@ -262,11 +288,13 @@ impl Faults {
         &self.rules[self.rules.len() - 1]
     }
 
-    /// The fault to apply to this request, counted as applied.
-    pub(crate) fn take(&mut self, request: &ApiRequest) -> Option<Fault> {
+    /// The fault to apply to this request, counted as applied. `would_make` says whether the
+    /// request makes a new company or user.
+    pub(crate) fn take(&mut self, request: &ApiRequest, would_make: bool) -> Option<Fault> {
         self.rules.iter_mut().find_map(|rule| {
             let exhausted = rule.fault.times.is_some_and(|times| rule.applied >= times);
-            if exhausted || !rule.fault.matches(request) {
+            let has_race = would_make || !matches!(rule.fault.kind, FaultKind::Race { .. });
+            if exhausted || !has_race || !rule.fault.matches(request) {
                 return None;
             }
             if let Some(probability) = rule.fault.probability
@@ -340,11 +368,31 @@ mod tests {
                 .body_contains("ada")
                 .times(1),
         );
-        assert!(faults.take(&request("GET", "/contacts/1", "ada")).is_none());
-        assert!(faults.take(&request("POST", "/events", "ada")).is_none());
-        assert!(faults.take(&request("POST", "/contacts", "bob")).is_none());
-        assert!(faults.take(&request("POST", "/contacts", "ada")).is_some());
-        assert!(faults.take(&request("POST", "/contacts", "ada")).is_none());
+        assert!(
+            faults
+                .take(&request("GET", "/contacts/1", "ada"), true)
+                .is_none()
+        );
+        assert!(
+            faults
+                .take(&request("POST", "/events", "ada"), true)
+                .is_none()
+        );
+        assert!(
+            faults
+                .take(&request("POST", "/contacts", "bob"), true)
+                .is_none()
+        );
+        assert!(
+            faults
+                .take(&request("POST", "/contacts", "ada"), true)
+                .is_some()
+        );
+        assert!(
+            faults
+                .take(&request("POST", "/contacts", "ada"), true)
+                .is_none()
+        );
         assert_eq!(faults.list()[0].applied, 1);
     }
 
@@ -354,7 +402,7 @@ mod tests {
             let mut faults = Faults::default();
             faults.add(Fault::status(500).probability(0.3, 7));
             (0..200)
-                .map(|_| faults.take(&request("GET", "/me", "")).is_some())
+                .map(|_| faults.take(&request("GET", "/me", ""), true).is_some())
                 .collect::<Vec<_>>()
         };
         let first = run();

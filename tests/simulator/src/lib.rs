@@ -11,6 +11,7 @@
 mod clock;
 mod companies;
 mod company_view;
+mod conflict;
 mod contact_body;
 mod contact_store;
 mod contact_view;
@@ -27,18 +28,21 @@ mod memberships;
 mod merge;
 mod message;
 mod metadata;
+mod path;
+mod race;
 mod rate_limit;
 mod search;
 mod server;
 mod settings;
 mod simulator;
 mod snapshot;
+mod standard_attributes;
 mod state;
 
 pub use clock::ClockMode;
 pub use faults::{Fault, FaultKind, FaultMatch, FaultStatus, FaultWhen};
 pub use log::LoggedRequest;
-pub use settings::Settings;
+pub use settings::{Settings, TakenEmails};
 pub use simulator::Simulator;
 pub use snapshot::{
     CompanySnapshot, ContactSnapshot, Counts, DataAttributeSnapshot, DeletedContact, EventSnapshot,

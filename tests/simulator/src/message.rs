@@ -23,16 +23,6 @@ impl ApiRequest {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The path's segments, each decoded after the split, so that an encoded slash stays part of
-    /// its segment.
-    pub(crate) fn segments(&self) -> Vec<String> {
-        self.path
-            .split('/')
-            .filter(|segment| !segment.is_empty())
-            .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())
-            .collect()
-    }
-
     pub(crate) fn query_value(&self, name: &str) -> Option<String> {
         form_urlencoded::parse(self.query.as_bytes())
             .find(|(key, _)| key == name)
@@ -47,6 +37,15 @@ impl ApiRequest {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&self.body).into_owned()))
     }
+}
+
+/// The segments of a path, each decoded after the split, so that an encoded slash stays part of
+/// its segment.
+pub(crate) fn segments(path: &str) -> Vec<String> {
+    path.split('/')
+        .filter(|segment| !segment.is_empty())
+        .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())
+        .collect()
 }
 
 #[derive(Debug, Clone, PartialEq)]

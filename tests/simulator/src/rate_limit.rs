@@ -15,27 +15,29 @@ pub(crate) struct RateLimiter {
 pub(crate) struct RateStatus {
     pub(crate) limit: u64,
     pub(crate) remaining: u64,
-    /// Unix seconds at which the next window begins.
+    /// Unix seconds at which the next window is said to begin.
     pub(crate) reset: u64,
     pub(crate) exceeded: bool,
 }
 
 impl RateLimiter {
-    /// Counts one request.
-    pub(crate) fn count(&mut self, now: Duration, limit: u64) -> RateStatus {
+    /// Counts one request. What remains doesn't count it yet, and the end of the window is named
+    /// `late_seconds` late, as recordings of the live Intercom show both.
+    pub(crate) fn count(&mut self, now: Duration, limit: u64, late_seconds: u64) -> RateStatus {
         let window = now.as_secs() / WINDOW_SECONDS;
         if window != self.window {
             self.window = window;
             self.used = 0;
         }
-        let exceeded = self.used >= limit;
+        let remaining = limit.saturating_sub(self.used);
+        let exceeded = remaining == 0;
         if !exceeded {
             self.used += 1;
         }
         RateStatus {
             limit,
-            remaining: limit - self.used.min(limit),
-            reset: (window + 1) * WINDOW_SECONDS,
+            remaining,
+            reset: (window + 1) * WINDOW_SECONDS + late_seconds,
             exceeded,
         }
     }
@@ -49,12 +51,12 @@ mod tests {
     fn a_window_lasts_ten_seconds_and_then_starts_anew() {
         let mut limiter = RateLimiter::default();
         let mut count = |seconds| {
-            let status = limiter.count(Duration::from_secs(seconds), 2);
+            let status = limiter.count(Duration::from_secs(seconds), 2, 6);
             (status.remaining, status.exceeded, status.reset)
         };
-        assert_eq!(count(1003), (1, false, 1010));
-        assert_eq!(count(1004), (0, false, 1010));
-        assert_eq!(count(1009), (0, true, 1010));
-        assert_eq!(count(1010), (1, false, 1020));
+        assert_eq!(count(1003), (2, false, 1016));
+        assert_eq!(count(1004), (1, false, 1016));
+        assert_eq!(count(1009), (0, true, 1016));
+        assert_eq!(count(1010), (2, false, 1026));
     }
 }

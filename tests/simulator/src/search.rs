@@ -123,7 +123,6 @@ impl State {
         let found: Vec<&Contact> = self
             .contacts
             .all()
-            .rev()
             .filter(|contact| contact.is_active())
             .collect();
         self.contact_page(&found, per_page, after.as_deref())
@@ -297,8 +296,8 @@ fn check_value(field: &Field, operator: Operator, value: &Value) -> Result<()> {
 fn parse_sort(sort: Option<&Value>) -> Result<Sort> {
     let text = |key| sort.and_then(|sort| sort.get(key)).and_then(Value::as_str);
     let descending = match text("order") {
-        None | Some("descending") => true,
-        Some("ascending") => false,
+        None | Some("ascending") => false,
+        Some("descending") => true,
         Some(other) => {
             return Err(ApiError::new(
                 400,

@@ -130,6 +130,7 @@ async fn apply(
                 made.cloned(),
             )))
         }
+        Some(FaultKind::Race { status }) => Ok(Some(shared.lock().lose_race(status, request))),
         Some(FaultKind::Reset) => {
             shared.lock().dropped();
             Err(NoAnswer::Fault)

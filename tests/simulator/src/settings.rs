@@ -5,6 +5,19 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::ClockMode;
 
+/// Whether contacts may share an email. Recordings of the live Intercom show that an update may
+/// take another user's; none shows what creating one does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TakenEmails {
+    /// 409 to `POST` and `PUT`.
+    Refused,
+    /// 409 to `POST`; `PUT` makes the contacts share it.
+    RefusedOnCreate,
+    /// Both make the contacts share it.
+    Shared,
+}
+
 /// The simulator's settings. All but `clock` can be changed while it runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,9 +42,15 @@ pub struct Settings {
     /// Whether `GET /companies?company_id=` answers with a list (as the OpenAPI description
     /// says) or with the company itself (as has been seen).
     pub company_lookup_as_list: bool,
+    /// What becomes of a contact whose email another one has.
+    pub taken_emails: TakenEmails,
     /// Whether a permanently deleted user may be created again. If not: 409 naming the deleted
     /// contact as archived, which then can't be unarchived.
     pub deleted_users_may_return: bool,
+    /// For so long after a contact was deleted, unarchiving it is answered 500; after that 400.
+    pub deletion_seconds: u64,
+    /// By how much `X-RateLimit-Reset` is later than the end of the window.
+    pub reset_late_seconds: u64,
     /// Entries kept in the request log; the oldest go first.
     pub log_limit: usize,
     /// How time passes. Fixed once the simulator runs.
@@ -51,7 +70,10 @@ impl Default for Settings {
             metadata_limit: 10,
             contact_company_limit: 1000,
             company_lookup_as_list: true,
-            deleted_users_may_return: true,
+            taken_emails: TakenEmails::RefusedOnCreate,
+            deleted_users_may_return: false,
+            deletion_seconds: 5,
+            reset_late_seconds: 6,
             log_limit: 50_000,
             clock: ClockMode::Real,
         }

@@ -193,7 +193,7 @@ impl State {
                     id: contact.id.clone(),
                     into: into.clone(),
                 }),
-                Status::Deleted => snapshot.deleted_contacts.push(DeletedContact {
+                Status::Deleted { .. } => snapshot.deleted_contacts.push(DeletedContact {
                     id: contact.id.clone(),
                     external_id: contact.external_id.clone(),
                     email: contact.email.clone(),

@@ -16,12 +16,14 @@ use crate::events::EventStore;
 use crate::faults::{self, Fault, FaultStatus, Faults};
 use crate::ids::Ids;
 use crate::log::RequestLog;
-use crate::message::{ApiRequest, ApiResponse};
+use crate::message::{self, ApiRequest, ApiResponse};
+use crate::path;
 use crate::rate_limit::{RateLimiter, RateStatus};
 use crate::settings::Settings;
 
 /// Id of the simulated workspace.
 pub(crate) const WORKSPACE_ID: &str = "simulator";
+const FIND_BY_EXTERNAL_ID: &str = "find_by_external_id";
 /// The API version that the simulator speaks.
 const VERSION: &str = "2.16";
 
@@ -68,6 +70,11 @@ impl State {
         *self = Self::new(self.settings.clone());
     }
 
+    /// How long a deletion takes.
+    pub(crate) fn deletion(&self) -> Duration {
+        Duration::from_secs(self.settings.deletion_seconds)
+    }
+
     pub(crate) fn search_lag(&self) -> Duration {
         Duration::from_secs(self.settings.search_lag_seconds)
     }
@@ -82,7 +89,8 @@ impl State {
         let at = self.clock.now().as_secs_f64();
         let limit = self.settings.log_limit;
         let sequence = self.log.begin(request, at, authorization, limit);
-        let fault = self.faults.take(request);
+        let would_make = self.would_make(request);
+        let fault = self.faults.take(request, would_make);
         if let (Some(fault), Some(entry)) = (&fault, self.log.entry(sequence)) {
             entry.fault = Some(fault.describe());
         }
@@ -167,7 +175,7 @@ impl State {
         Ok(json!(self.faults.add(fault)))
     }
 
-    fn is_authorized(&self, request: &ApiRequest) -> bool {
+    pub(crate) fn is_authorized(&self, request: &ApiRequest) -> bool {
         request
             .header("authorization")
             .and_then(|value| value.split_once(' '))
@@ -183,8 +191,14 @@ impl State {
 
     /// Counts a request of a known token; `None` for an unknown one.
     fn count_rate(&mut self, request: &ApiRequest) -> Option<RateStatus> {
-        self.is_authorized(request)
-            .then(|| self.rate.count(self.clock.now(), self.settings.rate_limit))
+        self.is_authorized(request).then(|| {
+            let settings = &self.settings;
+            self.rate.count(
+                self.clock.now(),
+                settings.rate_limit,
+                settings.reset_late_seconds,
+            )
+        })
     }
 
     /// Checks what holds for every request, then routes it.
@@ -193,11 +207,24 @@ impl State {
         request: &ApiRequest,
         violations: &mut Vec<String>,
     ) -> Result<ApiResponse> {
-        match request.header("intercom-version") {
-            Some(VERSION) => {}
-            Some(other) => violations.push(format!("Intercom-Version is {other}, not {VERSION}")),
-            None => violations.push("Intercom-Version missing: always send it".to_owned()),
-        }
+        let version = match request.header("intercom-version") {
+            Some(VERSION) => VERSION,
+            Some(other) if !is_version(other) => {
+                return Err(ApiError::new(
+                    400,
+                    "intercom_version_invalid",
+                    "The requested version could not be found",
+                ));
+            }
+            Some(other) => {
+                violations.push(format!("Intercom-Version is {other}, not {VERSION}"));
+                other
+            }
+            None => {
+                violations.push("Intercom-Version missing: always send it".to_owned());
+                VERSION
+            }
+        };
         let accepts_json = request
             .header("accept")
             .is_some_and(|accept| accept.to_ascii_lowercase().contains("application/json"));
@@ -209,16 +236,27 @@ impl State {
             ));
         }
         let body = read_body(request)?;
-        self.route(request, &body, violations)
+        let path = path::normalized(&request.path);
+        if path != request.path {
+            violations.push(format!("the path normalizes to {path}"));
+        }
+        let mut segments = message::segments(&path);
+        if segments.len() == 2 && segments[1] == FIND_BY_EXTERNAL_ID {
+            violations.push("find_by_external_id without an id".to_owned());
+        }
+        if lacks_find_by_external_id(version) && segments.iter().any(|s| s == FIND_BY_EXTERNAL_ID) {
+            segments.clear();
+        }
+        self.route(request, &segments, &body, violations)
     }
 
     fn route(
         &mut self,
         request: &ApiRequest,
+        segments: &[String],
         body: &Value,
         violations: &mut Vec<String>,
     ) -> Result<ApiResponse> {
-        let segments = request.segments();
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         match (request.method.as_str(), segments.as_slice()) {
             ("GET", ["me"]) => Ok(ApiResponse::ok(me())),
@@ -230,7 +268,7 @@ impl State {
             }
             ("POST", ["contacts", "search"]) => self.search_contacts(body),
             ("POST", ["contacts", "merge"]) => self.merge_contacts(body),
-            ("GET", ["contacts", "find_by_external_id", external_id]) => {
+            ("GET", ["contacts", FIND_BY_EXTERNAL_ID, external_id]) => {
                 self.find_contact_by_external_id(external_id)
             }
             ("GET", ["contacts", id]) => self.show_contact(id),
@@ -261,6 +299,23 @@ impl State {
             )),
         }
     }
+}
+
+/// Whether Intercom has, or had, this version.
+fn is_version(text: &str) -> bool {
+    matches!(text, "Preview" | "Unstable")
+        || match text.split_once('.') {
+            Some(("1", minor)) => matches!(minor, "0" | "1" | "2" | "3" | "4"),
+            Some(("2", minor)) => minor.parse().is_ok_and(|minor: u8| minor <= 16),
+            _ => false,
+        }
+}
+
+/// `GET /contacts/find_by_external_id/{external_id}` came with version 2.13.
+fn lacks_find_by_external_id(version: &str) -> bool {
+    version.split_once('.').is_some_and(|(major, minor)| {
+        major == "1" || minor.parse().is_ok_and(|minor: u8| minor < 13)
+    })
 }
 
 /// The JSON body; null without one.

@@ -22,7 +22,7 @@ fn attributes_are_created_and_listed() {
     }
     let options = [json!({"value": "S"}), json!({"value": "L"})];
     let body =
-        json!({"name": "size", "model": "company", "data_type": "options", "options": options});
+        json!({"name": "shirt", "model": "company", "data_type": "options", "options": options});
     assert_eq!(
         post(&simulator, "/data_attributes", body).body["options"],
         json!(["S", "L"])
@@ -110,4 +110,82 @@ fn bad_attributes_are_refused() {
     simulator.set(|settings| settings.attribute_writes_allowed = false);
     let refused = post(&simulator, "/data_attributes", third);
     assert_eq!((refused.status, refused.code()), (403, "action_forbidden"));
+}
+
+#[test]
+fn standard_attributes_are_listed_and_neither_made_nor_written() {
+    let simulator = simulator();
+    let listed = |model: &str| {
+        let answer = get(&simulator, &format!("/data_attributes?model={model}")).body;
+        let all = answer["data"].as_array().unwrap().clone();
+        assert!(all.iter().all(|attribute| attribute["custom"] == false));
+        let name = |attribute: &serde_json::Value| attribute["name"].as_str().unwrap().to_owned();
+        all.iter().map(name).collect::<Vec<_>>()
+    };
+    let of_contacts = listed("contact");
+    for name in [
+        "name",
+        "email",
+        "role",
+        "city",
+        "region",
+        "country",
+        "browser",
+        "os",
+        "updated_at",
+    ] {
+        assert!(of_contacts.iter().any(|listed| listed == name), "{name}");
+    }
+    assert!(listed("company").contains(&"industry".to_owned()));
+
+    for (model, name, message) in [
+        (
+            "contact",
+            "name",
+            "'Name' is one of our standard attributes",
+        ),
+        (
+            "contact",
+            "City",
+            "'City' is one of our standard attributes",
+        ),
+        (
+            "company",
+            "size",
+            "'Company size' is one of our standard attributes",
+        ),
+    ] {
+        let body = json!({"name": name, "model": model, "data_type": "string"});
+        let refused = post(&simulator, "/data_attributes", body);
+        let said = (refused.status, refused.code(), refused.message());
+        assert_eq!(said, (400, "parameter_invalid", message));
+    }
+    attribute(&simulator, "company", "city", "string");
+
+    let body = json!({"role": "user", "external_id": "a", "custom_attributes": {"city": "Rome"}});
+    let refused = post(&simulator, "/contacts", body);
+    assert_eq!(refused.message(), "Custom attribute 'city' does not exist");
+}
+
+#[test]
+fn values_fit_their_type() {
+    let simulator = simulator();
+    attribute(&simulator, "contact", "count", "integer");
+    attribute(&simulator, "contact", "ratio", "float");
+    let write = |value: serde_json::Value| {
+        let id = simulator.state().contacts.len().to_string();
+        let body = json!({"role": "user", "external_id": id, "custom_attributes": value});
+        let answer = post(&simulator, "/contacts", body);
+        (answer.status, answer.message().to_owned())
+    };
+    let refused = |message: &str| (400, message.to_owned());
+    let of_integer = "Custom attribute 'count' must be of type integer";
+    assert_eq!(write(json!({"count": 10.5})), refused(of_integer));
+    assert_eq!(write(json!({"count": "10"})), refused(of_integer));
+    assert_eq!(write(json!({"ratio": 10})).0, 200);
+    assert_eq!(write(json!({"ratio": 10.5})).0, 200);
+    assert_eq!(
+        write(json!({"ratio": "x"})),
+        refused("Custom attribute 'ratio' must be of type float")
+    );
 }

@@ -120,6 +120,8 @@ fn names_and_metadata_keys_are_limited() {
         (refused.status, refused.code()),
         (422, "unprocessable_entity")
     );
+    let limit = "You have reached the limit of 2 event names";
+    assert_eq!(refused.message(), limit);
 
     let state = simulator.state();
     let keys: Vec<&String> = state.events[0].metadata.keys().collect();

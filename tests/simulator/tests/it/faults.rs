@@ -132,6 +132,8 @@ fn faults_are_ruled_over_http() {
         json!({"kind": "status"}),
         json!({"kind": "status", "status": 42}),
         json!({"kind": "hang", "seconds": -1}),
+        json!({"kind": "race", "when": "after"}),
+        json!({"kind": "race", "status": 200}),
         json!({"kind": "reset", "probability": 2}),
         json!({"kind": "reset", "match": {"paht": "/"}}),
         json!({"kind": "reset", "tiems": 1}),
@@ -140,4 +142,63 @@ fn faults_are_ruled_over_http() {
     }
     control("DELETE", serde_json::Value::Null);
     assert_eq!(get(&simulator, "/_simulator/faults").body, json!([]));
+}
+
+#[test]
+fn somebody_else_makes_the_same_a_moment_before() {
+    let simulator = simulator();
+    simulator.add_fault(Fault::race(400).on("POST", "/companies"));
+    simulator.add_fault(Fault::race(409).on("POST", "/contacts"));
+    let company = json!({"company_id": "acme", "name": "Acme"});
+    let refused = post(&simulator, "/companies", company.clone());
+    assert_eq!(
+        (refused.status, refused.code(), refused.message()),
+        (400, "unique_company_constraint", "Company already exists.")
+    );
+    assert_eq!(simulator.state().companies[0].company_id, "acme");
+    let repeated = post(&simulator, "/companies", company);
+    assert_eq!(
+        (repeated.status, &repeated.body["name"]),
+        (200, &json!("Acme"))
+    );
+
+    let user = json!({"role": "user", "external_id": "ada"});
+    let refused = post(&simulator, "/contacts", user.clone());
+    assert_eq!(
+        (refused.status, refused.code()),
+        (409, "unique_user_constraint")
+    );
+    assert_eq!(
+        get(&simulator, "/contacts/find_by_external_id/ada").status,
+        200
+    );
+    assert_eq!(post(&simulator, "/contacts", user).code(), "conflict");
+    assert_eq!(
+        simulator.requests()[0].fault.as_deref(),
+        Some("race before")
+    );
+}
+
+#[test]
+fn what_a_wrongly_set_up_client_sees_is_a_fault_away() {
+    let simulator = simulator();
+    let moved = Fault::status(301).header("Location", "https://api.eu.intercom.io/me");
+    let faults = [
+        (moved.on("GET", "/me"), 301),
+        (Fault::status(308).on("GET", "/me"), 308),
+        (Fault::status(405).on("GET", "/me"), 405),
+        (Fault::status(400).code("intercom_version_invalid"), 400),
+    ];
+    for (fault, _) in &faults {
+        simulator.add_fault(fault.clone().times(1));
+    }
+    for (_, status) in &faults {
+        let answer = get(&simulator, "/me");
+        assert_eq!(answer.status, *status);
+        match status {
+            301 => assert_eq!(answer.headers["location"], "https://api.eu.intercom.io/me"),
+            400 => assert_eq!(answer.code(), "intercom_version_invalid"),
+            _ => {}
+        }
+    }
 }

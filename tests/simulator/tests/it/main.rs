@@ -3,6 +3,7 @@
 mod attributes;
 mod client;
 mod companies;
+mod conflicts;
 mod contacts;
 mod control;
 mod events;

@@ -107,14 +107,15 @@ fn a_missing_version_is_noted_not_refused() {
 #[test]
 fn the_rate_is_limited_per_window() {
     let simulator = simulator_with(|settings| settings.rate_limit = 2);
-    for (status, remaining) in [(200, "1"), (200, "0"), (429, "0")] {
+    // What remains doesn't count the request itself, and the reset is named late.
+    for (status, remaining) in [(200, "2"), (200, "1"), (429, "0")] {
         let answer = get(&simulator, "/me");
         assert_eq!(answer.status, status);
         assert_eq!(answer.headers["x-ratelimit-limit"], "2");
         assert_eq!(answer.headers["x-ratelimit-remaining"], remaining);
         assert_eq!(
             answer.headers["x-ratelimit-reset"],
-            (START + 10).to_string()
+            (START + 16).to_string()
         );
     }
     let refused = post(
@@ -126,4 +127,65 @@ fn the_rate_is_limited_per_window() {
     assert!(simulator.state().contacts.is_empty());
     simulator.advance(Duration::from_secs(10));
     assert_eq!(get(&simulator, "/me").status, 200);
+}
+
+#[test]
+fn by_how_much_the_reset_is_late_can_be_set() {
+    let simulator = simulator_with(|settings| settings.reset_late_seconds = 0);
+    let reset = || get(&simulator, "/me").headers["x-ratelimit-reset"].clone();
+    assert_eq!(reset(), (START + 10).to_string());
+    simulator.set(|settings| settings.reset_late_seconds = 2);
+    assert_eq!(reset(), (START + 12).to_string());
+}
+
+#[test]
+fn old_versions_lack_find_by_external_id_and_unknown_ones_are_refused() {
+    let simulator = simulator();
+    user(&simulator, "ada", "ada@example.com");
+    let [token, accept, ..] = HEADERS;
+    for (version, status, code) in [
+        ("2.16", 200, ""),
+        ("2.13", 200, ""),
+        ("Preview", 200, ""),
+        ("2.12", 404, "not_found"),
+        ("1.4", 404, "not_found"),
+        ("2.99", 400, "intercom_version_invalid"),
+        ("latest", 400, "intercom_version_invalid"),
+    ] {
+        let headers = [token, accept, ("Intercom-Version", version)];
+        let path = "/contacts/find_by_external_id/ada";
+        let answer = send(&simulator, "GET", path, &headers, "").unwrap();
+        assert_eq!((answer.status, answer.code()), (status, code), "{version}");
+    }
+}
+
+#[test]
+fn dot_segments_lead_elsewhere() {
+    let simulator = simulator();
+    user(&simulator, ".", "ada@example.com");
+    for (id, status) in [(".", 404), ("%2e", 404), ("..", 200), ("%2E%2e", 200)] {
+        simulator.clear_requests();
+        let answer = get(&simulator, &format!("/contacts/find_by_external_id/{id}"));
+        assert_eq!(answer.status, status, "{id}");
+        // Never the user: `..` leads to the list of all.
+        assert_ne!(answer.body["type"], "contact");
+        assert!(!simulator.requests()[0].violations.is_empty());
+    }
+    let without_id = get(&simulator, "/contacts/find_by_external_id/");
+    assert_eq!(without_id.status, 404);
+}
+
+#[test]
+fn the_account_is_described() {
+    let simulator = simulator();
+    let me = get(&simulator, "/me").body;
+    for key in ["type", "id", "email", "name"] {
+        assert!(me[key].is_string(), "{key}");
+    }
+    for key in ["id_code", "name", "region"] {
+        assert!(me["app"][key].is_string(), "{key}");
+    }
+    for key in ["secure", "identity_verification"] {
+        assert!(me["app"][key].is_boolean(), "{key}");
+    }
 }

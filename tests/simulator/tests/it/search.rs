@@ -175,3 +175,28 @@ fn search_lags_behind_writes() {
     post(&simulator, &format!("/contacts/{id}/archive"), Value::Null);
     assert!(found(&simulator, &new_email).is_empty());
 }
+
+#[test]
+fn the_oldest_come_first_with_the_time_of_their_creation() {
+    let simulator = simulator();
+    for external_id in ["c", "a", "b"] {
+        user(
+            &simulator,
+            external_id,
+            &format!("{external_id}@example.com"),
+        );
+        simulator.advance(Duration::from_secs(1));
+    }
+    let query = json!({"query": filter("role", "=", "user")});
+    for answer in [
+        post(&simulator, "/contacts/search", query),
+        get(&simulator, "/contacts"),
+    ] {
+        let data = answer.body["data"].as_array().unwrap();
+        let seen = data.iter().map(|contact| {
+            let created_at = contact["created_at"].as_u64().unwrap();
+            (contact["external_id"].as_str().unwrap(), created_at - START)
+        });
+        assert_eq!(seen.collect::<Vec<_>>(), [("c", 0), ("a", 1), ("b", 2)]);
+    }
+}
