@@ -36,7 +36,6 @@ use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use futures_util::FutureExt;
 use futures_util::stream::{self, StreamExt};
 
 pub use outcome::{Failure, Otherwise, Outcome, Undelivered};
@@ -157,7 +156,7 @@ impl Delivery {
         let mut outcomes: Vec<Outcome> = vec![Err(Undelivered::NotTried); jobs.len()];
         let mut delivered = stream::iter(by_user(jobs))
             // Boxed, for the future of everything that can happen to a user is large.
-            .map(|user| session.deliver_user(jobs, steps(jobs, &user)).boxed_local())
+            .map(|user| Box::pin(session.deliver_user(jobs, steps(jobs, &user))))
             .buffer_unordered(USERS_AT_ONCE);
         while let Some(of_user) = delivered.next().await {
             for (index, outcome) in of_user {

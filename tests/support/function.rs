@@ -69,5 +69,6 @@ pub(crate) async fn invoke_raw(
     let mut context = Context::default();
     INVOCATION_ID.clone_into(&mut context.request_id);
     context.deadline = u64::try_from(limit.as_millis()).expect("fits");
-    function.handle(LambdaEvent::new(payload, context)).await
+    // Boxed, for the compiler lays out the futures of all tests around it.
+    Box::pin(function.handle(LambdaEvent::new(payload, context))).await
 }
