@@ -12,7 +12,7 @@ pub use answer::{Answer, LARGEST_ANSWER};
 pub use authentication::{user_hash_is_valid, webhook_is_signed, write_key};
 pub use body::{
     BodyError, Call, LARGEST_BODY, MOST_EVENTS_OF_SEGMENT, decode, entries_of_array, parse_call,
-    parse_preview, write_key_in,
+    parse_preview, without_byte_order_mark, write_key_in,
 };
 pub use request::HttpRequest;
 pub use surrogates::with_whole_characters;

@@ -72,7 +72,7 @@ impl BodyError {
 }
 
 /// Unpacks gzip, known by its magic bytes whatever the headers say; unpacks `limit` bytes at
-/// most. Halves of characters are replaced.
+/// most. A byte order mark is skipped, halves of characters are replaced.
 ///
 /// # Errors
 /// [`BodyError::Gzip`], [`BodyError::TooLarge`].
@@ -89,7 +89,18 @@ pub fn decode(raw: &[u8], limit: usize) -> Result<Cow<'_, [u8]>, BodyError> {
     if decoded.len() > limit {
         return Err(BodyError::TooLarge);
     }
-    Ok(with_whole_characters(decoded))
+    Ok(with_whole_characters(match decoded {
+        Cow::Borrowed(bytes) => without_byte_order_mark(bytes).into(),
+        Cow::Owned(mut bytes) => {
+            bytes.drain(..bytes.len() - without_byte_order_mark(&bytes).len());
+            bytes.into()
+        }
+    }))
+}
+
+/// The JSON text behind a byte order mark, which .NET's and Windows' writers put in front.
+pub fn without_byte_order_mark(json: &[u8]) -> &[u8] {
+    json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json)
 }
 
 /// A parsed call of the Tracking API.
@@ -250,7 +261,7 @@ pub(super) fn first_of_array(body: &[u8]) -> Option<&str> {
     }
 
     let mut first = None;
-    let mut json = serde_json::Deserializer::from_slice(body);
+    let mut json = serde_json::Deserializer::from_slice(without_byte_order_mark(body));
     // It fails when there is a second element, which is all the same here.
     drop(json.deserialize_seq(First(&mut first)));
     first.map(RawValue::get)
@@ -297,6 +308,9 @@ mod tests {
         assert_eq!(decode(b"{}", 10).as_deref(), Ok(&b"{}"[..]));
         assert_eq!(decode(&gzip(b"{}"), 10).as_deref(), Ok(&b"{}"[..]));
         assert_eq!(decode(&gzip(&[0; 11]), 10), Err(BodyError::TooLarge));
+        let marked = b"\xef\xbb\xbf{}";
+        assert_eq!(decode(marked, 10).as_deref(), Ok(&b"{}"[..]));
+        assert_eq!(decode(&gzip(marked), 10).as_deref(), Ok(&b"{}"[..]));
         assert_eq!(decode(&[0x1f, 0x8b, 9], 10), Err(BodyError::Gzip));
         assert_eq!(
             decode(&gzip(&vec![0; 1 << 24]), 10),

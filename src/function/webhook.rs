@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Function, lost, request};
 use crate::door::{
     Answer, HttpRequest, MOST_EVENTS_OF_SEGMENT, entries_of_array, webhook_is_signed,
-    with_whole_characters,
+    with_whole_characters, without_byte_order_mark,
 };
 use crate::intake::{EventResult, Invocation, Status};
 use crate::queue::Source;
@@ -33,7 +33,7 @@ impl Function {
                  the webhook_secret",
             ));
         }
-        let body = with_whole_characters(raw.into());
+        let body = with_whole_characters(without_byte_order_mark(&raw).into());
         let mut entries = entries_of_array(&body, MOST_EVENTS_OF_SEGMENT)?;
         self.ignore_user_ids(&mut entries);
         let request = request(Source::Webhook, false, invocation);

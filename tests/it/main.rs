@@ -18,6 +18,7 @@ mod log;
 mod outages;
 mod preview;
 mod queueing;
+mod real_data;
 mod redelivery;
 mod support;
 mod triggers;

@@ -15,9 +15,8 @@ use segment_intercom::function::Function;
 use serde_json::{Value, json};
 
 use crate::history::{Before, User};
-use crate::senders::Sender;
+use crate::senders::{Sender, payload};
 use crate::support::aws::Aws;
-use crate::support::batch_call;
 use crate::support::fifo_queue::{Batch, Message};
 use crate::support::function::{function, invoke};
 use crate::verdict;
@@ -217,7 +216,7 @@ impl World {
         let payload = match &work {
             Work::Request(sender) => {
                 let request = self.senders[*sender].requests.front().expect("a request");
-                batch_call(&request.iter().collect::<Vec<_>>())
+                payload(request)
             }
             Work::Redelivery(batch) => batch.payload(),
         };
