@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """`make bench`: calls of Intercom per event and a backlog's use of the rate limit; start-up,
 memory and size beside a bare function; time, allocations and instructions of our own code per
-event."""
+event, and whether that is linear in the event's bytes."""
 
 import json
 import os
@@ -46,6 +46,8 @@ def main():
         "--function", str(TARGET / "lambda/bootstrap/bootstrap"), "--runs", "40")
     heading("Our own CPU and allocations per event")
     run("cargo", "bench", "--quiet", "--bench", "mapping")
+    heading("The worst shapes of events, from 1 KB to 500 KB")
+    run("cargo", "bench", "--quiet", "--bench", "shapes")
     heading("Our own instructions per event")
     run(sys.executable, "benches/instructions.py", mapping)
 

@@ -19,6 +19,7 @@ pub(crate) use event::id_text;
 pub use event::{Event, Kind, NotAnObject, WRITE_KEY};
 pub use loose::{Fields, are_loosely_equal, get_loose, is_loosely};
 pub use nobody::IgnoredUserIds;
+pub use options::ACTIVE;
 
 /// A JSON value that borrows its strings from the request's bytes.
 pub type Value<'e> = serde_json_borrow::Value<'e>;

@@ -90,6 +90,7 @@ impl<'e> Mapper<'e, '_> {
                 date_of_creation: signed_up_at.map(|(name, _)| name),
                 user_id: event.user_id(),
                 anonymous_id: event.anonymous_id(),
+                is_active: event.is_active(),
                 has_phone: traits.get("phone").and_then(text_of).is_some(),
             };
             let attributes = &mut contact.custom_attributes;
@@ -136,7 +137,7 @@ impl<'e> Mapper<'e, '_> {
                 Some("Intercom derives the picture itself")
             }
             Some("lastrequestat") if timestamp(value).is_none() => Some(NO_DATE),
-            Some("lastrequestat") if !self.event.is_active() => {
+            Some("lastrequestat") if !used.is_active => {
                 Some("the event says that the user was not active")
             }
             Some(date) if SIGNED_UP_AT.contains(&date) => {
@@ -187,6 +188,7 @@ struct Used<'e, 't> {
     date_of_creation: Option<&'static str>,
     user_id: Option<Cow<'e, str>>,
     anonymous_id: Option<Cow<'e, str>>,
+    is_active: bool,
     has_phone: bool,
 }
 

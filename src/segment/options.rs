@@ -6,7 +6,7 @@ use super::{Event, Object, Value, get_loose};
 pub(super) const OUR_NAMES: [&str; 2] = ["Intercom", "Intercom Cloud Mode (Actions)"];
 
 /// The option that says whether the user was active.
-const ACTIVE: &str = "active";
+pub const ACTIVE: &str = "active";
 
 impl Event<'_> {
     /// The sender's options for Intercom, the ones that go first in front:
