@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use divan::{AllocProfiler, Bencher};
 use segment_intercom::door::parse_call;
-use segment_intercom::mapping::{Action, Arrival, Mapped, Settings, map};
+use segment_intercom::mapping::{Action, Arrival, Channel, Mapped, Sender, Settings, map};
 use segment_intercom::segment::Kind;
 use serde_json::Value;
 
@@ -16,7 +16,10 @@ static ALLOCATOR: AllocProfiler = AllocProfiler::system();
 
 const ARRIVAL: Arrival = Arrival {
     received_at: 1_763_899_200,
-    has_origin: false,
+    sender: Sender {
+        channel: Channel::Server,
+        is_verified: false,
+    },
 };
 
 fn main() {

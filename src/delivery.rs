@@ -36,7 +36,7 @@ use futures_util::stream::{self, StreamExt};
 pub use outcome::{Failure, Outcome, Undelivered};
 
 use crate::intercom::Intercom;
-use crate::mapping::{Action, Identity};
+use crate::mapping::{Action, Identity, Rights};
 use known::Known;
 use step::{Step, steps, write_companies_once};
 
@@ -98,6 +98,8 @@ pub struct Job<'e> {
     pub is_identify: bool,
     /// What to do, in order.
     pub actions: Vec<Action<'e>>,
+    /// What its sender may have done beyond that.
+    pub rights: Rights,
 }
 
 /// Delivers to one Intercom workspace. Remembers what it learned from one call to the next.

@@ -122,7 +122,7 @@ impl Intercom {
         deadline: Instant,
     ) -> Result<Answer, CallError> {
         let body = body.map(|body| serde_json::to_vec(body).expect("bodies always serialise"));
-        let secret = self.secret().await?;
+        let secret = self.secret(deadline).await?;
         let answer = self
             .try_once(&method, path, body.as_deref(), &secret, deadline)
             .await?;
@@ -132,20 +132,22 @@ impl Intercom {
         // The customer may just have changed the token.
         let newer = self
             .secrets
-            .get_newer_than(&secret)
+            .get_newer_than(&secret, deadline)
             .await
             .map_err(|error| no_secret(&error))?;
-        if newer.access_token() == secret.access_token() {
+        let is_changed = |newer: &Arc<Secret>| newer.access_token() != secret.access_token();
+        let Some(newer) = newer.filter(is_changed) else {
             return answer.check(&method, path);
-        }
+        };
         let answer = self
             .try_once(&method, path, body.as_deref(), &newer, deadline)
             .await?;
         answer.check(&method, path)
     }
 
-    async fn secret(&self) -> Result<Arc<Secret>, CallError> {
-        self.secrets.get().await.map_err(|error| no_secret(&error))
+    async fn secret(&self, deadline: Instant) -> Result<Arc<Secret>, CallError> {
+        let secret = self.secrets.get(deadline).await;
+        secret.map_err(|error| no_secret(&error))
     }
 
     async fn try_once(

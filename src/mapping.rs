@@ -1,7 +1,7 @@
 //! What a Segment event becomes in Intercom.
 //!
 //! Pure: the same event, settings and time of receipt give the same [`Action`]s. Delivery
-//! executes the very actions that `POST /v1/preview` shows. Rules: `mapping.md`.
+//! executes the very actions that `POST /v1/preview` shows.
 
 mod action;
 mod alias;
@@ -11,6 +11,7 @@ mod delete;
 mod group;
 mod identify;
 mod number;
+mod sender;
 mod settings;
 mod track;
 mod warning;
@@ -19,6 +20,7 @@ use std::borrow::Cow;
 
 pub use action::{ANONYMOUS_ID, Action, Company, Contact, Identity, IntercomEvent, Role};
 pub use attributes::Attributes;
+pub use sender::{Channel, Rights, Sender};
 pub use settings::{Anonymous, CompanyIdHash, Nested, Settings};
 pub use warning::{Change, Place, Warning};
 
@@ -46,8 +48,8 @@ pub enum Mapped<'e> {
 pub struct Arrival {
     /// Unix seconds of the first receipt; stays the same however often the event is retried.
     pub received_at: i64,
-    /// Whether the request carried an `Origin` header, which only browsers send.
-    pub has_origin: bool,
+    /// Who sent it.
+    pub sender: Sender,
 }
 
 /// Why an event without a usable identity isn't sent (Segment's own words).
@@ -90,13 +92,20 @@ pub fn map<'e>(event: &'e Event<'e>, arrival: Arrival, settings: &Settings) -> M
             format!("{type_name} calls are not sent to Intercom by a server").into(),
         )),
     };
-    match mapped {
+    match mapped.and_then(|actions| mapper.restricted(actions)) {
         Ok(actions) => Mapped::Deliver {
             actions,
             warnings: mapper.warnings,
         },
         Err(not_sent) => not_sent,
     }
+}
+
+/// The user that an event names: its userId, else its email. This is whom the event is written to,
+/// so it is also what a `user_hash` has to prove.
+pub fn named_user<'e>(event: &'e Event<'_>) -> Option<Identity<'e>> {
+    let external_id = event.user_id().map(Identity::ExternalId);
+    external_id.or_else(|| event.email().map(Identity::Email))
 }
 
 /// One mapping under way.
@@ -118,13 +127,11 @@ impl<'e> Mapper<'e, '_> {
     }
 
     fn is_from_browser(&self) -> bool {
-        self.arrival.has_origin || self.event.is_from_browser()
+        self.arrival.sender.is_browser() || self.event.is_from_browser()
     }
 
-    /// userId, else email.
     fn known_identity(&self) -> Option<Identity<'e>> {
-        let external_id = self.event.user_id().map(Identity::ExternalId);
-        external_id.or_else(|| self.event.email().map(Identity::Email))
+        named_user(self.event)
     }
 
     /// userId, else email, else what the ANONYMOUS setting makes of the anonymousId.

@@ -6,25 +6,20 @@ use crate::intake::Entry;
 use crate::mapping::{Arrival, Mapped, Settings, map};
 use crate::segment::Event;
 
-/// The body of the answer to `POST /v1/preview` (`contract.md`, "Answers").
-pub fn preview(
-    entries: &[Entry<'_>],
-    received_at: i64,
-    has_origin: bool,
-    settings: &Settings,
-) -> Value {
-    let arrival = Arrival {
-        received_at,
-        has_origin,
-    };
+/// The body of the answer to `POST /v1/preview`.
+pub fn preview(entries: &[Entry<'_>], received_at: i64, settings: &Settings) -> Value {
     let results: Vec<Value> = entries
         .iter()
-        .map(|entry| preview_of(entry, arrival, settings))
+        .map(|entry| preview_of(entry, received_at, settings))
         .collect();
     json!({"results": results})
 }
 
-fn preview_of(entry: &Entry<'_>, arrival: Arrival, settings: &Settings) -> Value {
+fn preview_of(entry: &Entry<'_>, received_at: i64, settings: &Settings) -> Value {
+    let arrival = Arrival {
+        received_at,
+        sender: entry.sender,
+    };
     let mapped = match (&entry.event, &entry.refusal) {
         (Some(event), None) => map(event, arrival, settings),
         (_, refusal) => Mapped::Reject(refusal.clone().unwrap_or_default()),

@@ -104,12 +104,17 @@ impl Redelivery {
             Ok(envelope) => envelope,
             Err(reason) => return Err(Fate::DeadLetter(Failure::new(reason.clone()))),
         };
-        match map(&envelope.event, record.arrival(envelope), &self.mapping) {
+        let arrival = record.arrival(envelope);
+        match map(&envelope.event, arrival, &self.mapping) {
             Mapped::Skip(reason) => Err(Fate::Skipped(reason)),
             Mapped::Reject(reason) => Err(Fate::DeadLetter(Failure::new(reason))),
             Mapped::Deliver { actions, .. } => Ok(Job {
                 user: record.group(),
-                ..job(&envelope.event, actions)
+                ..job(
+                    &envelope.event,
+                    actions,
+                    arrival.sender.rights(&self.mapping),
+                )
             }),
         }
     }

@@ -25,6 +25,7 @@ pub(super) fn steps<'j, 'e>(jobs: &'j [Job<'e>], indexes: &[usize]) -> Vec<Step<
     for &index in indexes {
         let job = &jobs[index];
         if let Some(last) = steps.last_mut()
+            && jobs[last.jobs[0]].rights == job.rights
             && let Some(merged) = merged(&last.actions, &job.actions)
         {
             last.jobs.push(index);
@@ -195,7 +196,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::mapping::{Arrival, Mapped, Settings, map};
+    use crate::mapping::{Arrival, Channel, Mapped, Sender, Settings, map};
     use crate::segment::Event;
 
     fn identify(json: &'static str) -> Event<'static> {
@@ -213,7 +214,7 @@ mod tests {
         .map(identify);
         let arrival = Arrival {
             received_at: 0,
-            has_origin: false,
+            sender: Sender::by(Channel::Server),
         };
         let settings = Settings::default();
         let of = |event| match map(event, arrival, &settings) {
@@ -248,7 +249,7 @@ mod tests {
         });
         let arrival = Arrival {
             received_at: 0,
-            has_origin: false,
+            sender: Sender::by(Channel::Server),
         };
         let settings = Settings::default();
         let jobs: Vec<Job<'_>> = events
@@ -261,6 +262,7 @@ mod tests {
                     user: "u".into(),
                     is_identify: event.type_name() == Some("identify"),
                     actions,
+                    rights: arrival.sender.rights(&settings),
                 }
             })
             .collect();

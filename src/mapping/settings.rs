@@ -1,4 +1,4 @@
-//! The settings that change what an event becomes (`contract.md`, "Environment").
+//! The settings that change what an event becomes.
 
 /// `NESTED`: what becomes of objects and arrays where Intercom takes only scalars.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,6 +49,10 @@ pub struct Settings {
     pub company_id_hash: CompanyIdHash,
     /// `ANONYMOUS`.
     pub anonymous: Anonymous,
+    /// `REQUIRE_USER_HASH`: events of browsers and apps must prove the user whom they name.
+    pub require_user_hash: bool,
+    /// `VERIFIED_COMPANIES`: whether those that prove it may write companies.
+    pub verified_companies: bool,
 }
 
 impl Default for Settings {
@@ -61,6 +65,8 @@ impl Default for Settings {
             event_filter: Vec::new(),
             company_id_hash: CompanyIdHash::default(),
             anonymous: Anonymous::default(),
+            require_user_hash: false,
+            verified_companies: false,
         }
     }
 }

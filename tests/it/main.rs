@@ -15,6 +15,7 @@ mod log;
 mod preview;
 mod queueing;
 mod redelivery;
+mod senders;
 mod support;
 mod triggers;
 mod webhook;

@@ -1,4 +1,4 @@
-//! What Segment events become in Intercom: the rules of `mapping.md`, case by case, and
+//! What Segment events become in Intercom: its rules, case by case, and
 //! properties that hold for every event.
 
 mod cases;
@@ -8,7 +8,7 @@ mod snapshots;
 
 use segment_intercom::config::Config;
 use segment_intercom::intake::Entry;
-use segment_intercom::mapping::Settings;
+use segment_intercom::mapping::{Channel, Sender, Settings};
 use segment_intercom::preview::preview;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -18,7 +18,13 @@ const RECEIVED_AT: i64 = 1_700_000_000;
 
 /// What the preview says of one event.
 fn preview_of(event: &RawValue, has_origin: bool, settings: &Settings) -> Value {
-    let mut body = preview(&[Entry::parse(event)], RECEIVED_AT, has_origin, settings);
+    let mut entry = Entry::parse(event);
+    entry.sender = Sender::by(if has_origin {
+        Channel::Browser
+    } else {
+        Channel::Segment
+    });
+    let mut body = preview(&[entry], RECEIVED_AT, settings);
     body["results"][0].take()
 }
 

@@ -4,7 +4,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use segment_intercom::intake::Entry;
-use segment_intercom::mapping::{Anonymous, Arrival, CompanyIdHash, Nested, Settings};
+use segment_intercom::mapping::{
+    Anonymous, Arrival, Channel, CompanyIdHash, Nested, Sender, Settings,
+};
 use segment_intercom::segment::Event;
 use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
@@ -198,13 +200,17 @@ fn any_settings() -> impl Strategy<Value = Settings> {
                 event_filter: Vec::new(),
                 company_id_hash,
                 anonymous,
+                ..Settings::default()
             },
         )
 }
 
 const ARRIVAL: Arrival = Arrival {
     received_at: RECEIVED_AT,
-    has_origin: false,
+    sender: Sender {
+        channel: Channel::Server,
+        is_verified: false,
+    },
 };
 
 fn parse(text: &str) -> Event<'_> {
