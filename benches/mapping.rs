@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use divan::{AllocProfiler, Bencher};
 use segment_intercom::door::parse_call;
-use segment_intercom::mapping::{Action, Arrival, Budget, Mapped, Settings, map};
+use segment_intercom::mapping::{Action, Arrival, Budget, Channel, Mapped, Sender, Settings, map};
 use segment_intercom::queue::Source;
 use segment_intercom::segment::Kind;
 use serde_json::Value;
@@ -18,7 +18,10 @@ static ALLOCATOR: AllocProfiler = AllocProfiler::system();
 const ARRIVAL: Arrival = Arrival {
     received_at_millis: 1_763_899_200_000,
     source: Source::Api,
-    has_origin: false,
+    sender: Sender {
+        channel: Channel::Server,
+        is_verified: false,
+    },
 };
 
 fn main() {

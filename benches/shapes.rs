@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use segment_intercom::door::{entries_of_array, parse_call};
-use segment_intercom::mapping::{Arrival, Budget, Mapped, Nested, Settings, map};
+use segment_intercom::mapping::{Arrival, Budget, Channel, Mapped, Nested, Sender, Settings, map};
 use segment_intercom::queue::Source;
 
 const SIZES_KB: [usize; 4] = [1, 8, 64, 500];
@@ -16,7 +16,10 @@ const SIZES_KB: [usize; 4] = [1, 8, 64, 500];
 const ARRIVAL: Arrival = Arrival {
     received_at_millis: 1_763_899_200_000,
     source: Source::Webhook,
-    has_origin: false,
+    sender: Sender {
+        channel: Channel::Server,
+        is_verified: false,
+    },
 };
 
 /// A part of an object or list, the nth of many.

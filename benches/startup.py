@@ -22,7 +22,7 @@ import sys
 import time
 import zipfile
 
-SECRET = {"access_token": "token", "api_secret": "secret", "webhook_secret": "secret", "write_keys": ["key"]}
+SECRET = {"access_token": "token", "write_keys": ["benches-server-write-key"]}
 POLL = b"GET /2018-06-01/runtime/invocation/next "
 WAIT = 10  # seconds for one start
 

@@ -1,7 +1,7 @@
-//! The function's settings, read once at start from the environment (`contract.md`,
-//! "Environment").
+//! The function's settings, read once at start from the environment.
 
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -29,8 +29,6 @@ pub struct Config {
     pub inline_budget: Duration,
     /// `RETRY_BASE_SECONDS`, `RETRY_MAX_SECONDS`, `RETRY_HOURS`, `UNKNOWN_USER_SECONDS`.
     pub retry: Schedule,
-    /// `REQUIRE_USER_HASH`.
-    pub require_user_hash: bool,
     /// `STRICT_WEBHOOK_SIGNATURE`.
     pub strict_webhook_signature: bool,
     /// The settings of the mapping.
@@ -99,7 +97,7 @@ impl Config {
                 "the dead-letter queue's URL",
             )?,
             intercom_base_url: intercom_base_url(lookup)?,
-            intercom_version: lookup("INTERCOM_VERSION").unwrap_or_else(|| "2.16".to_owned()),
+            intercom_version: intercom_version(lookup)?,
             delivery_mode: one_of(
                 lookup,
                 "DELIVERY_MODE",
@@ -115,7 +113,6 @@ impl Config {
                 0..=3500,
             )?),
             retry: schedule,
-            require_user_hash: flag(lookup, "REQUIRE_USER_HASH")?,
             strict_webhook_signature: flag(lookup, "STRICT_WEBHOOK_SIGNATURE")?,
             mapping: mapping_settings(lookup)?,
             delivery: delivery_settings(lookup)?,
@@ -164,6 +161,8 @@ fn mapping_settings(lookup: Lookup<'_>) -> Result<mapping::Settings, ConfigError
             // A lone comma is an empty list.
             Some(_) => IgnoredUserIds::new(comma_list(lookup, "IGNORED_USER_IDS")),
         },
+        require_user_hash: flag(lookup, "REQUIRE_USER_HASH")?,
+        verified_companies: flag(lookup, "VERIFIED_COMPANIES")?,
     })
 }
 
@@ -212,11 +211,42 @@ fn intercom_base_url(lookup: Lookup<'_>) -> Result<String, ConfigError> {
     let Some(url) = lookup(NAME) else {
         return Ok(by_region.to_owned());
     };
-    let is_http = |url: &reqwest::Url| matches!(url.scheme(), "http" | "https");
-    if url.parse().is_ok_and(|url| is_http(&url)) {
+    if url.parse().is_ok_and(|url| keeps_the_token(&url)) {
         Ok(url.trim_end_matches('/').to_owned())
     } else {
-        Err(not_allowed(NAME, url, "a URL with http:// or https://"))
+        let allowed = "a URL with https://, or with http:// to a loopback address";
+        Err(not_allowed(NAME, url, allowed))
+    }
+}
+
+/// Whether the access token can be sent there without anybody on the way reading it.
+fn keeps_the_token(url: &reqwest::Url) -> bool {
+    let is_loopback = || {
+        let host = url.host_str().unwrap_or_default();
+        let address = host.trim_start_matches('[').trim_end_matches(']');
+        let address: Option<IpAddr> = address.parse().ok();
+        host == "localhost" || address.is_some_and(|address| address.is_loopback())
+    };
+    url.scheme() == "https" || (url.scheme() == "http" && is_loopback())
+}
+
+/// The first version of Intercom's API with `GET /contacts/find_by_external_id`, which every
+/// delivery begins with.
+const OLDEST_VERSION: (u32, u32) = (2, 13);
+
+fn intercom_version(lookup: Lookup<'_>) -> Result<String, ConfigError> {
+    const NAME: &str = "INTERCOM_VERSION";
+    let version = lookup(NAME).unwrap_or_else(|| "2.16".to_owned());
+    let number = |digits: &str| {
+        let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+        digits.parse::<u32>().ok().filter(|_| is_plain)
+    };
+    let numbers = version.split_once('.');
+    let numbers = numbers.and_then(|(major, minor)| Some((number(major)?, number(minor)?)));
+    if numbers.is_some_and(|numbers| numbers >= OLDEST_VERSION) {
+        Ok(version)
+    } else {
+        Err(not_allowed(NAME, version, "2.13 or newer, such as 2.16"))
     }
 }
 
@@ -365,7 +395,15 @@ mod tests {
             ),
             (
                 ("INTERCOM_BASE_URL", "ftp://x"),
-                r#"INTERCOM_BASE_URL="ftp://x" is not allowed: use a URL with http:// or https://"#,
+                r#"INTERCOM_BASE_URL="ftp://x" is not allowed: use a URL with https://, or with http:// to a loopback address"#,
+            ),
+            (
+                ("INTERCOM_VERSION", "2.12"),
+                r#"INTERCOM_VERSION="2.12" is not allowed: use 2.13 or newer, such as 2.16"#,
+            ),
+            (
+                ("VERIFIED_COMPANIES", "1"),
+                r#"VERIFIED_COMPANIES="1" is not allowed: use false or true"#,
             ),
             (
                 ("SECRET_ID", ""),
@@ -375,6 +413,44 @@ mod tests {
         for (variable, expected) in cases {
             let error = read(&[variable]).expect_err(variable.0);
             assert_eq!(error.to_string(), expected);
+        }
+    }
+    #[test]
+    fn intercoms_url_has_tls_beyond_this_machine() {
+        for (url, is_allowed) in [
+            ("https://api.example.com", true),
+            ("http://127.0.0.1:8080", true),
+            ("http://127.1.2.3", true),
+            ("http://localhost:8080", true),
+            ("http://[::1]:8080", true),
+            ("http://api.intercom.io", false),
+            ("http://10.0.0.1", false),
+            ("http://0.0.0.0:8080", false),
+            ("http://localhost.example.com", false),
+            ("http://127.0.0.1@example.com", false),
+            ("http://[::2]", false),
+        ] {
+            let config = read(&[("INTERCOM_BASE_URL", url)]);
+            assert_eq!(config.is_ok(), is_allowed, "{url}");
+        }
+    }
+
+    #[test]
+    fn versions_of_intercom_that_lack_what_delivery_needs_are_refused() {
+        for (version, is_allowed) in [
+            ("2.13", true),
+            ("2.16", true),
+            ("3.0", true),
+            ("2.12", false),
+            ("2.9", false),
+            ("1.99", false),
+            ("2", false),
+            ("2.+16", false),
+            ("2.16.1", false),
+            ("latest", false),
+        ] {
+            let config = read(&[("INTERCOM_VERSION", version)]);
+            assert_eq!(config.is_ok(), is_allowed, "{version}");
         }
     }
 }

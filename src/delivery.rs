@@ -41,7 +41,7 @@ use futures_util::stream::{self, StreamExt};
 pub use outcome::{Failure, Otherwise, Outcome, Undelivered};
 
 use crate::intercom::Intercom;
-use crate::mapping::{Action, Identity};
+use crate::mapping::{Action, Identity, Rights};
 use crate::ttl_cache::TtlCache;
 use attributes::RefusedAttributes;
 use coalesce::steps;
@@ -115,6 +115,8 @@ pub struct Job<'e> {
     pub is_identify: bool,
     /// What to do, in order.
     pub actions: Vec<Action<'e>>,
+    /// What its sender may have done beyond that.
+    pub rights: Rights,
 }
 
 /// Delivers to one Intercom workspace. Remembers what it learned from one invocation to the next.

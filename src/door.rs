@@ -1,4 +1,4 @@
-//! The HTTP routes: who may come in, and what is answered (`contract.md`).
+//! The HTTP routes: who may come in, and what is answered.
 
 mod answer;
 mod authentication;
@@ -6,17 +6,15 @@ mod body;
 mod request;
 mod shared;
 mod surrogates;
-mod write_key;
 
-pub use answer::{Answer, LARGEST_ANSWER};
-pub use authentication::{user_hash_is_valid, webhook_is_signed, write_key};
+pub use answer::{Answer, LARGEST_ANSWER, Refused};
+pub use authentication::{Signed, signed, user_hash_is_valid, write_key, write_keys_in_headers};
 pub use body::{
     BodyError, Call, LARGEST_BODY, MOST_EVENTS_OF_SEGMENT, decode, entries_of_array, parse_call,
     parse_preview, without_byte_order_mark, write_key_in,
 };
 pub use request::HttpRequest;
 pub use surrogates::with_whole_characters;
-pub use write_key::WriteKeyCheck;
 
 use crate::segment::Kind;
 

@@ -1,5 +1,6 @@
 //! The Lambda function: from a trigger to its answer.
 
+mod admission;
 mod tracking;
 mod webhook;
 
@@ -15,20 +16,22 @@ use serde_json::{Value, json};
 use crate::config::Config;
 use crate::delivery::Delivery;
 use crate::door::{
-    Answer, BodyError, HttpRequest, LARGEST_BODY, MOST_EVENTS_OF_SEGMENT, Route, WriteKeyCheck,
-    decode, entries_of_array, parse_preview, with_whole_characters,
+    Answer, BodyError, HttpRequest, MOST_EVENTS_OF_SEGMENT, Route, entries_of_array,
+    with_whole_characters,
 };
 use crate::intake::{Entry, EventResult, Intake, Invocation, Request, Status, Taken};
 use crate::intercom::Intercom;
-use crate::mapping::Arrival;
-use crate::preview::preview;
+use crate::mapping::{Channel, Sender};
 use crate::queue::{Queues, Source};
 use crate::redelivery::Redelivery;
-use crate::secret::{Secret, SecretError, Secrets};
+use crate::secret::{SecretError, Secrets};
 use crate::trigger::{Trigger, TriggerError};
 
 /// Time kept back from the Lambda's own limit to put away what is left.
 const MARGIN: Duration = Duration::from_secs(4);
+
+/// Lambda lets a function take 10 s to start.
+const WARM_UP_WITHIN: Duration = Duration::from_secs(3);
 
 /// Everything that lives as long as the instance.
 #[derive(Debug)]
@@ -38,7 +41,7 @@ pub struct Function {
     delivery: Delivery,
     intake: Intake,
     redelivery: Redelivery,
-    require_user_hash: bool,
+    retry_queue_url: String,
     strict_webhook_signature: bool,
 }
 
@@ -96,7 +99,11 @@ impl Function {
         );
         Self {
             secrets,
-            queues: Queues::new(sqs, config.retry_queue_url, config.dead_letter_queue_url),
+            queues: Queues::new(
+                sqs,
+                config.retry_queue_url.clone(),
+                config.dead_letter_queue_url,
+            ),
             delivery: Delivery::new(intercom, config.delivery),
             intake: Intake {
                 mapping: config.mapping.clone(),
@@ -109,7 +116,7 @@ impl Function {
                 mapping: config.mapping,
                 schedule: config.retry,
             },
-            require_user_hash: config.require_user_hash,
+            retry_queue_url: config.retry_queue_url,
             strict_webhook_signature: config.strict_webhook_signature,
         }
     }
@@ -117,7 +124,8 @@ impl Function {
     /// Reads the secret before the first request, which then needn't wait for it. A failure is
     /// only logged: each request tries again.
     pub async fn warm_up(&self) {
-        if let Err(error) = self.secrets.get().await {
+        let deadline = Instant::now() + WARM_UP_WITHIN;
+        if let Err(error) = self.secrets.get(deadline).await {
             tracing::error!(%error, "the secret could not be read at start");
         }
     }
@@ -130,25 +138,26 @@ impl Function {
         &self,
         lambda: LambdaEvent<Box<RawValue>>,
     ) -> Result<Value, InvocationError> {
+        let started = Instant::now();
+        let limit = lambda.context.deadline();
+        let left = limit.duration_since(SystemTime::now()).unwrap_or_default();
         let invocation = Invocation {
             id: &lambda.context.request_id,
-            started: Instant::now(),
+            started,
+            deadline: started + left.saturating_sub(MARGIN),
         };
-        match Trigger::of(&lambda.payload)? {
+        match Trigger::of(&lambda.payload, &self.retry_queue_url)? {
             Trigger::Http(request) => {
                 let answer = self.answer(&request, invocation).await;
                 let origin = request.origin();
                 Ok(answer.unwrap_or_else(|answer| answer).into_payload(origin))
             }
             Trigger::Sqs(batch) => {
-                let limit = lambda.context.deadline();
-                let left = limit.duration_since(SystemTime::now()).unwrap_or_default();
-                let deadline = invocation.started + left.saturating_sub(MARGIN);
                 let redelivered = self.redelivery.redeliver(
                     &batch,
                     invocation.id,
                     Utc::now(),
-                    deadline,
+                    invocation.deadline,
                     &self.delivery,
                     &self.queues,
                 );
@@ -172,16 +181,23 @@ impl Function {
         source: Source,
         invocation: Invocation<'_>,
     ) -> Result<Value, InvocationError> {
-        let secret = self.secrets.get().await?;
+        let secret = self.secrets.get(invocation.deadline).await?;
         if secret.access_token().is_none() {
             return Err(InvocationError::NotConfigured("access_token"));
         }
         let json = with_whole_characters(events.get().as_bytes().into());
         let mut entries = entries_of_array(&json, MOST_EVENTS_OF_SEGMENT)?;
         self.ignore_user_ids(&mut entries);
-        let results = self
-            .take(&entries, &request(source, false, invocation))
-            .await;
+        for entry in &mut entries {
+            entry.sender = Sender::by(Channel::Segment);
+        }
+        let request = Request {
+            source,
+            received_at: Utc::now(),
+            write_key: None,
+            invocation,
+        };
+        let results = self.take(&entries, &request).await;
         let mut lost = results
             .iter()
             .filter(|result| result.status == Status::Lost);
@@ -218,7 +234,7 @@ impl Function {
             Route::Single(kind) => self.tracking_call(request, Some(kind), invocation).await,
             Route::Batch => self.tracking_call(request, None, invocation).await,
             Route::Webhook => self.webhook(request, invocation).await,
-            Route::Preview => self.preview(request).await,
+            Route::Preview => self.preview(request, invocation).await,
             Route::Telemetry => Ok(Answer::success()),
             Route::Health => {
                 let version = env!("CARGO_PKG_VERSION");
@@ -236,59 +252,6 @@ impl Function {
                 "there is no such path: see the README for the routes",
             )),
         }
-    }
-
-    /// What would be sent for these events?
-    async fn preview(&self, http: &HttpRequest) -> Result<Answer, Answer> {
-        let secret = self.secret().await?;
-        let keys = WriteKeyCheck::of(http, &secret)?;
-        let raw = http.raw_body()?;
-        let body = decode(&raw, LARGEST_BODY).map_err(|broken| keys.refuse(&broken, &raw))?;
-        let mut call = parse_preview(&body).map_err(|broken| keys.refuse(&broken, &body))?;
-        keys.let_in(call.write_key.as_deref())?;
-        self.ignore_user_ids(&mut call.entries);
-        let arrival = Arrival {
-            received_at_millis: Utc::now().timestamp_millis(),
-            source: Source::Api,
-            has_origin: http.origin().is_some(),
-        };
-        let answer = preview(&call.entries, arrival, &self.intake.mapping).map(Answer::ok);
-        answer.filter(|answer| !answer.is_too_large()).ok_or_else(|| {
-            Answer::error(
-                StatusCode::BAD_REQUEST,
-                "preview_too_large",
-                "the preview of these events is larger than an answer may be: send fewer at once",
-            )
-        })
-    }
-
-    async fn secret(&self) -> Result<Arc<Secret>, Answer> {
-        self.secrets.get().await.map_err(|unavailable| {
-            tracing::error!(error = %unavailable, "no secret, so nobody can be let in");
-            Answer::error(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "secret_unavailable",
-                "the keys could not be read: try again",
-            )
-        })
-    }
-
-    /// The secret, where it holds what every delivery needs.
-    async fn secret_for_delivery(&self) -> Result<Arc<Secret>, Answer> {
-        let secret = self.secret().await?;
-        if secret.access_token().is_none() {
-            return Err(Answer::not_configured("access_token"));
-        }
-        Ok(secret)
-    }
-}
-
-fn request(source: Source, has_origin: bool, invocation: Invocation<'_>) -> Request<'_> {
-    Request {
-        source,
-        received_at: Utc::now(),
-        has_origin,
-        invocation,
     }
 }
 

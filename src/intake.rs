@@ -14,7 +14,7 @@ pub use taken::Taken;
 
 use crate::config::DeliveryMode;
 use crate::delivery::{Delivery, Failure, Job, Undelivered};
-use crate::mapping::{self, Arrival, Budget, Mapped, Warning, map};
+use crate::mapping::{self, Arrival, Budget, Mapped, Rights, Warning, map};
 use crate::queue::{Message, NOT_BEFORE_ATTRIBUTE, Queue, Queues, Source};
 use crate::retry::Schedule;
 use crate::segment::{Event, Kind};
@@ -78,7 +78,7 @@ impl Intake {
         let mut budget = Budget::default();
         for (index, entry) in entries.iter().enumerate() {
             let mapped = self.map(entry, request, &mut budget).and_then(|mapped| {
-                let is_first = self.first_of_its_kind(entry, index, &mut entry_of_key);
+                let is_first = self.first_of_its_kind(entry, request, index, &mut entry_of_key);
                 is_first.map(|()| mapped)
             });
             let (fate, of_entry) = match mapped {
@@ -138,12 +138,13 @@ impl Intake {
         let arrival = Arrival {
             received_at_millis: request.received_at.timestamp_millis(),
             source: request.source,
-            has_origin: request.has_origin,
+            sender: entry.sender,
         };
         match map(event, arrival, &self.mapping, budget) {
             Mapped::Deliver { actions, warnings } => {
                 let received_at = request.received_at.timestamp();
-                Ok((job(event, received_at, actions), warnings))
+                let rights = arrival.sender.rights(&self.mapping);
+                Ok((job(event, received_at, actions, rights), warnings))
             }
             Mapped::Skip(reason) => Err(Fate::Skipped(reason.into_owned())),
             Mapped::Reject(reason) => Err(reject(&reason)),
@@ -155,10 +156,12 @@ impl Intake {
     fn first_of_its_kind(
         &self,
         entry: &Entry<'_>,
+        request: &Request<'_>,
         index: usize,
         entry_of_key: &mut HashMap<String, usize>,
     ) -> Result<(), Fate> {
-        let Some(key) = entry.event.as_ref().and_then(Taken::key) else {
+        let event = entry.event.as_ref();
+        let Some(key) = event.and_then(|event| Taken::key(event, request)) else {
             return Ok(());
         };
         if let Some(status) = self.taken.get(&key) {
@@ -267,19 +270,23 @@ impl Intake {
             )
         });
         let (retried, rejected) = sent.await.ok().unzip();
-        let mut lost: Vec<Option<String>> = vec![None; entries.len()];
+        let mut lost: Vec<Option<&str>> = vec![None; entries.len()];
         for (indexes, sent) in [(&to_retry.0, retried), (&to_reject.0, rejected)] {
             for (place, index) in indexes.iter().enumerate() {
                 lost[*index] = match &sent {
-                    Some(sent) => sent[place].as_ref().err().map(ToString::to_string),
-                    None => Some("the queue did not answer in time".to_owned()),
+                    Some(sent) => sent[place].as_ref().err().map(|error| {
+                        // AWS's own words are for the log: they name accounts and roles.
+                        tracing::error!(%error, "an event could not be queued");
+                        "the queue did not take it"
+                    }),
+                    None => Some("the queue did not answer in time"),
                 };
             }
         }
         let mut results: Vec<EventResult> = Vec::with_capacity(entries.len());
         for ((entry, fate), lost) in entries.iter().zip(&fates).zip(lost) {
             let (status, reason) = match (lost, fate) {
-                (Some(reason), _) => (Status::Lost, Some(reason)),
+                (Some(reason), _) => (Status::Lost, Some(reason.to_owned())),
                 (None, Fate::Delivered) => (Status::Delivered, None),
                 (None, Fate::Skipped(reason)) => (Status::Skipped, Some(reason.clone())),
                 (None, Fate::Queue { failure, .. }) => {
@@ -317,6 +324,7 @@ pub(crate) fn job<'e>(
     event: &'e Event<'_>,
     received_at: i64,
     actions: Vec<mapping::Action<'e>>,
+    rights: Rights,
 ) -> Job<'e> {
     let own_user = || event.message_id().unwrap_or_default().into();
     Job {
@@ -324,6 +332,7 @@ pub(crate) fn job<'e>(
         received_at,
         is_identify: event.type_name() == Some(Kind::Identify.as_str()),
         actions,
+        rights,
     }
 }
 

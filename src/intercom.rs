@@ -151,17 +151,19 @@ impl Session<'_> {
     /// Makes the call; once more with a newer token where Intercom refuses this one.
     async fn call(&self, call: Call<'_>) -> Result<Answer, CallError> {
         let secrets = &self.intercom.secrets;
-        let secret = secrets.get().await.map_err(|error| no_secret(&error))?;
+        let secret = secrets.get(self.deadline).await;
+        let secret = secret.map_err(|error| no_secret(&error))?;
         let answer = self.try_once(&call, &secret).await?;
         if answer.status != StatusCode::UNAUTHORIZED {
             return answer.check(&call);
         }
         // The customer may just have changed the token.
-        let newer = secrets.get_newer_than(&secret).await;
+        let newer = secrets.get_newer_than(&secret, self.deadline).await;
         let newer = newer.map_err(|error| no_secret(&error))?;
-        if newer.access_token() == secret.access_token() {
+        let is_changed = |newer: &Arc<Secret>| newer.access_token() != secret.access_token();
+        let Some(newer) = newer.filter(is_changed) else {
             return answer.check(&call);
-        }
+        };
         self.try_once(&call, &newer).await?.check(&call)
     }
 

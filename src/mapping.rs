@@ -13,6 +13,7 @@ mod group;
 mod identify;
 mod number;
 mod options;
+mod sender;
 mod settings;
 mod track;
 mod values;
@@ -23,6 +24,7 @@ use std::borrow::Cow;
 pub use action::{ANONYMOUS_ID, Action, Company, Contact, Identity, IntercomEvent, Role};
 pub use attributes::{Attributes, DataType};
 pub use budget::Budget;
+pub use sender::{Channel, Rights, Sender};
 pub use settings::{Anonymous, CollectContext, CompanyIdHash, Nested, Settings};
 pub use warning::{Change, Place, Warning};
 
@@ -52,10 +54,10 @@ pub struct Arrival {
     /// Unix milliseconds of the first receipt; stays the same however often the event is retried.
     pub received_at_millis: i64,
     /// The way it came in. Segment itself has corrected the times of its events; an SDK's are by
-    /// the sender's own clock, and its write key may be public.
+    /// the sender's own clock.
     pub source: Source,
-    /// Whether the request carried an `Origin` header, which only browsers send.
-    pub has_origin: bool,
+    /// Who sent it.
+    pub sender: Sender,
 }
 
 /// Why an event without a usable identity isn't sent (Segment's own words).
@@ -106,13 +108,20 @@ pub fn map<'e>(
             format!("{type_name} calls are not sent to Intercom by a server").into(),
         )),
     };
-    match mapped {
+    match mapped.and_then(|actions| mapper.restricted(actions)) {
         Ok(actions) => Mapped::Deliver {
             actions,
             warnings: mapper.warnings,
         },
         Err(not_sent) => not_sent,
     }
+}
+
+/// The user that an event names: its userId, else its email. This is whom the event is written to,
+/// so it is also what a `user_hash` has to prove.
+pub fn named_user<'e>(event: &'e Event<'_>) -> Option<Identity<'e>> {
+    let external_id = event.user_id().map(Identity::ExternalId);
+    external_id.or_else(|| event.email().map(Identity::Email))
 }
 
 /// One mapping under way.
@@ -135,13 +144,11 @@ impl<'e> Mapper<'e, '_> {
     }
 
     fn is_from_browser(&self) -> bool {
-        self.arrival.has_origin || self.event.is_from_browser()
+        self.arrival.sender.is_browser() || self.event.is_from_browser()
     }
 
-    /// userId, else email.
     fn known_identity(&self) -> Option<Identity<'e>> {
-        let external_id = self.event.user_id().map(Identity::ExternalId);
-        external_id.or_else(|| self.event.email().map(Identity::Email))
+        named_user(self.event)
     }
 
     /// userId, else email, else what the ANONYMOUS setting makes of the anonymousId.

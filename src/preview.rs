@@ -5,16 +5,26 @@ use serde_json::{Value, json};
 use crate::door::LARGEST_ANSWER;
 use crate::intake::Entry;
 use crate::mapping::{Arrival, Budget, Mapped, Settings, map};
-
+use crate::queue::Source;
 use crate::segment::Event;
 
 /// The body of the answer to `POST /v1/preview`. `None` when it is larger than an answer may be.
-pub fn preview(entries: &[Entry<'_>], arrival: Arrival, settings: &Settings) -> Option<Value> {
+pub fn preview(
+    entries: &[Entry<'_>],
+    received_at_millis: i64,
+    source: Source,
+    settings: &Settings,
+) -> Option<Value> {
     let mut budget = Budget::default();
     let mut bytes = 0;
     let results: Option<Vec<Value>> = entries
         .iter()
         .map(|entry| {
+            let arrival = Arrival {
+                received_at_millis,
+                source,
+                sender: entry.sender,
+            };
             let result = preview_of(entry, arrival, settings, &mut budget);
             bytes += result.to_string().len();
             (bytes <= LARGEST_ANSWER).then_some(result)

@@ -2,6 +2,7 @@
 
 mod keyless;
 mod message;
+mod sender;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
@@ -12,9 +13,9 @@ use aws_sdk_sqs::types::{
 use futures_util::future::join_all;
 
 pub use message::{
-    BROWSER_CHANNEL, CHANNEL_ATTRIBUTE, ENVELOPE_VERSION, Envelope, Message, NOT_BEFORE_ATTRIBUTE,
-    Source, queue_id, read_body,
+    ENVELOPE_VERSION, Envelope, Message, NOT_BEFORE_ATTRIBUTE, Source, queue_id, read_body,
 };
+pub use sender::sender;
 
 use crate::aws;
 

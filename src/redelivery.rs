@@ -113,7 +113,12 @@ impl Redelivery {
             Mapped::Reject(reason) => Err(Fate::DeadLetter(Failure::new(reason))),
             Mapped::Deliver { actions, .. } => Ok(Job {
                 user: record.group(),
-                ..job(&envelope.event, envelope.received_at.timestamp(), actions)
+                ..job(
+                    &envelope.event,
+                    envelope.received_at.timestamp(),
+                    actions,
+                    arrival.sender.rights(&self.mapping),
+                )
             }),
         }
     }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::sync::Mutex;
 
@@ -13,76 +14,152 @@ use crate::aws;
 /// How long a secret is used before it is read again.
 const TIME_TO_LIVE: Duration = Duration::from_mins(5);
 
-/// A read may take this long, retries included: the request that waits for it is to be answered
-/// within 5 s.
+/// A read may take this long, retries included, where the caller's deadline leaves it.
 const READ_WITHIN: Duration = Duration::from_secs(3);
 
-/// After a read that failed, a secret that is still known is used this long.
-const RETRY_AFTER: Duration = Duration::from_secs(10);
+/// For a key that doesn't match, and after a read that failed, the secret isn't read again sooner
+/// than this: nobody without a key can have it read at every request.
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
-/// The secret's JSON (`contract.md`, "Secret"). An empty text counts as absent.
+/// A key of ours has at least this many characters. What is shorter can be guessed, or is a
+/// placeholder that nobody replaced.
+const SHORTEST_KEY: usize = 16;
+
+/// The secret's JSON. `webhook_secret` is one text or a list of them; only `access_token` is
+/// needed for every delivery. What can't be used as a key counts as absent, see
+/// [`Secret::parse`].
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Secret {
     access_token: Option<SecretString>,
     api_secret: Option<SecretString>,
-    webhook_secret: Option<SecretString>,
+    #[serde(deserialize_with = "one_or_many", rename = "webhook_secret")]
+    webhook_secrets: Vec<SecretString>,
+    #[serde(deserialize_with = "one_or_many")]
     write_keys: Vec<SecretString>,
+    #[serde(deserialize_with = "one_or_many")]
+    public_write_keys: Vec<SecretString>,
+}
+
+/// A write key that the secret knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WriteKey {
+    /// Whether it stands in pages or apps, where everybody can read it.
+    pub is_public: bool,
+    /// Tells keys apart without showing them: 16 hex digits of its SHA-256.
+    pub fingerprint: String,
 }
 
 impl Secret {
+    /// Reads the secret's JSON. A key that is blank, shorter than 16 characters or not ASCII is
+    /// left out, so that its entry point is closed rather than open to whoever guesses it; the
+    /// log says why, never the key.
+    ///
+    /// # Errors
+    /// [`SecretError::Malformed`].
+    pub fn parse(json: &str) -> Result<Self, SecretError> {
+        // serde_json's own message could quote the secret.
+        let mut secret: Self =
+            serde_json::from_str(json).map_err(|error| SecretError::Malformed {
+                line: error.line(),
+                column: error.column(),
+            })?;
+        secret.access_token = secret.access_token.filter(|token| {
+            // Intercom's, so its length is Intercom's business.
+            is_usable("access_token", token, 1)
+        });
+        let is_key = |name| move |key: &SecretString| is_usable(name, key, SHORTEST_KEY);
+        secret.api_secret = secret.api_secret.filter(is_key("api_secret"));
+        secret.webhook_secrets.retain(is_key("webhook_secret"));
+        secret.write_keys.retain(is_key("write_keys"));
+        secret.public_write_keys.retain(is_key("public_write_keys"));
+        Ok(secret)
+    }
+
     /// Intercom's access token.
     pub fn access_token(&self) -> Option<&str> {
-        exposed(self.access_token.as_ref())
+        self.access_token.as_ref().map(ExposeSecret::expose_secret)
     }
 
     /// The key of Intercom's identity verification.
     pub fn api_secret(&self) -> Option<&str> {
-        exposed(self.api_secret.as_ref())
+        self.api_secret.as_ref().map(ExposeSecret::expose_secret)
     }
 
-    /// The key with which Segment signs webhooks.
-    pub fn webhook_secret(&self) -> Option<&str> {
-        exposed(self.webhook_secret.as_ref())
+    /// The keys with which Segment signs webhooks; any of them will do.
+    pub fn webhook_secrets(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.webhook_secrets.iter().map(ExposeSecret::expose_secret)
     }
 
-    /// Whether there is any write key.
+    /// Whether there is any write key, public or not.
     pub fn has_write_keys(&self) -> bool {
-        self.write_keys
-            .iter()
-            .any(|key| !key.expose_secret().is_empty())
+        !(self.write_keys.is_empty() && self.public_write_keys.is_empty())
     }
 
-    /// Whether `key` is one of the write keys; takes the same time whichever it is.
-    pub fn is_write_key(&self, key: &str) -> bool {
-        let is_any = self.write_keys.iter().fold(0, |found, known| {
-            found
-                | known
-                    .expose_secret()
-                    .as_bytes()
-                    .ct_eq(key.as_bytes())
-                    .unwrap_u8()
-        });
-        !key.is_empty() && is_any == 1
+    /// The write key that `key` is; takes the same time whichever it is. One that stands in both
+    /// lists is public.
+    pub fn write_key(&self, key: &str) -> Option<WriteKey> {
+        let is_any = |known: &[SecretString]| {
+            let is_known = |known: &SecretString| {
+                let known = known.expose_secret().as_bytes();
+                known.ct_eq(key.as_bytes()).unwrap_u8()
+            };
+            known.iter().fold(0, |found, known| found | is_known(known)) == 1
+        };
+        let (is_public, is_server) = (is_any(&self.public_write_keys), is_any(&self.write_keys));
+        (is_public || is_server).then(|| WriteKey {
+            is_public,
+            fingerprint: hex::encode(&Sha256::digest(key)[..8]),
+        })
     }
 }
 
-fn exposed(secret: Option<&SecretString>) -> Option<&str> {
-    secret
-        .map(ExposeSecret::expose_secret)
-        .filter(|text| !text.is_empty())
+/// Whether a text of the secret can be a key; a line in the log where it can't.
+fn is_usable(name: &'static str, key: &SecretString, shortest: usize) -> bool {
+    let key = key.expose_secret();
+    let why = if key.trim().is_empty() {
+        "it is blank"
+    } else if !key
+        .bytes()
+        .all(|byte| byte.is_ascii() && !byte.is_ascii_control())
+    {
+        "it has characters other than ASCII's: is it still a placeholder?"
+    } else if key.len() < shortest {
+        "it is shorter than 16 characters: make one with `openssl rand -hex 32`"
+    } else {
+        return true;
+    };
+    tracing::warn!(key = name, why, "a key of the secret counts as absent");
+    false
+}
+
+/// A text, a list of such, or null.
+fn one_or_many<'de, D: Deserializer<'de>>(json: D) -> Result<Vec<SecretString>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany {
+        One(SecretString),
+        Many(Vec<SecretString>),
+    }
+    Ok(match Option::deserialize(json)? {
+        None => Vec::new(),
+        Some(OneOrMany::One(key)) => vec![key],
+        Some(OneOrMany::Many(keys)) => keys,
+    })
 }
 
 /// Why there is no secret.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum SecretError {
-    /// Secrets Manager can't be reached or refuses.
-    #[error("the secret can't be read from Secrets Manager: {0}")]
-    Unavailable(String),
-    /// It isn't what `contract.md` says.
+    /// Secrets Manager can't be reached or refuses. Its own words are in the log, not here: this
+    /// text reaches callers.
+    #[error("the secret can't be read from Secrets Manager: the function's log says why")]
+    Unavailable,
+    /// It isn't the JSON that it has to be.
     #[error(
         "the secret is not the expected JSON object \
-         {{\"access_token\":\"…\",\"api_secret\":\"…\",\"webhook_secret\":\"…\",\"write_keys\":[\"…\"]}}: \
+         {{\"access_token\":\"…\",\"api_secret\":\"…\",\"webhook_secret\":\"…\",\
+         \"write_keys\":[\"…\"],\"public_write_keys\":[\"…\"]}}: \
          it breaks at line {line}, column {column}"
     )]
     Malformed {
@@ -98,13 +175,18 @@ pub enum SecretError {
 pub struct Secrets {
     client: aws_sdk_secretsmanager::Client,
     secret_id: String,
-    cached: Mutex<Option<Cached>>,
+    cache: Mutex<Cache>,
 }
 
-#[derive(Debug)]
-struct Cached {
-    secret: Arc<Secret>,
-    good_until: Instant,
+#[derive(Debug, Default)]
+struct Cache {
+    secret: Option<Arc<Secret>>,
+    /// When it was read last.
+    read_at: Option<Instant>,
+    /// When it was read last because a key didn't match.
+    read_again_at: Option<Instant>,
+    /// The last read, where it failed.
+    failed: Option<(Instant, SecretError)>,
 }
 
 impl Secrets {
@@ -113,70 +195,170 @@ impl Secrets {
         Self {
             client,
             secret_id,
-            cached: Mutex::new(None),
+            cache: Mutex::default(),
         }
     }
 
-    /// The secret, from the cache or read anew. A read that fails falls back on the old one.
+    /// The secret, from the cache or read anew until `deadline`. A read that fails falls back on
+    /// the old one.
     ///
     /// # Errors
     /// [`SecretError`] when it can't be read and none is known.
-    pub async fn get(&self) -> Result<Arc<Secret>, SecretError> {
-        let mut cached = self.cached.lock().await;
-        if let Some(cached) = cached.as_ref()
-            && Instant::now() < cached.good_until
-        {
-            return Ok(Arc::clone(&cached.secret));
+    pub async fn get(&self, deadline: Instant) -> Result<Arc<Secret>, SecretError> {
+        let mut cache = self.lock(deadline).await?;
+        if let Some(secret) = &cache.secret {
+            let is_fresh = is_within(cache.read_at, TIME_TO_LIVE);
+            let just_failed = is_within(cache.failed_at(), READ_AGAIN_AFTER);
+            if is_fresh || just_failed {
+                return Ok(Arc::clone(secret));
+            }
         }
-        self.read_into(&mut cached).await
+        match self.read_into(&mut cache, deadline).await {
+            Ok(secret) => Ok(secret),
+            Err(error) => cache.secret.clone().ok_or(error),
+        }
     }
 
-    /// The secret after Intercom refused the token of `refused`: read anew unless somebody
-    /// else already did.
+    /// A secret newer than `refused`, whose key or token didn't match: it may have been changed
+    /// since. None when it was read again for this reason within the last ten seconds.
     ///
     /// # Errors
-    /// As [`Self::get`].
-    pub async fn get_newer_than(&self, refused: &Arc<Secret>) -> Result<Arc<Secret>, SecretError> {
-        let mut cached = self.cached.lock().await;
-        if let Some(cached) = cached.as_ref()
-            && !Arc::ptr_eq(&cached.secret, refused)
+    /// [`SecretError`] when it can't be read, so that nobody can say whether the key is right.
+    pub async fn get_newer_than(
+        &self,
+        refused: &Arc<Secret>,
+        deadline: Instant,
+    ) -> Result<Option<Arc<Secret>>, SecretError> {
+        let mut cache = self.lock(deadline).await?;
+        if let Some(secret) = &cache.secret
+            && !Arc::ptr_eq(secret, refused)
         {
-            return Ok(Arc::clone(&cached.secret));
+            return Ok(Some(Arc::clone(secret)));
         }
-        self.read_into(&mut cached).await
+        if let Some((at, error)) = &cache.failed
+            && at.elapsed() < READ_AGAIN_AFTER
+        {
+            return Err(error.clone());
+        }
+        if is_within(cache.read_again_at, READ_AGAIN_AFTER) {
+            return Ok(None);
+        }
+        cache.read_again_at = Some(Instant::now());
+        self.read_into(&mut cache, deadline).await.map(Some)
     }
 
-    async fn read_into(&self, cached: &mut Option<Cached>) -> Result<Arc<Secret>, SecretError> {
-        match (self.read().await, cached) {
-            (Ok(secret), cached) => {
+    async fn lock(
+        &self,
+        deadline: Instant,
+    ) -> Result<tokio::sync::MutexGuard<'_, Cache>, SecretError> {
+        tokio::time::timeout_at(deadline.into(), self.cache.lock())
+            .await
+            .map_err(|_| SecretError::Unavailable)
+    }
+
+    async fn read_into(
+        &self,
+        cache: &mut Cache,
+        deadline: Instant,
+    ) -> Result<Arc<Secret>, SecretError> {
+        match self.read(deadline).await {
+            Ok(secret) => {
                 let secret = Arc::new(secret);
-                *cached = Some(Cached {
-                    secret: Arc::clone(&secret),
-                    good_until: Instant::now() + TIME_TO_LIVE,
-                });
+                cache.secret = Some(Arc::clone(&secret));
+                cache.read_at = Some(Instant::now());
+                cache.failed = None;
                 Ok(secret)
             }
-            (Err(error), Some(old)) => {
-                tracing::warn!(%error, "the secret could not be read again, the old one is used");
-                old.good_until = Instant::now() + RETRY_AFTER;
-                Ok(Arc::clone(&old.secret))
+            Err(error) => {
+                cache.failed = Some((Instant::now(), error.clone()));
+                Err(error)
             }
-            (Err(error), None) => Err(error),
         }
     }
 
-    async fn read(&self) -> Result<Secret, SecretError> {
+    async fn read(&self, deadline: Instant) -> Result<Secret, SecretError> {
         let request = self.client.get_secret_value().secret_id(&self.secret_id);
-        let answer = tokio::time::timeout(READ_WITHIN, request.send()).await;
+        let until = deadline.min(Instant::now() + READ_WITHIN);
+        // Boxed: it would make every future that may read a secret large.
+        let sent = Box::pin(request.send());
+        let answer = tokio::time::timeout_at(until.into(), sent).await;
+        let unavailable = |reason: String| {
+            tracing::error!(reason, "the secret can't be read from Secrets Manager");
+            SecretError::Unavailable
+        };
         let answer = answer
-            .map_err(|_| SecretError::Unavailable(format!("no answer within {READ_WITHIN:?}")))?
-            .map_err(|error| SecretError::Unavailable(aws::reason(&error)))?;
-        // serde_json's own message could quote the secret.
-        serde_json::from_str(answer.secret_string().unwrap_or_default()).map_err(|error| {
-            SecretError::Malformed {
-                line: error.line(),
-                column: error.column(),
-            }
-        })
+            .map_err(|_| unavailable("no answer in time".to_owned()))?
+            .map_err(|error| unavailable(aws::reason(&error)))?;
+        Secret::parse(answer.secret_string().unwrap_or_default())
+    }
+}
+
+impl Cache {
+    fn failed_at(&self) -> Option<Instant> {
+        self.failed.as_ref().map(|(at, _)| *at)
+    }
+}
+
+fn is_within(at: Option<Instant>, age: Duration) -> bool {
+    at.is_some_and(|at| at.elapsed() < age)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "0123456789abcdef";
+
+    #[test]
+    fn a_key_that_anybody_could_guess_counts_as_absent() {
+        for key in [
+            "",
+            " ",
+            "…",
+            "                ",
+            "0123456789abcde",
+            "0123456789abcdé…",
+        ] {
+            let json = serde_json::json!({"access_token": "t", "api_secret": key,
+                "webhook_secret": key, "write_keys": [key], "public_write_keys": [key]});
+            let secret = Secret::parse(&json.to_string()).expect("a secret");
+            assert_eq!(secret.access_token(), Some("t"));
+            assert_eq!(secret.api_secret(), None, "{key:?}");
+            assert_eq!(secret.webhook_secrets().count(), 0, "{key:?}");
+            assert!(!secret.has_write_keys(), "{key:?}");
+            assert_eq!(secret.write_key(key), None, "{key:?}");
+        }
+        for token in ["", " ", "…"] {
+            let json = serde_json::json!({"access_token": token});
+            let secret = Secret::parse(&json.to_string()).expect("a secret");
+            assert_eq!(secret.access_token(), None, "{token:?}");
+        }
+    }
+
+    #[test]
+    fn a_webhook_secret_is_one_or_a_list() {
+        let of = |json: &str| {
+            let secret = Secret::parse(json).expect("a secret");
+            secret.webhook_secrets().count()
+        };
+        assert_eq!(of(&format!(r#"{{"webhook_secret":"{KEY}"}}"#)), 1);
+        assert_eq!(
+            of(&format!(r#"{{"webhook_secret":["{KEY}","…","{KEY}2"]}}"#)),
+            2
+        );
+        assert_eq!(of(r#"{"webhook_secret":null}"#), 0);
+        assert_eq!(of("{}"), 0);
+        assert!(Secret::parse(r#"{"webhook_secret":7}"#).is_err());
+    }
+
+    #[test]
+    fn a_write_key_in_both_lists_is_public() {
+        let json = format!(r#"{{"write_keys":["{KEY}","{KEY}2"],"public_write_keys":["{KEY}"]}}"#);
+        let secret = Secret::parse(&json).expect("a secret");
+        let is_public = |key: &str| secret.write_key(key).map(|key| key.is_public);
+        assert_eq!(is_public(KEY), Some(true));
+        assert_eq!(is_public(&format!("{KEY}2")), Some(false));
+        assert_eq!(is_public("0123456789abcdeg"), None);
+        assert_eq!(is_public(""), None);
     }
 }

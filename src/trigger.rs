@@ -36,26 +36,47 @@ pub enum TriggerError {
 }
 
 impl<'p> Trigger<'p> {
-    /// Tells what a payload is.
+    /// Tells what a payload is. An event's `type` is unmistakable, since no trigger of AWS has it
+    /// at the top level: whoever chooses the rest of an event must not be able to have it taken
+    /// for messages of our queue, and what lies in it done. Messages are taken only from the
+    /// retry queue itself.
     ///
     /// # Errors
     /// [`TriggerError`], which names what was seen; never values.
-    pub fn of(payload: &'p RawValue) -> Result<Self, TriggerError> {
+    pub fn of(payload: &'p RawValue, retry_queue_url: &str) -> Result<Self, TriggerError> {
         if payload.get().trim_start().starts_with('[') {
             return Ok(Self::Direct(payload));
         }
         let marks: Marks<'p> = serde_json::from_str(payload.get())
             .map_err(|_| TriggerError::Unknown(what(payload.get()).to_owned()))?;
+        if marks.has_type {
+            return Ok(Self::Direct(payload));
+        }
         let broken = |trigger| move |error| TriggerError::Broken(trigger, error);
         if let Some(records) = marks.records {
-            let source = first_event_source(records);
-            if source.as_deref() == Some("aws:sqs") {
-                let records = serde_json::from_str(payload.get()).map_err(broken("SQS"))?;
-                return Ok(Self::Sqs(records));
-            }
-            return Err(TriggerError::Unknown(format!(
-                "Records with the eventSource {source:?}"
-            )));
+            let origins = origins(records);
+            let is_ours = |origin: &Origin| {
+                let source = origin.event_source.as_deref() == Some("aws:sqs");
+                let arn = origin.event_source_arn.as_deref();
+                source && arn.is_some_and(|arn| is_arn_of(arn, retry_queue_url))
+            };
+            return match origins.iter().find(|origin| !is_ours(origin)) {
+                None if !origins.is_empty() => {
+                    let records = serde_json::from_str(payload.get()).map_err(broken("SQS"))?;
+                    Ok(Self::Sqs(records))
+                }
+                foreign => Err(TriggerError::Unknown(foreign.map_or_else(
+                    || "Records without a record".to_owned(),
+                    |origin| {
+                        format!(
+                            "Records with the eventSource {:?} of {:?}, which is not the retry \
+                             queue",
+                            shown(origin.event_source.as_deref()),
+                            shown(origin.event_source_arn.as_deref()),
+                        )
+                    },
+                ))),
+            };
         }
         match (marks.has_request_context, marks.version.as_deref()) {
             (true, Some("2.0")) => {
@@ -72,7 +93,6 @@ impl<'p> Trigger<'p> {
         }
         match marks.detail {
             Some(detail) if marks.has_detail_type => Ok(Self::EventBridge(detail)),
-            _ if marks.has_type => Ok(Self::Direct(payload)),
             _ => Err(TriggerError::Unknown(format!(
                 "an object with the keys {:?}",
                 marks.keys
@@ -139,14 +159,50 @@ impl<'de> Deserialize<'de> for Marks<'de> {
     }
 }
 
-fn first_event_source(records: &RawValue) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Record {
-        #[serde(rename = "eventSource")]
-        event_source: Option<String>,
-    }
-    let records: Vec<Record> = serde_json::from_str(records.get()).ok()?;
-    records.into_iter().next()?.event_source
+/// Where a record says that it comes from.
+#[derive(Deserialize)]
+struct Origin {
+    #[serde(default, rename = "eventSource")]
+    event_source: Option<String>,
+    #[serde(default, rename = "eventSourceARN")]
+    event_source_arn: Option<String>,
+}
+
+/// Of each record. None can be told where the records are something else than objects.
+fn origins(records: &RawValue) -> Vec<Origin> {
+    serde_json::from_str(records.get()).unwrap_or_default()
+}
+
+/// The start of a text that the payload chose.
+fn shown(text: Option<&str>) -> Option<&str> {
+    const MOST: usize = 200;
+    text.map(|text| {
+        text.char_indices()
+            .nth(MOST)
+            .map_or(text, |(end, _)| &text[..end])
+    })
+}
+
+/// Whether an ARN is that of the queue with this URL: the same account and name, and the same
+/// region where the URL names one, as AWS's own do and those of emulators needn't.
+fn is_arn_of(arn: &str, queue_url: &str) -> bool {
+    let arn: Vec<&str> = arn.split(':').collect();
+    let ["arn", _, "sqs", region, account, name] = arn[..] else {
+        return false;
+    };
+    let Some((rest, url_name)) = queue_url.rsplit_once('/') else {
+        return false;
+    };
+    let Some((endpoint, url_account)) = rest.rsplit_once('/') else {
+        return false;
+    };
+    let host = endpoint.rsplit('/').next().unwrap_or_default();
+    let mut labels = host.split(['.', ':']);
+    let url_region = match labels.next() {
+        Some("sqs") => labels.next(),
+        _ => None,
+    };
+    (account, name) == (url_account, url_name) && url_region.is_none_or(|known| known == region)
 }
 
 fn what(json: &str) -> &'static str {
@@ -163,6 +219,51 @@ fn what(json: &str) -> &'static str {
 mod tests {
     use super::*;
 
+    const QUEUE: &str = "https://sqs.eu-west-1.amazonaws.com/1/retry.fifo";
+
+    #[test]
+    fn the_arn_of_a_queue_is_that_of_its_url() {
+        let emulated = "http://127.0.0.1:4566/1/retry.fifo";
+        let named = "http://sqs.eu-west-1.localhost:4566/1/retry.fifo";
+        let china = "https://sqs.eu-west-1.amazonaws.com.cn/1/retry.fifo";
+        for (arn, url, expected) in [
+            ("arn:aws:sqs:eu-west-1:1:retry.fifo", QUEUE, true),
+            ("arn:aws:sqs:eu-west-1:1:retry.fifo", emulated, true),
+            ("arn:aws:sqs:eu-west-1:1:retry.fifo", named, true),
+            ("arn:aws-cn:sqs:eu-west-1:1:retry.fifo", china, true),
+            ("arn:aws:sqs:us-east-1:1:retry.fifo", QUEUE, false),
+            ("arn:aws:sqs:eu-west-1:2:retry.fifo", QUEUE, false),
+            ("arn:aws:sqs:eu-west-1:1:other.fifo", QUEUE, false),
+            ("arn:aws:sns:eu-west-1:1:retry.fifo", QUEUE, false),
+            ("arn:aws:sqs:eu-west-1:1:retry.fifo:x", QUEUE, false),
+            ("retry.fifo", QUEUE, false),
+            ("", "", false),
+        ] {
+            assert_eq!(is_arn_of(arn, url), expected, "{arn} {url}");
+        }
+    }
+
+    #[test]
+    fn an_event_stays_direct_whatever_else_it_holds() {
+        let records = r#""Records":[{"eventSource":"aws:sqs",
+            "eventSourceARN":"arn:aws:sqs:eu-west-1:1:retry.fifo","body":"{}"}]"#;
+        for other in [
+            records,
+            r#""detail-type":"delete","detail":{"type":"delete"}"#,
+            r#""requestContext":{"http":{"method":"POST"}},"version":"2.0""#,
+            r#""requestContext":{},"httpMethod":"POST","path":"/v1/track""#,
+        ] {
+            for json in [
+                format!(r#"{{"type":"track",{other}}}"#),
+                format!(r#"{{{other},"type":"track"}}"#),
+            ] {
+                let payload = raw(&json);
+                let trigger = Trigger::of(&payload, QUEUE);
+                assert!(matches!(trigger, Ok(Trigger::Direct(_))), "{json}");
+            }
+        }
+    }
+
     fn raw(json: &str) -> Box<RawValue> {
         RawValue::from_string(json.to_owned()).expect("valid JSON")
     }
@@ -172,12 +273,12 @@ mod tests {
         for json in [r#"{"type":"track"}"#, "[]", r#"[{"type":"track"}]"#] {
             let payload = raw(json);
             assert!(
-                matches!(Trigger::of(&payload), Ok(Trigger::Direct(_))),
+                matches!(Trigger::of(&payload, QUEUE), Ok(Trigger::Direct(_))),
                 "{json}"
             );
         }
         let payload = raw(r#"{"version":"0","detail-type":"track","detail":{"type":"track"}}"#);
-        let Ok(Trigger::EventBridge(detail)) = Trigger::of(&payload) else {
+        let Ok(Trigger::EventBridge(detail)) = Trigger::of(&payload, QUEUE) else {
             panic!("an EventBridge event");
         };
         assert_eq!(detail.get(), r#"{"type":"track"}"#);
@@ -194,7 +295,11 @@ mod tests {
                 r#"{"Records":[{"eventSource":"aws:kinesis"}]}"#,
                 "aws:kinesis",
             ),
-            (r#"{"Records":[]}"#, "Records with the eventSource None"),
+            (r#"{"Records":[]}"#, "Records without a record"),
+            (
+                r#"{"Records":[{"eventSource":"aws:sqs","eventSourceARN":"arn:aws:sqs:r:2:q"}]}"#,
+                "not the retry queue",
+            ),
             (r#"{"detail-type":"x"}"#, "detail-type"),
             (r#"{"requestContext":{}}"#, "requestContext"),
             ("3", "a number"),
@@ -202,7 +307,7 @@ mod tests {
             (r#""x""#, "a string"),
         ] {
             let payload = raw(json);
-            let error = Trigger::of(&payload).expect_err(json).to_string();
+            let error = Trigger::of(&payload, QUEUE).expect_err(json).to_string();
             assert!(error.contains(named), "{error}");
         }
     }

@@ -10,13 +10,14 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use hmac::{Hmac, KeyInit, Mac};
 use segment_intercom::door::{
-    Answer, BodyError, Call, HttpRequest, LARGEST_BODY, MOST_EVENTS_OF_SEGMENT, Route,
-    WriteKeyCheck, decode, entries_of_array, parse_call, parse_preview, user_hash_is_valid,
-    webhook_is_signed, with_whole_characters, without_byte_order_mark, write_key, write_key_in,
+    Answer, BodyError, Call, HttpRequest, LARGEST_BODY, MOST_EVENTS_OF_SEGMENT, Refused, Route,
+    Signed, decode, entries_of_array, parse_call, parse_preview, signed, user_hash_is_valid,
+    with_whole_characters, without_byte_order_mark, write_key, write_key_in, write_keys_in_headers,
 };
 use segment_intercom::intake::Entry;
 use segment_intercom::mapping::{
-    Anonymous, Arrival, Budget, CollectContext, CompanyIdHash, Nested, Settings, map,
+    Action, Anonymous, Arrival, Budget, Channel, CollectContext, CompanyIdHash, Mapped, Nested,
+    Sender, Settings, map,
 };
 use segment_intercom::preview::preview;
 use segment_intercom::queue::{Envelope, Message, Source, read_body};
@@ -38,7 +39,7 @@ pub fn mapping(data: &[u8]) {
     let Ok(raw) = serde_json::from_slice::<&RawValue>(json) else {
         return;
     };
-    check_entries(&[Entry::parse(raw)], &settings(*choice), choice[0] & 64 > 0);
+    check_entries(vec![Entry::parse(raw)], &settings(*choice), sender(*choice));
 }
 
 /// A byte that chooses the route and whether to pack the body, then a body as it is sent.
@@ -84,7 +85,7 @@ pub fn http(data: &[u8]) {
     };
     let payload = api_gateway_payload(*choice, head, body);
     let payload = RawValue::from_string(payload).expect("JSON");
-    let request = match Trigger::of(&payload) {
+    let request = match Trigger::of(&payload, RETRY_QUEUE_URL) {
         Ok(Trigger::Http(request)) => request,
         // API Gateway itself refuses a method or header that is none.
         Err(TriggerError::Broken(..)) => return,
@@ -96,7 +97,11 @@ pub fn http(data: &[u8]) {
 }
 
 /// The key that lets in, and signs.
-const KEY: &str = "key";
+const KEY: &str = "local-server-write-key";
+
+/// The queue of which records are taken.
+const RETRY_QUEUE_URL: &str =
+    "https://sqs.us-east-1.amazonaws.com/123456789012/segment-intercom-retry.fifo";
 
 fn api_gateway_payload(choice: u8, head: &str, body: &[u8]) -> String {
     let mut lines = head.lines();
@@ -153,23 +158,38 @@ fn signature(bytes: &[u8]) -> String {
 /// Checks that only a right key lets in, and what comes in then.
 fn check_door(request: &HttpRequest, route: Route) {
     let secret = |key: &str| -> Secret {
-        serde_json::from_value(json!({ "write_keys": [key] })).expect("a secret")
+        Secret::parse(&json!({ "write_keys": [key] }).to_string()).expect("a secret")
     };
     let raw = request.raw_body().expect("it was base64");
     match route {
         Route::Single(_) | Route::Batch | Route::Preview => {
             // As `Function` does it.
             let enter = |secret: &Secret| -> Result<(), Answer> {
-                let keys = WriteKeyCheck::of(request, secret)?;
-                let body =
-                    decode(&raw, LARGEST_BODY).map_err(|broken| keys.refuse(&broken, &raw))?;
-                let call = parse(&body, route).map_err(|broken| keys.refuse(&broken, &body))?;
-                keys.let_in(call.write_key.as_deref())?;
-                check_entries(
-                    &call.entries,
-                    &Settings::default(),
-                    request.origin().is_some(),
-                );
+                let known = |key: &String| secret.write_key(key);
+                let in_headers = write_keys_in_headers(request);
+                let is_let_in = in_headers.iter().any(|key| known(key).is_some());
+                if !is_let_in && !in_headers.is_empty() {
+                    return Err(Refused::WriteKey.into());
+                }
+                let let_in = |in_body: Option<String>| {
+                    let is_known = is_let_in || in_body.as_ref().and_then(known).is_some();
+                    is_known
+                        .then_some(())
+                        .ok_or(Answer::from(Refused::WriteKey))
+                };
+                let refuse = |broken: BodyError, body: &[u8]| {
+                    let let_in = write_key_in(body).map_or(Ok(()), let_in);
+                    let_in.err().unwrap_or_else(|| broken.into())
+                };
+                let body = decode(&raw, LARGEST_BODY).map_err(|broken| refuse(broken, &raw))?;
+                let call = parse(&body, route).map_err(|broken| refuse(broken, &body))?;
+                let_in(call.write_key)?;
+                let channel = if request.origin().is_some() {
+                    Channel::Browser
+                } else {
+                    Channel::Server
+                };
+                check_entries(call.entries, &Settings::default(), Sender::by(channel));
                 Ok(())
             };
             let is_client_error = |answer: Answer| matches!(answer.status.as_u16(), 400 | 401);
@@ -179,14 +199,17 @@ fn check_door(request: &HttpRequest, route: Route) {
         }
         Route::Webhook => {
             let signature = request.header("x-signature").unwrap_or_default();
-            let is_signed = |key, is_strict| webhook_is_signed(key, &raw, signature, is_strict);
-            assert!(!is_signed("nobody knows this one", false));
-            assert!(is_signed(KEY, false) || !is_signed(KEY, true));
+            let covered = |key| signed([key].into_iter(), &raw, signature);
+            assert_eq!(covered("nobody knows this one"), None);
             let body = with_whole_characters(raw.as_slice().into());
             if let Ok(entries) = entries_of_array(&body, MOST_EVENTS_OF_SEGMENT)
-                && is_signed(KEY, false)
+                && let Some(covered) = covered(KEY)
             {
-                check_entries(&entries, &Settings::default(), false);
+                let channel = match covered {
+                    Signed::Whole => Channel::Segment,
+                    Signed::FirstElement => Channel::Server,
+                };
+                check_entries(entries, &Settings::default(), Sender::by(channel));
             }
         }
         _ => {}
@@ -198,7 +221,7 @@ pub fn trigger(data: &[u8]) {
     let Ok(payload) = serde_json::from_slice(data) else {
         return;
     };
-    match Trigger::of(payload) {
+    match Trigger::of(payload, RETRY_QUEUE_URL) {
         Ok(Trigger::Http(request)) => check_request(&request),
         Ok(Trigger::Sqs(batch)) => {
             for body in batch
@@ -211,7 +234,7 @@ pub fn trigger(data: &[u8]) {
         }
         Ok(Trigger::EventBridge(event) | Trigger::Direct(event)) => {
             if let Ok(entries) = entries_of_array(event.get().as_bytes(), MOST_EVENTS_OF_SEGMENT) {
-                check_entries(&entries, &Settings::default(), false);
+                check_entries(entries, &Settings::default(), Sender::by(Channel::Segment));
             }
         }
         Err(unknown) => assert!(!unknown.to_string().is_empty()),
@@ -229,6 +252,19 @@ pub fn queue(data: &[u8]) {
             assert!(!reason.is_empty());
             check_ids(&Message::unreadable(body.to_owned()));
         }
+    }
+}
+
+/// Who sent the event.
+fn sender([flags, limit]: [u8; 2]) -> Sender {
+    let channel = match (flags & 64, limit & 32) {
+        (0, _) => Channel::Segment,
+        (_, 0) => Channel::Browser,
+        _ => Channel::Public,
+    };
+    Sender {
+        channel,
+        is_verified: limit & 64 > 0,
     }
 }
 
@@ -257,6 +293,8 @@ fn settings([flags, limit]: [u8; 2]) -> Settings {
         },
         rich_link_properties: vec!["link".to_owned(), "article_url".to_owned()],
         metadata_limit: usize::from(limit) % 21,
+        require_user_hash: flags & 32 > 0,
+        verified_companies: limit & 128 > 0,
         ..Settings::default()
     }
 }
@@ -274,7 +312,7 @@ fn check_request(request: &HttpRequest) {
         return;
     };
     let signature = request.header("x-signature").unwrap_or_default();
-    assert!(!webhook_is_signed("a secret", &raw, signature, false));
+    assert_eq!(signed(["a secret"].into_iter(), &raw, signature), None);
     check_body(Route::of(&request.method, &request.path), &raw);
     let answer = Answer::success().into_payload(request.origin());
     assert_eq!(answer["statusCode"], 200);
@@ -289,7 +327,9 @@ fn check_body(route: Route, raw: &[u8]) {
     };
     if route == Route::Webhook {
         return match entries_of_array(&body, MOST_EVENTS_OF_SEGMENT) {
-            Ok(entries) => check_entries(&entries, &Settings::default(), false),
+            Ok(entries) => {
+                check_entries(entries, &Settings::default(), Sender::by(Channel::Server));
+            }
             Err(broken) => check_refusal(&broken, &body),
         };
     }
@@ -302,7 +342,7 @@ fn check_body(route: Route, raw: &[u8]) {
         assert_eq!(event.type_name(), Some(kind.as_str()));
         assert_eq!(entries.len(), 1);
     }
-    check_entries(&entries, &Settings::default(), true);
+    check_entries(entries, &Settings::default(), Sender::by(Channel::Browser));
 }
 
 fn parse(body: &[u8], route: Route) -> Result<Call<'_>, BodyError> {
@@ -320,24 +360,24 @@ fn check_refusal(broken: &BodyError, body: &[u8]) {
     drop(write_key_in(body));
 }
 
-fn check_entries(entries: &[Entry<'_>], settings: &Settings, has_origin: bool) {
+fn check_entries(mut entries: Vec<Entry<'_>>, settings: &Settings, sender: Sender) {
     let arrival = Arrival {
         received_at_millis: 1_700_000_000_000,
-        source: if has_origin {
-            Source::Api
-        } else {
-            Source::Webhook
-        },
-        has_origin,
+        source: Source::Api,
+        sender,
     };
-    if let Some(shown) = preview(entries, arrival, settings) {
+    for entry in &mut entries {
+        entry.sender = sender;
+    }
+    let millis = arrival.received_at_millis;
+    if let Some(shown) = preview(&entries, millis, arrival.source, settings) {
         let results = shown["results"].as_array().expect("a list");
         assert_eq!(results.len(), entries.len());
         for (entry, result) in entries.iter().zip(results) {
             assert!(entry.refusal.is_none() || result["status"] == "would_reject");
         }
     }
-    for entry in entries {
+    for entry in &entries {
         assert!(entry.refusal.is_some() || entry.event.is_some());
         let Some(event) = &entry.event else {
             check_non_event(entry.raw);
@@ -371,10 +411,42 @@ fn received_at() -> chrono::DateTime<chrono::Utc> {
 }
 
 fn check_mapping(event: &Event<'_>, arrival: Arrival, settings: &Settings) {
+    check_rights(event, arrival, settings);
+    if settings.require_user_hash {
+        // What is left out then has a warning for all companies, not for each trait.
+        return;
+    }
     invariants::same_again(event, arrival, settings);
     invariants::what_intercom_takes(event, arrival, settings);
     invariants::every_trait_is_sent_or_named(event, arrival, settings);
     invariants::every_property_is_sent_or_named(event, arrival, settings);
+}
+
+/// Checks that nobody has more done than they may.
+fn check_rights(event: &Event<'_>, arrival: Arrival, settings: &Settings) {
+    let Mapped::Deliver { actions, .. } = map(event, arrival, settings, &mut Budget::default())
+    else {
+        return;
+    };
+    let Sender {
+        channel,
+        is_verified,
+    } = arrival.sender;
+    let is_browser = matches!(channel, Channel::Browser | Channel::Public);
+    for action in actions {
+        let is_allowed = match action {
+            Action::DeleteContact { .. } => channel == Channel::Segment,
+            Action::MergeContact { .. } => channel != Channel::Public || is_verified,
+            Action::UpsertCompany { .. }
+            | Action::AttachCompany { .. }
+            | Action::DetachCompany { .. } => {
+                let is_trusted = is_verified && settings.verified_companies;
+                !(is_browser && settings.require_user_hash) || is_trusted
+            }
+            Action::UpsertContact { .. } | Action::CreateEvent { .. } => true,
+        };
+        assert!(is_allowed, "{arrival:?}");
+    }
 }
 
 /// Checks that an event comes out of the queue as it went in.
@@ -397,7 +469,7 @@ fn check_envelope(envelope: &Envelope<Event<'_>>) {
     let arrival = Arrival {
         received_at_millis: read.received_at.timestamp_millis(),
         source: read.source,
-        has_origin: false,
+        sender: Sender::by(Channel::Segment),
     };
     let settings = settings([0b1_0110, 20]);
     let again = map(&read.event, arrival, &settings, &mut Budget::default());

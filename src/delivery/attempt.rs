@@ -7,8 +7,8 @@ use futures_util::stream::{self, TryStreamExt};
 use indexmap::IndexMap;
 
 use super::session::Session;
-use super::{Stop, Undelivered};
-use crate::mapping::{Action, Contact, Identity};
+use super::{Job, Stop, Undelivered};
+use crate::mapping::{Action, Contact, Identity, Rights};
 
 /// Most custom attributes that one event may make in the workspace.
 const MAX_NEW_ATTRIBUTES: usize = 100;
@@ -21,6 +21,7 @@ pub(super) struct Attempt<'a> {
     pub(super) session: &'a Session<'a>,
     /// Unix seconds of the event's receipt.
     pub(super) received_at: i64,
+    pub(super) rights: Rights,
     /// Custom attributes that the event may still make.
     pub(super) new_attributes_left: AtomicUsize,
     left_out: Mutex<Vec<LeftOut>>,
@@ -36,10 +37,11 @@ pub(super) struct LeftOut {
 }
 
 impl<'a> Attempt<'a> {
-    pub(super) fn new(session: &'a Session<'a>, received_at: i64) -> Self {
+    pub(super) fn new(session: &'a Session<'a>, job: &Job<'_>) -> Self {
         Self {
             session,
-            received_at,
+            received_at: job.received_at,
+            rights: job.rights,
             new_attributes_left: AtomicUsize::new(MAX_NEW_ATTRIBUTES),
             left_out: Mutex::default(),
         }

@@ -223,12 +223,21 @@ impl Attempt<'_> {
             let reason = "Intercom has an attribute of its own with this name, which can't be set";
             self.leave_out(body, &name, reason, Remembered::Yes);
         }
-        if self.session.delivery.settings.unknown_attributes == UnknownAttributes::Drop {
-            for name in lacking {
+        let is_needed = |name: &String| body.depends_on(name);
+        let (mut lacking, others): (Vec<_>, Vec<_>) = lacking.into_iter().partition(is_needed);
+        let settings = &self.session.delivery.settings;
+        if settings.unknown_attributes == UnknownAttributes::Drop {
+            for name in others {
                 let reason = format!("the workspace lacks it, see UNKNOWN_ATTRIBUTES ({error})");
                 self.leave_out(body, &name, &reason, Remembered::Yes);
             }
-            return Ok(());
+        } else if !self.rights.may_create_attributes {
+            for name in others {
+                let reason = "the workspace lacks it, and a public write key makes no attributes";
+                self.leave_out(body, &name, reason, Remembered::No);
+            }
+        } else {
+            lacking.extend(others);
         }
         let types = lacking.into_iter().filter_map(|name| {
             let data_type = body.attributes().data_type(&name)?;

@@ -27,6 +27,7 @@ pub(super) fn steps<'j, 'e>(jobs: &'j [Job<'e>], indexes: &[usize]) -> Vec<Step<
         let job = &jobs[index];
         if let Some(last) = steps.last_mut()
             && last.jobs.len() < MAX_MERGED_JOBS
+            && jobs[last.jobs[0]].rights == job.rights
             && let Some(merged) = merged(&last.actions, &job.actions)
         {
             last.jobs.push(index);
@@ -136,7 +137,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::mapping::{Arrival, Budget, Mapped, Settings, map};
+    use crate::mapping::{Arrival, Budget, Channel, Mapped, Sender, Settings, map};
     use crate::queue::Source;
     use crate::segment::Event;
 
@@ -156,7 +157,7 @@ mod tests {
         let arrival = Arrival {
             received_at_millis: 10_000_000,
             source: Source::Api,
-            has_origin: false,
+            sender: Sender::by(Channel::Server),
         };
         let settings = Settings::default();
         let of = |event| match map(event, arrival, &settings, &mut Budget::default()) {
@@ -192,7 +193,7 @@ mod tests {
         let arrival = Arrival {
             received_at_millis: 10_000_000,
             source: Source::Api,
-            has_origin: false,
+            sender: Sender::by(Channel::Server),
         };
         let settings = Settings::default();
         let jobs: Vec<Job<'_>> = events
@@ -208,6 +209,7 @@ mod tests {
                     received_at: 0,
                     is_identify: event.type_name() == Some("identify"),
                     actions,
+                    rights: arrival.sender.rights(&settings),
                 }
             })
             .collect();

@@ -118,7 +118,7 @@ impl Attempt<'_> {
             let Some(shown) = self.session.intercom.show_contact(id).await? else {
                 return Ok(Written::BeginAgain);
             };
-            if is_the_users(identity, &shown) {
+            if self.is_the_users(identity, &shown) {
                 let known = self.session.known(&shown);
                 self.session.delivery.contacts.insert(identity, known);
                 return Ok(Written::BeginAgain);
@@ -273,12 +273,14 @@ impl Attempt<'_> {
         };
         self.session.delivery.contacts.insert(identity, known);
     }
-}
 
-/// Whether a contact that Intercom shows is the user's own, or nobody's yet.
-fn is_the_users(identity: &Identity<'_>, shown: &Shown) -> bool {
-    match identity {
-        Identity::ExternalId(id) => shown.user_id().is_none_or(|owner| owner == *id),
-        Identity::Email(_) | Identity::AnonymousId(_) => false,
+    /// Whether a contact that Intercom shows is the user's own, or nobody's yet and may become
+    /// theirs.
+    fn is_the_users(&self, identity: &Identity<'_>, shown: &Shown) -> bool {
+        match (identity, shown.user_id()) {
+            (Identity::ExternalId(id), Some(owner)) => owner == *id,
+            (Identity::ExternalId(_), None) => self.rights.may_claim_contacts,
+            (Identity::Email(_) | Identity::AnonymousId(_), _) => false,
+        }
     }
 }

@@ -62,7 +62,7 @@ impl Session<'_> {
     /// itself, so that it doesn't take the others with it.
     async fn deliver_step(&self, jobs: &[Job<'_>], step: &Step<'_, '_>) -> (Outcomes, MayGoOn) {
         let last = &jobs[step.jobs[step.jobs.len() - 1]];
-        let attempt = Attempt::new(self, last.received_at);
+        let attempt = Attempt::new(self, last);
         let delivered = attempt.execute(&step.actions, step.is_identify).await;
         if step.is_merged && matches!(delivered, Err(Undelivered::Rejected(_))) {
             return self.deliver_one_by_one(jobs, &step.jobs).await;
@@ -94,7 +94,7 @@ impl Session<'_> {
     }
 
     async fn deliver_job(&self, job: &Job<'_>) -> Outcome {
-        let attempt = Attempt::new(self, job.received_at);
+        let attempt = Attempt::new(self, job);
         let left_out = attempt.execute(&job.actions, job.is_identify).await?;
         Ok(warnings_of(&job.actions, &left_out))
     }

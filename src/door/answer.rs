@@ -56,20 +56,6 @@ impl Answer {
         }
     }
 
-    /// 401 for a write key.
-    pub fn unauthorized() -> Self {
-        let message = "the write key is missing or wrong: send one of the secret's write_keys";
-        Self::error(StatusCode::UNAUTHORIZED, "unauthorized", message)
-    }
-
-    /// 503 for an entry point whose key the secret lacks, so that senders keep their events; logs
-    /// which one it is.
-    pub fn not_configured(key: &str) -> Self {
-        tracing::error!(key, "not configured: the secret lacks this key");
-        let message = format!("this entry point is not configured: the secret has no {key}");
-        Self::error(StatusCode::SERVICE_UNAVAILABLE, "not_configured", &message)
-    }
-
     /// With a further field in the body.
     #[must_use]
     pub fn with(mut self, field: &str, value: Value) -> Self {
@@ -121,6 +107,40 @@ impl Answer {
             "body": self.body.map_or_else(String::new, |body| body.to_string()),
             "isBase64Encoded": false,
         })
+    }
+}
+
+/// Why a caller isn't let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The write key is missing or wrong.
+    WriteKey,
+    /// The webhook's signature is missing or wrong.
+    Signature,
+    /// The secret lacks the key of this entry point, which has this name there.
+    NotConfigured(&'static str),
+}
+
+/// 401, or 503 for an entry point whose key the secret lacks, so that senders keep their events;
+/// logs which one it is.
+impl From<Refused> for Answer {
+    fn from(refused: Refused) -> Self {
+        let unauthorized = |message| Self::error(StatusCode::UNAUTHORIZED, "unauthorized", message);
+        match refused {
+            Refused::WriteKey => unauthorized(
+                "the write key is missing or wrong: send one of the secret's write_keys",
+            ),
+            Refused::Signature => unauthorized(
+                "X-Signature is missing or wrong: it must be the hex HMAC-SHA1 of the body with \
+                 the webhook_secret",
+            ),
+            Refused::NotConfigured(key) => {
+                tracing::error!(key, "not configured: the secret lacks this key");
+                let message =
+                    format!("this entry point is not configured: the secret has no {key}");
+                Self::error(StatusCode::SERVICE_UNAVAILABLE, "not_configured", &message)
+            }
+        }
     }
 }
 

@@ -3,9 +3,11 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
+use http::header::AUTHORIZATION;
 use sha1::Sha1;
 use sha2::Sha256;
 
+use super::HttpRequest;
 use super::body::first_of_array;
 
 /// The write key of `Authorization: Basic base64("KEY:")`; the colon may be missing.
@@ -19,17 +21,44 @@ pub fn write_key(authorization: &str) -> Option<String> {
     (!key.is_empty()).then(|| key.to_owned())
 }
 
-/// Whether a webhook's raw body is signed: as a whole or, unless `is_strict`, as an array over its
-/// first element, because Segment signs no more of a batch. Nothing else of it is read.
-pub fn webhook_is_signed(
-    webhook_secret: &str,
+/// The write keys in a request's headers. An SDK sends one; of several each counts.
+pub fn write_keys_in_headers(request: &HttpRequest) -> Vec<String> {
+    let values = request.headers.get_all(AUTHORIZATION).into_iter();
+    values
+        .filter_map(|value| write_key(value.to_str().ok()?))
+        .collect()
+}
+
+/// How much of a webhook's body its signature covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signed {
+    /// All of it.
+    Whole,
+    /// An array's first element: Segment signs no more of a batch.
+    FirstElement,
+}
+
+/// How much of a webhook's raw body is signed with one of the secrets, None for nothing. Nothing
+/// behind an array's first element is read.
+pub fn signed<'s>(
+    webhook_secrets: impl Iterator<Item = &'s str>,
     body: &[u8],
     signature: &str,
-    is_strict: bool,
-) -> bool {
-    let is_signed = |bytes: &[u8]| webhook_signature_is_valid(webhook_secret, bytes, signature);
-    let first_is_signed = || first_of_array(body).is_some_and(|first| is_signed(first.as_bytes()));
-    is_signed(body) || (!is_strict && first_is_signed())
+) -> Option<Signed> {
+    let first = first_of_array(body);
+    let mut covered = None;
+    for secret in webhook_secrets {
+        if webhook_signature_is_valid(secret, body, signature) {
+            covered = Some(Signed::Whole);
+        } else if covered.is_none()
+            && first.is_some_and(|first| {
+                webhook_signature_is_valid(secret, first.as_bytes(), signature)
+            })
+        {
+            covered = Some(Signed::FirstElement);
+        }
+    }
+    covered
 }
 
 /// Whether `signature` is the hex HMAC-SHA1 of these bytes (Segment's webhook documentation),

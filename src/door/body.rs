@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io::Read;
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use super::shared::Shared;
 use super::surrogates::with_whole_characters;
 use crate::intake::Entry;
+use crate::mapping::Sender;
 use crate::segment::{Event, Kind};
 
 /// Segment's limit of one event, in bytes.
@@ -37,6 +38,9 @@ pub enum BodyError {
     /// Not unpackable.
     #[error("the body starts like gzip but does not unpack")]
     Gzip,
+    /// Packed in more parts than any sender makes.
+    #[error("the body is gzip of more than {MOST_GZIP_MEMBERS} members")]
+    GzipMembers,
     /// JSON, but not what this route takes.
     #[error("{0}")]
     Shape(&'static str),
@@ -62,7 +66,7 @@ impl BodyError {
         match self {
             Self::Json(_) => "invalid_json",
             Self::Base64 => "invalid_base64",
-            Self::Gzip => "invalid_gzip",
+            Self::Gzip | Self::GzipMembers => "invalid_gzip",
             Self::Shape(_) => "invalid_request",
             Self::TooLarge => "body_too_large",
             Self::EventTooLarge => "event_too_large",
@@ -71,6 +75,10 @@ impl BodyError {
     }
 }
 
+/// Most members of a gzip body. Senders make one, or one per part that they pack; an empty one
+/// costs 20 bytes to send and far more to unpack.
+const MOST_GZIP_MEMBERS: usize = 1_000;
+
 /// Unpacks gzip, known by its magic bytes whatever the headers say; unpacks `limit` bytes at
 /// most. A byte order mark is skipped, halves of characters are replaced.
 ///
@@ -78,11 +86,7 @@ impl BodyError {
 /// [`BodyError::Gzip`], [`BodyError::TooLarge`].
 pub fn decode(raw: &[u8], limit: usize) -> Result<Cow<'_, [u8]>, BodyError> {
     let decoded = if raw.starts_with(&[0x1f, 0x8b]) {
-        let mut unpacked = Vec::new();
-        let mut decoder = MultiGzDecoder::new(raw).take(limit as u64 + 1);
-        let read = decoder.read_to_end(&mut unpacked);
-        read.map_err(|_| BodyError::Gzip)?;
-        Cow::Owned(unpacked)
+        Cow::Owned(unpack(raw, limit)?)
     } else {
         Cow::Borrowed(raw)
     };
@@ -101,6 +105,21 @@ pub fn decode(raw: &[u8], limit: usize) -> Result<Cow<'_, [u8]>, BodyError> {
 /// The JSON text behind a byte order mark, which .NET's and Windows' writers put in front.
 pub fn without_byte_order_mark(json: &[u8]) -> &[u8] {
     json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json)
+}
+
+/// The bytes of all members, one more than `limit` at most.
+fn unpack(mut packed: &[u8], limit: usize) -> Result<Vec<u8>, BodyError> {
+    let mut unpacked = Vec::new();
+    for _ in 0..MOST_GZIP_MEMBERS {
+        let left = limit + 1 - unpacked.len();
+        let mut member = GzDecoder::new(&mut packed).take(left as u64);
+        let read = member.read_to_end(&mut unpacked);
+        read.map_err(|_| BodyError::Gzip)?;
+        if packed.is_empty() || unpacked.len() > limit {
+            return Ok(unpacked);
+        }
+    }
+    Err(BodyError::GzipMembers)
 }
 
 /// A parsed call of the Tracking API.
@@ -152,6 +171,7 @@ fn parse_single(body: &[u8], kind: Kind) -> Result<Call<'_>, BodyError> {
             event: Some(event),
             raw,
             refusal: None,
+            sender: Sender::default(),
         }],
     })
 }
@@ -316,6 +336,9 @@ mod tests {
             decode(&gzip(&vec![0; 1 << 24]), 10),
             Err(BodyError::TooLarge)
         );
+        let members = |count| gzip(b"").repeat(count);
+        assert_eq!(decode(&members(1_000), 10).as_deref(), Ok(&b""[..]));
+        assert_eq!(decode(&members(1_001), 10), Err(BodyError::GzipMembers));
     }
 
     #[test]

@@ -1,12 +1,23 @@
-//! The Tracking API: the calls of Segment's SDKs.
+//! The Tracking API: the calls of Segment's SDKs, and what a preview says of them.
 
-use super::{Function, lost, request};
+use std::borrow::Cow;
+
+use chrono::Utc;
+use http::StatusCode;
+
+use super::{Function, lost};
 use crate::door::{
-    Answer, HttpRequest, LARGEST_BODY, WriteKeyCheck, decode, parse_call, user_hash_is_valid,
+    Answer, BodyError, Call, HttpRequest, LARGEST_BODY, decode, parse_call, parse_preview,
 };
-use crate::intake::{Entry, Invocation};
+use crate::intake::{Entry, Invocation, Request};
+use crate::mapping::{Channel, Sender};
+use crate::preview::preview;
 use crate::queue::Source;
-use crate::segment::{Kind, Value};
+use crate::secret::WriteKey;
+use crate::segment::Kind;
+
+/// What a body is parsed by.
+type Parse<'p> = &'p (dyn for<'b> Fn(&'b [u8]) -> Result<Call<'b>, BodyError> + Sync);
 
 impl Function {
     /// Takes a single call of this kind, or a batch.
@@ -16,48 +27,98 @@ impl Function {
         kind: Option<Kind>,
         invocation: Invocation<'_>,
     ) -> Result<Answer, Answer> {
-        let secret = self.secret_for_delivery().await?;
-        let keys = WriteKeyCheck::of(http, &secret)?;
-        let raw = http.raw_body()?;
-        let body = decode(&raw, LARGEST_BODY).map_err(|broken| keys.refuse(&broken, &raw))?;
-        let call = parse_call(&body, kind).map_err(|broken| keys.refuse(&broken, &body))?;
-        keys.let_in(call.write_key.as_deref())?;
-        let mut entries = call.entries;
-        self.ignore_user_ids(&mut entries);
-        let is_from_browser = http.origin().is_some();
-        if is_from_browser && self.require_user_hash {
-            let api_secret = secret.api_secret();
-            refuse_forged(
-                &mut entries,
-                api_secret.ok_or_else(|| Answer::not_configured("api_secret"))?,
-            );
-        }
-        let request = request(Source::Api, is_from_browser, invocation);
+        self.check_access_token(invocation).await?;
+        let parse: Parse<'_> = &|body| parse_call(body, kind);
+        let (in_headers, raw) = self.read(http, invocation).await?;
+        let body = self.unpack(in_headers.as_ref(), &raw, invocation).await?;
+        let (entries, key) = self
+            .parse(http, in_headers, &body, parse, invocation)
+            .await?;
+        let request = Request {
+            source: Source::Api,
+            received_at: Utc::now(),
+            write_key: Some(&key),
+            invocation,
+        };
         let results = self.take(&entries, &request).await;
         lost(&results).map_or_else(|| Ok(Answer::success()), Err)
     }
-}
 
-/// Refuses events of a browser that name a user without proof (Intercom's identity
-/// verification).
-fn refuse_forged(entries: &mut [Entry<'_>], api_secret: &str) {
-    for entry in entries {
-        let Some(event) = &entry.event else {
-            continue;
-        };
-        let user = event.user_id().or_else(|| event.email());
-        let user_hash = event.option("userhash").and_then(Value::as_str);
-        let is_proven = match (&user, user_hash) {
-            (Some(user), Some(hash)) => user_hash_is_valid(api_secret, user, hash),
-            (Some(_), None) => false,
-            (None, _) => event.type_name() != Some(Kind::Group.as_str()),
-        };
-        if !is_proven {
-            entry.refusal = Some(
-                "a browser's event needs integrations.Intercom.user_hash, the hex HMAC-SHA256 of \
-                 its userId with the api_secret (REQUIRE_USER_HASH)"
-                    .into(),
-            );
+    /// What would be sent for these events?
+    pub(super) async fn preview(
+        &self,
+        http: &HttpRequest,
+        invocation: Invocation<'_>,
+    ) -> Result<Answer, Answer> {
+        let (in_headers, raw) = self.read(http, invocation).await?;
+        let body = self.unpack(in_headers.as_ref(), &raw, invocation).await?;
+        let (mut entries, _) = self
+            .parse(http, in_headers, &body, &parse_preview, invocation)
+            .await?;
+        for entry in &mut entries {
+            // Nothing is done, so whoever has a server's key sees what Segment itself may do.
+            if entry.sender.channel == Channel::Server {
+                entry.sender = Sender::by(Channel::Segment);
+            }
         }
+        let now = Utc::now().timestamp_millis();
+        let answer = preview(&entries, now, Source::Api, &self.intake.mapping).map(Answer::ok);
+        answer
+            .filter(|answer| !answer.is_too_large())
+            .ok_or_else(|| {
+                Answer::error(
+                    StatusCode::BAD_REQUEST,
+                    "preview_too_large",
+                    "the preview of these events is larger than an answer may be: send fewer at \
+                     once",
+                )
+            })
+    }
+
+    /// The key in the headers, where there is one, and the body as it was sent.
+    async fn read(
+        &self,
+        http: &HttpRequest,
+        invocation: Invocation<'_>,
+    ) -> Result<(Option<WriteKey>, Vec<u8>), Answer> {
+        let in_headers = self.write_key_in_headers(http, invocation).await?;
+        Ok((in_headers, http.raw_body()?))
+    }
+
+    async fn unpack<'r>(
+        &self,
+        in_headers: Option<&WriteKey>,
+        raw: &'r [u8],
+        invocation: Invocation<'_>,
+    ) -> Result<Cow<'r, [u8]>, Answer> {
+        match decode(raw, LARGEST_BODY) {
+            Ok(body) => Ok(body),
+            Err(broken) => Err(self
+                .refuse(in_headers.cloned(), &broken, raw, invocation)
+                .await),
+        }
+    }
+
+    /// The events of a body and the key that lets them in.
+    async fn parse<'b>(
+        &self,
+        http: &HttpRequest,
+        in_headers: Option<WriteKey>,
+        body: &'b [u8],
+        parse: Parse<'_>,
+        invocation: Invocation<'_>,
+    ) -> Result<(Vec<Entry<'b>>, WriteKey), Answer> {
+        let Call {
+            write_key,
+            mut entries,
+        } = match parse(body) {
+            Ok(call) => call,
+            Err(broken) => return Err(self.refuse(in_headers, &broken, body, invocation).await),
+        };
+        let key = self.let_in(in_headers, write_key, invocation).await?;
+        self.ignore_user_ids(&mut entries);
+        self.name_senders(&mut entries, &key, http, invocation)
+            .await?;
+        Ok((entries, key))
     }
 }

@@ -1,15 +1,18 @@
 //! Segment's webhooks, classic and Actions.
 
+use chrono::Utc;
 use http::StatusCode;
 use serde_json::json;
 
-use super::{Function, lost, request};
+use super::{Function, lost};
 use crate::door::{
-    Answer, HttpRequest, MOST_EVENTS_OF_SEGMENT, entries_of_array, webhook_is_signed,
+    Answer, HttpRequest, MOST_EVENTS_OF_SEGMENT, Refused, Signed, entries_of_array, signed,
     with_whole_characters, without_byte_order_mark,
 };
-use crate::intake::{EventResult, Invocation, Status};
+use crate::intake::{EventResult, Invocation, Request, Status};
+use crate::mapping::{Channel, Sender};
 use crate::queue::Source;
+use crate::secret::Secret;
 
 impl Function {
     /// Takes a webhook: one event or an array of such.
@@ -18,25 +21,29 @@ impl Function {
         http: &HttpRequest,
         invocation: Invocation<'_>,
     ) -> Result<Answer, Answer> {
-        let secret = self.secret_for_delivery().await?;
-        let webhook_secret = secret
-            .webhook_secret()
-            .ok_or_else(|| Answer::not_configured("webhook_secret"))?;
+        self.check_access_token(invocation).await?;
         let raw = http.raw_body()?;
         let signature = http.header("x-signature").unwrap_or_default();
-        let is_strict = self.strict_webhook_signature;
-        if !webhook_is_signed(webhook_secret, &raw, signature, is_strict) {
-            return Err(Answer::error(
-                StatusCode::UNAUTHORIZED,
-                "unauthorized",
-                "X-Signature is missing or wrong: it must be the hex HMAC-SHA1 of the body with \
-                 the webhook_secret",
-            ));
-        }
+        let covered = self.look_up(|secret| self.covered(secret, &raw, signature), invocation);
+        let covered = covered.await?;
         let body = with_whole_characters(without_byte_order_mark(&raw).into());
         let mut entries = entries_of_array(&body, MOST_EVENTS_OF_SEGMENT)?;
         self.ignore_user_ids(&mut entries);
-        let request = request(Source::Webhook, false, invocation);
+        for (index, entry) in entries.iter_mut().enumerate() {
+            let is_covered = covered == Signed::Whole || index == 0;
+            let channel = if is_covered {
+                Channel::Segment
+            } else {
+                Channel::Server
+            };
+            entry.sender = Sender::by(channel);
+        }
+        let request = Request {
+            source: Source::Webhook,
+            received_at: Utc::now(),
+            write_key: None,
+            invocation,
+        };
         let results = self.take(&entries, &request).await;
         // Without results: for a lost event they know no status.
         if let Some(answer) = lost(&results) {
@@ -44,6 +51,18 @@ impl Function {
         }
         let answer = all_rejected(&results).unwrap_or_else(Answer::success);
         Ok(answer.with("results", json!(results)))
+    }
+
+    /// How much of a webhook is signed, where that is enough.
+    fn covered(&self, secret: &Secret, raw: &[u8], signature: &str) -> Result<Signed, Refused> {
+        let secrets = secret.webhook_secrets();
+        if secrets.len() == 0 {
+            return Err(Refused::NotConfigured("webhook_secret"));
+        }
+        let is_enough =
+            |signed: &Signed| *signed == Signed::Whole || !self.strict_webhook_signature;
+        let covered = signed(secrets, raw, signature).filter(is_enough);
+        covered.ok_or(Refused::Signature)
     }
 }
 

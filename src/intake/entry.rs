@@ -7,7 +7,9 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::queue::{BROWSER_CHANNEL, CHANNEL_ATTRIBUTE, Message, Source};
+use crate::mapping::Sender;
+use crate::queue::{Message, Source};
+use crate::secret::WriteKey;
 use crate::segment::Event;
 
 /// One event of a request, as far as it could be read.
@@ -19,6 +21,8 @@ pub struct Entry<'b> {
     pub raw: &'b RawValue,
     /// Why it isn't taken, known at the door.
     pub refusal: Option<Cow<'static, str>>,
+    /// Who sent it: whoever may do least, until the door knows better.
+    pub sender: Sender,
 }
 
 impl<'b> Entry<'b> {
@@ -35,6 +39,7 @@ impl<'b> Entry<'b> {
             event,
             raw,
             refusal,
+            sender: Sender::default(),
         }
     }
 
@@ -43,10 +48,10 @@ impl<'b> Entry<'b> {
             Some(event) => Message::new(request.source, request.received_at, event),
             None => Message::of_non_event(request.source, request.received_at, self.raw),
         };
-        if request.has_origin {
-            message.with_attribute(CHANNEL_ATTRIBUTE, BROWSER_CHANNEL)
-        } else {
-            message
+        let message = message.with_sender(request.source, self.sender);
+        match request.write_key {
+            Some(key) if key.is_public => message.among_those_of(&key.fingerprint),
+            _ => message,
         }
     }
 
@@ -66,8 +71,8 @@ pub struct Request<'i> {
     pub source: Source,
     /// When they came in.
     pub received_at: DateTime<Utc>,
-    /// Whether they came with an `Origin` header.
-    pub has_origin: bool,
+    /// The write key that let them in, None for Segment's own and AWS's ways.
+    pub write_key: Option<&'i WriteKey>,
     /// The invocation that brought them.
     pub invocation: Invocation<'i>,
 }
@@ -79,6 +84,8 @@ pub struct Invocation<'i> {
     pub id: &'i str,
     /// When the function began to handle it: the time limits count from here.
     pub started: Instant,
+    /// When what is left has to be put away: some seconds before Lambda ends the invocation.
+    pub deadline: Instant,
 }
 
 /// What became of an event, as senders of webhooks and direct callers see it.

@@ -4,7 +4,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use super::Status;
+use super::{Request, Status};
 use crate::queue::queue_id;
 use crate::segment::Event;
 use crate::ttl_cache::TtlCache;
@@ -16,8 +16,10 @@ const AGE: Duration = Duration::from_mins(5);
 const ENTRIES: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 
 /// What became of each event. Two are one when messageId and user are the same, as for the
-/// queue. Segment goes by the messageId alone; a repeat has the same user anyway, and a client
-/// that uses one messageId for all of its users loses nothing.
+/// queue, and they came by the same write key or source: else whoever has a public write key
+/// could send another's messageId first, and the real event would be the duplicate. Segment goes
+/// by the messageId alone; a repeat has the same user anyway, and a client that uses one
+/// messageId for all of its users loses nothing.
 #[derive(Debug)]
 pub struct Taken(TtlCache<Status>);
 
@@ -29,11 +31,14 @@ impl Default for Taken {
 
 impl Taken {
     /// By what an event is remembered. None without a messageId: then nobody can tell.
-    pub(super) fn key(event: &Event<'_>) -> Option<String> {
+    pub(super) fn key(event: &Event<'_>, request: &Request<'_>) -> Option<String> {
         let message_id = queue_id(event.message_id()?);
         let user = event.user();
         let user = user.as_deref().map(queue_id).unwrap_or_default();
-        Some(format!("{message_id} {user}"))
+        let source = request.source.as_str();
+        let write_key = request.write_key.map(|key| &*key.fingerprint);
+        let write_key = write_key.unwrap_or_default();
+        Some(format!("{source} {write_key} {message_id} {user}"))
     }
 
     pub(super) fn get(&self, key: &str) -> Option<Status> {

@@ -19,6 +19,14 @@ pub enum Identity<'e> {
     AnonymousId(Cow<'e, str>),
 }
 
+impl Identity<'_> {
+    /// The id or email itself.
+    pub fn as_str(&self) -> &str {
+        let (Self::ExternalId(id) | Self::Email(id) | Self::AnonymousId(id)) = self;
+        id
+    }
+}
+
 /// One change in Intercom. Serialises as `contract.md` shows it for `POST /v1/preview`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "action", rename_all = "snake_case")]

@@ -66,6 +66,10 @@ pub struct Settings {
     /// `IGNORED_USER_IDS`, for those who read an event
     /// ([`Event::ignore_user_id`](crate::segment::Event::ignore_user_id)).
     pub ignored_user_ids: IgnoredUserIds,
+    /// `REQUIRE_USER_HASH`: events of browsers and apps must prove the user whom they name.
+    pub require_user_hash: bool,
+    /// `VERIFIED_COMPANIES`: whether those that prove it may write companies.
+    pub verified_companies: bool,
 }
 
 impl Default for Settings {
@@ -79,6 +83,8 @@ impl Default for Settings {
             company_id_hash: CompanyIdHash::default(),
             anonymous: Anonymous::default(),
             ignored_user_ids: IgnoredUserIds::default(),
+            require_user_hash: false,
+            verified_companies: false,
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::segment::{Event, Object, Value};
 /// How an event came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "named by contract.md")]
+#[expect(missing_docs, reason = "named as the ways in")]
 pub enum Source {
     Api,
     Webhook,
@@ -55,12 +55,6 @@ pub struct Envelope<E> {
 
 /// The version of [`Envelope`] that this code writes and reads.
 pub const ENVELOPE_VERSION: u8 = 1;
-
-/// Message attribute of an event whose request carried an `Origin` header.
-pub const CHANNEL_ATTRIBUTE: &str = "channel";
-
-/// Its value.
-pub const BROWSER_CHANNEL: &str = "browser";
 
 /// Message attribute of an event that failed within its request: when the first retry is due
 /// (RFC 3339). A FIFO queue has no delay of its own for a single message.
@@ -189,6 +183,16 @@ impl Message {
     #[must_use]
     pub fn with_deduplication_id(mut self, id: &str) -> Self {
         self.deduplication_id = queue_id(id).into_owned();
+        self
+    }
+
+    /// Of a public write key with this fingerprint: its events are duplicates only of each other.
+    /// By the plain messageId whoever reads the key in a page could send another's event first,
+    /// and SQS would drop the real one.
+    #[must_use]
+    pub fn among_those_of(mut self, fingerprint: &str) -> Self {
+        let id = format!("{fingerprint}:{}", self.deduplication_id);
+        self.deduplication_id = queue_id(&id).into_owned();
         self
     }
 

@@ -8,9 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::Fate;
 use crate::mapping::Arrival;
-use crate::queue::{
-    BROWSER_CHANNEL, CHANNEL_ATTRIBUTE, Envelope, Message, NOT_BEFORE_ATTRIBUTE, read_body,
-};
+use crate::queue::{Envelope, Message, NOT_BEFORE_ATTRIBUTE, read_body, sender};
 use crate::segment::{Event, IgnoredUserIds};
 
 /// One message of the batch.
@@ -29,12 +27,14 @@ impl<'r> Record<'r> {
     }
 
     pub(super) fn arrival(&self, envelope: &Envelope<Event<'_>>) -> Arrival {
-        let channel = self.sqs.message_attributes.get(CHANNEL_ATTRIBUTE);
-        let channel = channel.and_then(|channel| channel.string_value.as_deref());
+        let attribute = |name: &str| {
+            let attribute = self.sqs.message_attributes.get(name)?;
+            attribute.string_value.as_deref()
+        };
         Arrival {
             received_at_millis: envelope.received_at.timestamp_millis(),
             source: envelope.source,
-            has_origin: channel == Some(BROWSER_CHANNEL),
+            sender: sender(envelope.source, attribute),
         }
     }
 
@@ -73,11 +73,7 @@ impl<'r> Record<'r> {
             return Message::unreadable(self.sqs.body.clone().unwrap_or_default());
         };
         let message = Message::new(envelope.source, envelope.received_at, &envelope.event);
-        if self.arrival(envelope).has_origin {
-            message.with_attribute(CHANNEL_ATTRIBUTE, BROWSER_CHANNEL)
-        } else {
-            message
-        }
+        message.with_sender(envelope.source, self.arrival(envelope).sender)
     }
 
     pub(super) fn log(&self, fate: &Fate) {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
+use sha1::Sha1;
 use sha2::Sha256;
 
 use crate::http::{Answer, Call};
@@ -158,8 +159,9 @@ async fn the_write_key_is_taken_from_wherever_an_sdk_puts_it() {
 #[tokio::test]
 async fn each_of_several_write_keys_lets_in() {
     let world = World::new(&[]).await;
-    world.aws().secret["write_keys"] = json!(["first", "second"]);
-    for (key, status) in [("first", 200), ("second", 200), (WRITE_KEY, 401)] {
+    let (first, second) = ("the-first-write-key", "the-second-write-key");
+    world.aws().secret["write_keys"] = json!([first, second]);
+    for (key, status) in [(first, 200), (second, 200), (WRITE_KEY, 401)] {
         let call = Call::post("/v1/track").json(&track());
         let answer = call.header("Authorization", &basic(key)).send(&world).await;
         assert_eq!(answer.status, status, "{key}");
@@ -181,7 +183,7 @@ async fn nobody_comes_in_without_a_right_write_key() {
             call(path),
             call(path).header("Authorization", &basic("wrong:")),
             call(path).header("Authorization", &basic("")),
-            call(path).header("Authorization", &basic(":local-write-key")),
+            call(path).header("Authorization", &basic(":local-server-write-key")),
             call(path).header("Authorization", WRITE_KEY),
             call(path).header("Authorization", &format!("Bearer {WRITE_KEY}")),
             call(path).json(&wrong_in_body),
@@ -247,6 +249,14 @@ async fn an_entry_point_whose_key_is_absent_is_never_open() {
             .json(&track())
             .header("X-Signature", "00")
     };
+    let guessable = [
+        "",
+        " ",
+        "…",
+        "local-write-key",
+        "                  ",
+        "lócal-write-key-1",
+    ];
     for (key, call) in [
         ("write_keys", Call::post("/v1/track").json(&track())),
         (
@@ -259,22 +269,23 @@ async fn an_entry_point_whose_key_is_absent_is_never_open() {
         ("access_token", webhook()),
         ("api_secret", track_from(ORIGIN)),
     ] {
-        let absent = [Value::Null, Value::from("")];
-        for absent in absent
-            .iter()
-            .filter(|_| key != "write_keys")
-            .chain([&json!([])])
-        {
+        let of_one = guessable.map(|text| json!(text));
+        let of_many = guessable.map(|text| json!([text]));
+        let absent = match key {
+            "write_keys" => [Value::Null, json!([]), json!(guessable)].to_vec(),
+            "webhook_secret" => [&of_one[..], &of_many, &[Value::Null, json!([])]].concat(),
+            // Intercom's: its length is not ours to judge.
+            "access_token" => [&of_one[..3], &[Value::Null]].concat(),
+            _ => [&of_one[..], &[Value::Null]].concat(),
+        };
+        for absent in absent {
             let world = World::new(&[("REQUIRE_USER_HASH", "true")]).await;
-            if key == "write_keys" || !absent.is_array() {
-                world.aws().secret[key] = absent.clone();
-            } else {
-                world
-                    .aws()
-                    .secret
-                    .as_object_mut()
-                    .expect("an object")
-                    .remove(key);
+            {
+                let mut aws = world.aws();
+                if key == "write_keys" {
+                    aws.secret["public_write_keys"] = absent.clone();
+                }
+                aws.secret[key] = absent.clone();
             }
             let answer = call.send(&world).await;
             answer.assert_error(503, "not_configured");
@@ -283,6 +294,124 @@ async fn an_entry_point_whose_key_is_absent_is_never_open() {
             assert!(world.intercom.requests().is_empty());
         }
     }
+}
+
+/// Until it is configured, senders keep their events; from then on they are let in.
+#[tokio::test]
+async fn what_was_not_configured_is_read_again() {
+    let world = World::new(&[]).await;
+    let secret = std::mem::replace(&mut world.aws().secret, json!({}));
+    let call = Call::post("/v1/identify").json(&json!({"userId": "u1"}));
+    world.function.warm_up().await;
+    world.aws().secret = secret;
+    call.send(&world).await.assert_success();
+}
+
+/// A sender doesn't repeat a 401: a new key that the function doesn't know yet must not cost an
+/// event.
+#[tokio::test]
+async fn a_rotation_of_keys_loses_nothing() {
+    let new_key = "a-new-local-write-key";
+    let event = json!({"userId": "u1", "traits": {"email": "ada@example.com"}});
+    let in_body = json!({"userId": "u1", "writeKey": new_key, "integrations":
+        {"Intercom": {"user_hash": user_hash(API_SECRET, "u1")}}});
+    let body = json!({"type": "identify", "userId": "u1"}).to_string();
+    let proven = json!({"userId": "u1", "integrations":
+        {"Intercom": {"user_hash": user_hash("a-new-api-secret", "u1")}}});
+    let post = |path: &str| Call::post(path);
+    for (key, new_value, call) in [
+        (
+            "write_keys",
+            json!([new_key]),
+            post("/v1/identify").json(&event).with_key(new_key),
+        ),
+        (
+            "public_write_keys",
+            json!([new_key]),
+            post("/v1/identify").json(&in_body).without_key(),
+        ),
+        (
+            "webhook_secret",
+            json!("a-new-webhook-secret"),
+            post("/webhook")
+                .bytes(body.as_bytes())
+                .header("X-Signature", &hmac_sha1("a-new-webhook-secret", &body)),
+        ),
+        (
+            "api_secret",
+            json!("a-new-api-secret"),
+            post("/v1/identify").json(&proven).with_origin(ORIGIN),
+        ),
+    ] {
+        let world = World::new(&[("REQUIRE_USER_HASH", "true")]).await;
+        let old = Call::post("/v1/page").json(&json!({"userId": "u1"}));
+        old.send(&world).await.assert_success();
+        world.aws().secret[key] = new_value;
+        assert_eq!(call.send(&world).await.status, 200, "{key}");
+        assert_eq!(world.intercom.state().contacts.len(), 1, "{key}");
+        assert_eq!(world.aws().secret_reads, 2, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_may_be_signed_with_any_secret_of_a_list() {
+    let world = World::new(&[]).await;
+    let (old, new) = ("the-old-webhook-secret", "the-new-webhook-secret");
+    world.aws().secret["webhook_secret"] = json!(["…", old, new]);
+    let body = json!({"type": "page", "userId": "u1"}).to_string();
+    for (secret, status) in [
+        (old, 200),
+        (new, 200),
+        ("…", 401),
+        ("another-secret-of-a-list", 401),
+    ] {
+        let call = Call::post("/webhook").bytes(body.as_bytes());
+        let call = call.header("X-Signature", &hmac_sha1(secret, &body));
+        assert_eq!(call.send(&world).await.status, status, "{secret}");
+    }
+}
+
+/// Nobody without a key makes the function read the secret at each request.
+#[tokio::test]
+async fn wrong_keys_have_the_secret_read_once_in_ten_seconds() {
+    let world = World::new(&[]).await;
+    for _ in 0..20 {
+        let wrong = Call::post("/v1/track").json(&track()).with_key("wrong");
+        wrong.send(&world).await.assert_error(401, "unauthorized");
+        let unsigned = Call::post("/webhook").json(&track());
+        unsigned
+            .send(&world)
+            .await
+            .assert_error(401, "unauthorized");
+    }
+    assert_eq!(world.aws().secret_reads, 2);
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_checked_is_not_refused() {
+    let world = World::new(&[]).await;
+    let call = Call::post("/v1/track").json(&track());
+    call.send(&world).await;
+    world.aws().secret = json!("not an object");
+    let answer = call
+        .clone()
+        .with_key("perhaps-a-new-key")
+        .send(&world)
+        .await;
+    answer.assert_error(503, "secret_unavailable");
+    assert_eq!(call.send(&world).await.status, 200, "the old one goes on");
+}
+
+fn user_hash(api_secret: &str, user: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(api_secret.as_bytes()).expect("a key");
+    mac.update(user.as_bytes());
+    hex::encode(mac.finalize().into_bytes())
+}
+
+fn hmac_sha1(secret: &str, body: &str) -> String {
+    let mut mac = Hmac::<Sha1>::new_from_slice(secret.as_bytes()).expect("a key");
+    mac.update(body.as_bytes());
+    hex::encode(mac.finalize().into_bytes())
 }
 
 #[tokio::test]

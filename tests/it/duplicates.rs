@@ -4,7 +4,7 @@ use intercom_simulator::Fault;
 use serde_json::{Value, json};
 
 use crate::http::{Answer, Call};
-use crate::support::{World, invoke, payload_of, sqs_event};
+use crate::support::{PUBLIC_WRITE_KEY, WRITE_KEY, World, invoke, payload_of, sqs_event};
 use crate::webhook::signed;
 
 fn track(user_id: &str, message_id: &str) -> Value {
@@ -81,25 +81,70 @@ async fn what_comes_again_in_the_next_request_is_not_delivered_again() {
 async fn a_result_names_the_duplicate_and_what_became_of_the_first() {
     let world = world(&[]).await;
     let event = track("u1", "m1");
-    batch(&world, std::slice::from_ref(&event))
-        .await
-        .assert_success();
     let again = [(
         "skipped",
         "duplicate: an event with this messageId was already delivered",
     )];
-    let by_webhook = webhook(&world, &event).await;
-    assert_eq!(by_webhook.status, 200);
-    assert_eq!(fates(&by_webhook.body), again);
     let bridged = json!({"detail-type": "track", "detail": event});
-    for payload in [&event, &bridged] {
-        let answer = world.invoke(payload).await.expect("an answer");
-        assert_eq!(fates(&answer), again);
+    for expected in [[("delivered", "")], again] {
+        let by_webhook = webhook(&world, &event).await;
+        assert_eq!(by_webhook.status, 200);
+        assert_eq!(fates(&by_webhook.body), expected);
+        for payload in [&event, &bridged] {
+            let answer = world.invoke(payload).await.expect("an answer");
+            assert_eq!(fates(&answer), expected);
+        }
     }
     let twice = json!([track("u1", "m2"), track("u1", "m2")]);
     let answer = world.invoke(&twice).await.expect("an answer");
     assert_eq!(fates(&answer), [("delivered", ""), again[0]]);
-    assert_eq!(world.tracked(), 2);
+    assert_eq!(world.tracked(), 4);
+}
+
+/// Whoever has a public key could otherwise send a messageId first, and the real event would be
+/// the duplicate, here and in the queue.
+#[tokio::test]
+async fn nobody_spends_the_message_id_of_another_key_or_source() {
+    for mode in ["inline", "queue"] {
+        let world = world(&[("DELIVERY_MODE", mode)]).await;
+        let other_key = "another-public-write-key";
+        world.aws().secret["public_write_keys"] = json!([PUBLIC_WRITE_KEY, other_key]);
+        let event = track("u1", "m1");
+        for key in [PUBLIC_WRITE_KEY, other_key, WRITE_KEY] {
+            for _ in 0..2 {
+                let call = Call::post("/v1/track").json(&event).with_key(key);
+                call.send(&world).await.assert_success();
+            }
+        }
+        for _ in 0..2 {
+            assert_eq!(webhook(&world, &event).await.status, 200);
+        }
+        if mode == "inline" {
+            assert_eq!(world.tracked(), 4);
+            continue;
+        }
+        let aws = world.aws();
+        let ids: Vec<&str> = aws
+            .retry
+            .iter()
+            .map(|sent| &*sent.deduplication_id)
+            .collect();
+        let [public, other, server, webhook] = ids[..] else {
+            panic!("{ids:?}");
+        };
+        assert_eq!((server, webhook), ("m1", "m1"));
+        assert!(
+            public != "m1" && other != "m1" && public != other,
+            "{ids:?}"
+        );
+        assert!(aws.retry.iter().all(|sent| sent.group_id == "u1"));
+        for sent in &aws.retry {
+            let message = format!("{sent:?}");
+            for key in [PUBLIC_WRITE_KEY, other_key, WRITE_KEY] {
+                assert!(!message.contains(key), "{message}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

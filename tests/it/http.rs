@@ -55,6 +55,11 @@ impl Call {
         self
     }
 
+    pub(crate) fn with_key(self, key: &str) -> Self {
+        let credentials = base64(format!("{key}:").as_bytes());
+        self.header("Authorization", &format!("Basic {credentials}"))
+    }
+
     pub(crate) fn without_key(self) -> Self {
         self.without_header("Authorization")
     }

@@ -20,6 +20,7 @@ mod preview;
 mod queueing;
 mod real_data;
 mod redelivery;
+mod senders;
 mod support;
 mod triggers;
 mod webhook;

@@ -10,10 +10,13 @@ use wiremock::matchers::header;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 pub(crate) use crate::function::{ACCESS_TOKEN, WRITE_KEY, invoke};
-use crate::function::{DEAD_LETTER_QUEUE_URL, RETRY_QUEUE_URL, function, invoke_raw};
+use crate::function::{
+    DEAD_LETTER_QUEUE_URL, RETRY_QUEUE_ARN, RETRY_QUEUE_URL, function, invoke_raw,
+};
 
 pub(crate) const WEBHOOK_SECRET: &str = "local-webhook-secret";
 pub(crate) const API_SECRET: &str = "local-api-secret";
+pub(crate) const PUBLIC_WRITE_KEY: &str = "local-public-write-key";
 
 /// A message that the function sent.
 #[derive(Clone, Debug)]
@@ -137,7 +140,8 @@ impl World {
         let server = MockServer::start().await;
         let aws = Arc::new(Mutex::new(AwsState {
             secret: json!({"access_token": ACCESS_TOKEN, "api_secret": API_SECRET,
-                "webhook_secret": WEBHOOK_SECRET, "write_keys": [WRITE_KEY]}),
+                "webhook_secret": WEBHOOK_SECRET, "write_keys": [WRITE_KEY],
+                "public_write_keys": [PUBLIC_WRITE_KEY]}),
             secret_reads: 0,
             retry: Vec::new(),
             dead_letter: Vec::new(),
@@ -284,7 +288,7 @@ pub(crate) fn sqs_event(messages: &[Sent], receive_count: u32) -> Value {
                     }).collect::<serde_json::Map<_, _>>()
                 }).unwrap_or_default(),
                 "eventSource": "aws:sqs",
-                "eventSourceARN": "arn:aws:sqs:us-east-1:1:retry.fifo",
+                "eventSourceARN": RETRY_QUEUE_ARN,
                 "awsRegion": "us-east-1",
             })
         })

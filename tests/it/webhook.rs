@@ -19,7 +19,7 @@ pub(crate) fn signature(body: &str) -> String {
 }
 
 /// A webhook with this body, signed over `signed`.
-fn webhook(body: &str, signed: &str) -> Call {
+pub(crate) fn webhook(body: &str, signed: &str) -> Call {
     let call = Call::post("/webhook").without_key().bytes(body.as_bytes());
     call.header("X-Signature", &signature(signed))
 }

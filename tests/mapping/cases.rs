@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use segment_intercom::mapping::Arrival;
+use segment_intercom::mapping::{Arrival, Channel, Sender};
 use segment_intercom::queue::Source;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -37,12 +37,20 @@ fn webhook() -> Source {
 }
 
 impl Case {
+    fn channel(&self) -> Channel {
+        match self.source {
+            _ if self.origin => Channel::Browser,
+            Source::Api => Channel::Server,
+            _ => Channel::Segment,
+        }
+    }
+
     /// None when the preview is as expected, else how it differs.
     fn failure(&self) -> Option<String> {
         let settings = settings(|name| self.settings.get(name).cloned());
         let arrival = Arrival {
             source: self.source,
-            has_origin: self.origin,
+            sender: Sender::by(self.channel()),
             ..ARRIVAL
         };
         let mut actual = preview_of(&self.event, arrival, &settings);

@@ -8,7 +8,7 @@ mod snapshots;
 
 use segment_intercom::config::Config;
 use segment_intercom::intake::Entry;
-use segment_intercom::mapping::{Arrival, Settings};
+use segment_intercom::mapping::{Arrival, Channel, Sender, Settings};
 use segment_intercom::preview::preview;
 use segment_intercom::queue::Source;
 use serde_json::Value;
@@ -18,16 +18,26 @@ use serde_json::value::RawValue;
 const ARRIVAL: Arrival = Arrival {
     received_at_millis: 1_700_000_000_000,
     source: Source::Webhook,
-    has_origin: false,
+    sender: Sender {
+        channel: Channel::Segment,
+        is_verified: false,
+    },
 };
 
 /// What the preview says of one event.
 fn preview_of(event: &RawValue, arrival: Arrival, settings: &Settings) -> Value {
     let mut entry = Entry::parse(event);
+    entry.sender = arrival.sender;
     if let Some(event) = &mut entry.event {
         event.ignore_user_id(&settings.ignored_user_ids);
     }
-    let mut body = preview(&[entry], arrival, settings).expect("it is small enough");
+    let body = preview(
+        &[entry],
+        arrival.received_at_millis,
+        arrival.source,
+        settings,
+    );
+    let mut body = body.expect("it is small enough");
     body["results"][0].take()
 }
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use segment_intercom::intake::Entry;
 use segment_intercom::mapping::{
-    Anonymous, Arrival, CollectContext, CompanyIdHash, Nested, Settings,
+    Anonymous, Arrival, Channel, CollectContext, CompanyIdHash, Nested, Sender, Settings,
 };
 use segment_intercom::queue::Source;
 use segment_intercom::segment::Event;
@@ -217,7 +217,7 @@ fn parse(text: &str) -> Event<'_> {
 proptest! {
     #[test]
     fn any_json_has_a_preview(event in any_json(), settings in any_settings()) {
-        let arrival = Arrival { source: Source::Api, has_origin: true, ..ARRIVAL };
+        let arrival = Arrival { source: Source::Api, sender: Sender::by(Channel::Browser), ..ARRIVAL };
         let event = RawValue::from_string(event.to_string()).expect("JSON");
         let preview = preview_of(&event, arrival, &settings);
         prop_assert!(preview["status"].as_str().is_some_and(|status| status.starts_with("would_")));

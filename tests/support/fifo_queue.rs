@@ -173,7 +173,7 @@ impl Stored {
             },
             "messageAttributes": attributes,
             "eventSource": "aws:sqs",
-            "eventSourceARN": "arn:aws:sqs:us-east-1:1:retry.fifo",
+            "eventSourceARN": super::function::RETRY_QUEUE_ARN,
             "awsRegion": "us-east-1",
         })
     }

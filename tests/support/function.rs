@@ -11,11 +11,15 @@ use segment_intercom::http_client::{AwsHttpClient, http_client};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-pub(crate) const WRITE_KEY: &str = "local-write-key";
+pub(crate) const WRITE_KEY: &str = "local-server-write-key";
 pub(crate) const ACCESS_TOKEN: &str = "simulator-token";
-pub(crate) const RETRY_QUEUE_URL: &str = "https://sqs.us-east-1.amazonaws.com/1/retry.fifo";
+/// The queue of `events/sqs-retry.json`.
+pub(crate) const RETRY_QUEUE_URL: &str =
+    "https://sqs.us-east-1.amazonaws.com/123456789012/segment-intercom-retry.fifo";
+pub(crate) const RETRY_QUEUE_ARN: &str =
+    "arn:aws:sqs:us-east-1:123456789012:segment-intercom-retry.fifo";
 pub(crate) const DEAD_LETTER_QUEUE_URL: &str =
-    "https://sqs.us-east-1.amazonaws.com/1/dead-letter.fifo";
+    "https://sqs.us-east-1.amazonaws.com/123456789012/segment-intercom-dead-letter.fifo";
 
 /// Lambda's id of every invocation.
 const INVOCATION_ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";

@@ -1,0 +1,197 @@
+//! Who is let in: the keys of a caller against those of the secret.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+
+use super::Function;
+use crate::door::{
+    Answer, BodyError, HttpRequest, Refused, user_hash_is_valid, write_key_in,
+    write_keys_in_headers,
+};
+use crate::intake::{Entry, Invocation};
+use crate::mapping::{Channel, Sender, named_user};
+use crate::secret::{Secret, SecretError, WriteKey};
+use crate::segment::Value;
+
+/// Time from the start of a request within which its keys are read, so that it is answered within
+/// 5 s even when Secrets Manager hangs.
+const KEYS_WITHIN: Duration = Duration::from_secs(3);
+
+impl Function {
+    /// The write key in a request's headers, None where they hold none. A wrong one is refused
+    /// here, before any of the body is unpacked.
+    pub(super) async fn write_key_in_headers(
+        &self,
+        http: &HttpRequest,
+        invocation: Invocation<'_>,
+    ) -> Result<Option<WriteKey>, Answer> {
+        let keys = write_keys_in_headers(http);
+        let known = |secret: &Secret| match known_key(secret, &keys) {
+            Err(Refused::WriteKey) if keys.is_empty() => Ok(None),
+            known => known.map(Some),
+        };
+        self.look_up(known, invocation).await
+    }
+
+    /// The write key of a call: that of the headers, else that of the body.
+    pub(super) async fn let_in(
+        &self,
+        in_headers: Option<WriteKey>,
+        in_body: Option<String>,
+        invocation: Invocation<'_>,
+    ) -> Result<WriteKey, Answer> {
+        if let Some(key) = in_headers {
+            return Ok(key);
+        }
+        let keys: Vec<String> = in_body.into_iter().collect();
+        self.look_up(|secret| known_key(secret, &keys), invocation)
+            .await
+    }
+
+    /// The answer for a body that can't be taken: what is wrong with it, or that the key is. A
+    /// key inside of a body that can't even be read gets the benefit of the doubt, since some
+    /// SDKs send it nowhere else and give an event up only on a 400.
+    pub(super) async fn refuse(
+        &self,
+        in_headers: Option<WriteKey>,
+        broken: &BodyError,
+        body: &[u8],
+        invocation: Invocation<'_>,
+    ) -> Answer {
+        if let Ok(in_body) = write_key_in(body)
+            && let Err(refused) = self.let_in(in_headers, in_body, invocation).await
+        {
+            return refused;
+        }
+        broken.into()
+    }
+
+    /// Says of each event of a write key who sent it, which takes a look at its `user_hash`.
+    pub(super) async fn name_senders(
+        &self,
+        entries: &mut [Entry<'_>],
+        key: &WriteKey,
+        http: &HttpRequest,
+        invocation: Invocation<'_>,
+    ) -> Result<(), Answer> {
+        let channel = match http.origin() {
+            _ if key.is_public => Channel::Public,
+            Some(_) => Channel::Browser,
+            None => Channel::Server,
+        };
+        for entry in &mut *entries {
+            entry.sender = Sender::by(channel);
+        }
+        if !Sender::by(channel).is_browser() {
+            return Ok(());
+        }
+        let is_required = self.intake.mapping.require_user_hash;
+        let mut secret = self.secret(invocation).await?;
+        if is_required && secret.api_secret().is_none() {
+            let api_secret = |secret: &Secret| {
+                let is_there = secret.api_secret().is_some();
+                is_there
+                    .then_some(())
+                    .ok_or(Refused::NotConfigured("api_secret"))
+            };
+            self.look_up(api_secret, invocation).await?;
+            secret = self.secret(invocation).await?;
+        }
+        let mut proofs = proofs(entries, &secret);
+        if proofs.contains(&Some(false))
+            && let Some(newer) = self.newer_than(&secret, invocation).await?
+        {
+            proofs = self::proofs(entries, &newer);
+        }
+        for (entry, proof) in entries.iter_mut().zip(proofs) {
+            entry.sender.is_verified = proof == Some(true);
+        }
+        Ok(())
+    }
+
+    /// What `look` finds in the secret. Where that is nothing, the secret may have been changed
+    /// since it was read: it is read again before anybody is refused.
+    pub(super) async fn look_up<T>(
+        &self,
+        look: impl Fn(&Secret) -> Result<T, Refused>,
+        invocation: Invocation<'_>,
+    ) -> Result<T, Answer> {
+        let secret = self.secret(invocation).await?;
+        let refused = match look(&secret) {
+            Ok(found) => return Ok(found),
+            Err(refused) => refused,
+        };
+        match self.newer_than(&secret, invocation).await? {
+            Some(newer) => look(&newer).map_err(Answer::from),
+            None => Err(refused.into()),
+        }
+    }
+
+    /// What every delivery needs.
+    pub(super) async fn check_access_token(
+        &self,
+        invocation: Invocation<'_>,
+    ) -> Result<(), Answer> {
+        let access_token = |secret: &Secret| {
+            let is_there = secret.access_token().is_some();
+            is_there
+                .then_some(())
+                .ok_or(Refused::NotConfigured("access_token"))
+        };
+        self.look_up(access_token, invocation).await
+    }
+
+    async fn secret(&self, invocation: Invocation<'_>) -> Result<Arc<Secret>, Answer> {
+        let secret = self.secrets.get(keys_by(invocation)).await;
+        secret.map_err(|error| unavailable(&error))
+    }
+
+    async fn newer_than(
+        &self,
+        secret: &Arc<Secret>,
+        invocation: Invocation<'_>,
+    ) -> Result<Option<Arc<Secret>>, Answer> {
+        let newer = self
+            .secrets
+            .get_newer_than(secret, keys_by(invocation))
+            .await;
+        newer.map_err(|error| unavailable(&error))
+    }
+}
+
+fn keys_by(invocation: Invocation<'_>) -> Instant {
+    invocation.deadline.min(invocation.started + KEYS_WITHIN)
+}
+
+fn unavailable(error: &SecretError) -> Answer {
+    tracing::error!(%error, "no secret, so nobody can be let in");
+    Answer::error(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "secret_unavailable",
+        "the keys could not be read: try again",
+    )
+}
+
+/// The first of a caller's keys that the secret knows.
+fn known_key(secret: &Secret, keys: &[String]) -> Result<WriteKey, Refused> {
+    if !secret.has_write_keys() {
+        return Err(Refused::NotConfigured("write_keys"));
+    }
+    let known = keys.iter().find_map(|key| secret.write_key(key));
+    known.ok_or(Refused::WriteKey)
+}
+
+/// Whether the `user_hash` of each event proves the user whom it names; None for an event without
+/// a user or a hash, or without a key to check it with.
+fn proofs(entries: &[Entry<'_>], secret: &Secret) -> Vec<Option<bool>> {
+    let proof = |entry: &Entry<'_>| {
+        let event = entry.event.as_ref()?;
+        let user_hash = event.option("userhash").and_then(Value::as_str)?;
+        let user = named_user(event)?;
+        let api_secret = secret.api_secret()?;
+        Some(user_hash_is_valid(api_secret, user.as_str(), user_hash))
+    };
+    entries.iter().map(proof).collect()
+}

@@ -1,0 +1,123 @@
+//! What an event may do, by who sent it.
+
+use super::{Action, Actions, Change, Mapped, Mapper, Place, Settings};
+
+/// By which door an event came, from the one that lets it do everything to the one that everybody
+/// can use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Channel {
+    /// Segment itself, by a webhook whose signature covers the event, EventBridge or direct
+    /// invocation: AWS or the signature vouches for it. Only these may delete.
+    Segment,
+    /// A write key of a server. Also an element of a webhook's array that its signature doesn't
+    /// cover.
+    Server,
+    /// A write key of a server, in a request with an `Origin` header, which only browsers send.
+    Browser,
+    /// A public write key, which anybody can read in a page or an app.
+    #[default]
+    Public,
+}
+
+/// Who sent an event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sender {
+    /// By which door it came.
+    pub channel: Channel,
+    /// Whether a valid `user_hash` proves the [user that the event
+    /// names](super::named_user).
+    pub is_verified: bool,
+}
+
+impl Sender {
+    /// One that came by this door, with no proof of its user.
+    pub fn by(channel: Channel) -> Self {
+        Self {
+            channel,
+            is_verified: false,
+        }
+    }
+
+    /// Whether it counts as a browser or an app, whose user could write anything.
+    pub fn is_browser(self) -> bool {
+        matches!(self.channel, Channel::Browser | Channel::Public)
+    }
+
+    /// What delivery may do for its events beyond writing what they say.
+    pub fn rights(self, settings: &Settings) -> Rights {
+        Rights {
+            may_create_attributes: self.is_verified || self.channel != Channel::Public,
+            may_claim_contacts: !(self.is_browser() && settings.require_user_hash),
+        }
+    }
+}
+
+/// What delivery may do for an event beyond writing what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rights {
+    /// Whether a custom attribute that the workspace lacks may be made for it. A workspace takes
+    /// about 250, and anybody with a public write key could use them up.
+    pub may_create_attributes: bool,
+    /// Whether a contact that Intercom has without a user id may become the event's user, which
+    /// happens by their common email. The email is what the sender says it is.
+    pub may_claim_contacts: bool,
+}
+
+const NEEDS_USER_HASH: &str = "an event by a public write key or from a browser needs \
+    integrations.Intercom.user_hash, the hex HMAC-SHA256 of its userId (else its email) with the \
+    api_secret (REQUIRE_USER_HASH)";
+const NO_DELETE: &str = "only Segment itself may delete: by its signed webhook (in an array whose \
+    signature covers only the first element, that one), EventBridge, or direct invocation";
+const NO_MERGE: &str = "a public write key merges no lead unless integrations.Intercom.user_hash \
+    proves the user: send the alias from a server, or with its user_hash";
+const NOT_OWN_LEAD: &str = "a browser's alias merges only the lead of its own anonymousId, which \
+    must be its previousId: send any other alias from a server";
+const NO_COMPANIES: &str = "a browser's event writes no companies (REQUIRE_USER_HASH, \
+    VERIFIED_COMPANIES): send them from a server";
+
+impl<'e> Mapper<'e, '_> {
+    /// The actions that the event's sender may have done, with a warning for each that is left
+    /// out.
+    pub(super) fn restricted(&mut self, mut actions: Vec<Action<'e>>) -> Actions<'e> {
+        let (sender, settings) = (self.arrival.sender, self.settings);
+        let reject = |reason: &'static str| Err(Mapped::Reject(reason.into()));
+        let is_delete = |action: &Action<'_>| matches!(action, Action::DeleteContact { .. });
+        if sender.channel != Channel::Segment && actions.iter().any(is_delete) {
+            return reject(NO_DELETE);
+        }
+        if !sender.is_browser() {
+            return Ok(actions);
+        }
+        let needs_proof = settings.require_user_hash;
+        if needs_proof && !sender.is_verified && self.known_identity().is_some() {
+            return reject(NEEDS_USER_HASH);
+        }
+        let is_merge = |action: &Action<'_>| matches!(action, Action::MergeContact { .. });
+        if (needs_proof || sender.channel == Channel::Public) && actions.iter().any(is_merge) {
+            if !sender.is_verified {
+                return reject(NO_MERGE);
+            }
+            if self.event.previous_id() != self.event.anonymous_id() {
+                return reject(NOT_OWN_LEAD);
+            }
+        }
+        if needs_proof && !(sender.is_verified && settings.verified_companies) {
+            let count = actions.len();
+            actions.retain(|action| {
+                !matches!(
+                    action,
+                    Action::UpsertCompany { .. }
+                        | Action::AttachCompany { .. }
+                        | Action::DetachCompany { .. }
+                )
+            });
+            if actions.is_empty() {
+                return reject(NO_COMPANIES);
+            }
+            if actions.len() < count {
+                self.warn(Place::Company, "company", Change::LeftOut(NO_COMPANIES));
+            }
+        }
+        Ok(actions)
+    }
+}

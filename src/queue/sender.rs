@@ -1,0 +1,83 @@
+//! Who sent an event, kept with its message: without that a retry, or a dead letter that is moved
+//! back, could do what its sender may not.
+
+use super::{Message, Source};
+use crate::mapping::{Channel, Sender};
+
+/// Message attribute: by which door the event came, where its source doesn't say.
+const CHANNEL: &str = "channel";
+
+/// Message attribute of an event whose `user_hash` was valid.
+const USER_HASH: &str = "userHash";
+
+/// Its value.
+const VERIFIED: &str = "verified";
+
+impl Message {
+    /// With who sent its event.
+    #[must_use]
+    pub fn with_sender(mut self, source: Source, sender: Sender) -> Self {
+        if sender.channel != usual_channel(source) {
+            self = self.with_attribute(CHANNEL, name(sender.channel));
+        }
+        if sender.is_verified {
+            self = self.with_attribute(USER_HASH, VERIFIED);
+        }
+        self
+    }
+}
+
+/// Who sent the event of a message from this source; `attribute` gives the message's attributes by
+/// their names. A channel that isn't known counts as the one that may do least.
+pub fn sender<'a>(source: Source, attribute: impl Fn(&str) -> Option<&'a str>) -> Sender {
+    const ALL: [Channel; 3] = [Channel::Segment, Channel::Server, Channel::Browser];
+    let channel = attribute(CHANNEL).map_or_else(
+        || usual_channel(source),
+        |text| {
+            let mut known = ALL.into_iter();
+            let known = known.find(|channel| name(*channel) == text);
+            known.unwrap_or(Channel::Public)
+        },
+    );
+    Sender {
+        channel,
+        is_verified: attribute(USER_HASH) == Some(VERIFIED),
+    }
+}
+
+/// The channel of events that need no attribute to say it.
+fn usual_channel(source: Source) -> Channel {
+    match source {
+        Source::Api => Channel::Server,
+        Source::Webhook | Source::EventBridge | Source::Direct => Channel::Segment,
+    }
+}
+
+fn name(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Segment => "segment",
+        Channel::Server => "server",
+        Channel::Browser => "browser",
+        Channel::Public => "public",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_channel_may_do_least() {
+        let of = |source, channel: Option<&'static str>| {
+            sender(source, |key| channel.filter(|_| key == CHANNEL)).channel
+        };
+        assert_eq!(of(Source::Api, None), Channel::Server);
+        assert_eq!(of(Source::Webhook, None), Channel::Segment);
+        assert_eq!(of(Source::Webhook, Some("server")), Channel::Server);
+        assert_eq!(of(Source::Api, Some("browser")), Channel::Browser);
+        assert_eq!(of(Source::Api, Some("public")), Channel::Public);
+        for unknown in ["", "Segment", "SEGMENT ", "x"] {
+            assert_eq!(of(Source::Direct, Some(unknown)), Channel::Public);
+        }
+    }
+}
