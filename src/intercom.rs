@@ -180,14 +180,21 @@ impl Intercom {
                 .header(header::CONTENT_TYPE, "application/json")
                 .body(body.to_vec());
         }
+        let sent = SystemTime::now();
         let answer = request.send().await.map_err(|error| lost(&error))?;
-        self.limit(|limit| limit.note(answer.headers(), Instant::now(), SystemTime::now()));
+        let received = SystemTime::now();
         let status = answer.status();
+        let is_rate_limit = status == StatusCode::TOO_MANY_REQUESTS;
+        let asked_wait = self.limit(|limit| {
+            limit.note(answer.headers(), sent, received);
+            limit.asked_wait(answer.headers(), is_rate_limit, received)
+        });
         let headers = answer.headers().clone();
         let body = answer.bytes().await.map_err(|error| lost(&error))?;
         Ok(Answer {
             status,
             headers,
+            asked_wait,
             body: body.to_vec(),
         })
     }
@@ -197,7 +204,7 @@ impl Intercom {
         let wait = loop {
             let now = Instant::now();
             let left = deadline.saturating_duration_since(now);
-            match self.limit(|limit| limit.admit(now, fastrand::f64())) {
+            match self.limit(|limit| limit.admit(SystemTime::now(), fastrand::f64())) {
                 Admission::Now => return Ok(UnderWay(self)),
                 Admission::Later(wait) if wait < left => tokio::time::sleep(wait).await,
                 Admission::Later(wait) | Admission::Closed(wait) => break wait,
@@ -234,6 +241,8 @@ impl Drop for UnderWay<'_> {
 struct Answer {
     status: StatusCode,
     headers: header::HeaderMap,
+    /// How long an error asks us to wait.
+    asked_wait: Option<Duration>,
     body: Vec<u8>,
 }
 
@@ -260,11 +269,7 @@ impl Answer {
                 },
                 status: Some(refusal.status),
                 request_id: refusal.request_id.clone(),
-                after: rate_limit::asked_wait(
-                    &self.headers,
-                    self.status == StatusCode::TOO_MANY_REQUESTS,
-                    SystemTime::now(),
-                ),
+                after: self.asked_wait,
             })),
             _ => Err(CallError::Refused(Box::new(refusal))),
         }

@@ -14,6 +14,7 @@ mod limits;
 mod log;
 mod preview;
 mod queueing;
+mod rate_limit;
 mod redelivery;
 mod support;
 mod triggers;
