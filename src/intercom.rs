@@ -204,15 +204,22 @@ impl Session<'_> {
             }
             lost(&error)
         };
+        let sent = SystemTime::now();
         let answer = request.send().await.map_err(lost)?;
+        let received = SystemTime::now();
         intercom.silence(Silence::answered);
-        intercom.limit(|limit| limit.note(answer.headers(), Instant::now(), SystemTime::now()));
         let status = answer.status();
+        let is_rate_limit = status == StatusCode::TOO_MANY_REQUESTS;
+        let asked_wait = intercom.limit(|limit| {
+            limit.note(answer.headers(), sent, received);
+            limit.asked_wait(answer.headers(), is_rate_limit, received)
+        });
         let headers = answer.headers().clone();
         let body = answer.bytes().await.map_err(lost)?;
         Ok(Answer {
             status,
             headers,
+            asked_wait,
             body: body.to_vec(),
         })
     }
@@ -223,7 +230,7 @@ impl Session<'_> {
         let wait = loop {
             let now = Instant::now();
             let left = self.deadline.saturating_duration_since(now);
-            match intercom.limit(|limit| limit.admit(now, fastrand::f64())) {
+            match intercom.limit(|limit| limit.admit(SystemTime::now(), fastrand::f64())) {
                 Admission::Now => return Ok(UnderWay(intercom)),
                 Admission::Later(wait) if wait < left => tokio::time::sleep(wait).await,
                 Admission::Later(wait) | Admission::Closed(wait) => break wait,
@@ -246,6 +253,8 @@ impl Drop for UnderWay<'_> {
 struct Answer {
     status: StatusCode,
     headers: header::HeaderMap,
+    /// How long an error asks us to wait.
+    asked_wait: Option<Duration>,
     body: Vec<u8>,
 }
 
@@ -272,11 +281,7 @@ impl Answer {
                 format!("{trouble}: {error}")
             },
             status: Some(error.status),
-            after: rate_limit::asked_wait(
-                &self.headers,
-                self.status == StatusCode::TOO_MANY_REQUESTS,
-                SystemTime::now(),
-            ),
+            after: self.asked_wait,
             request_id: error.request_id,
         }))
     }

@@ -19,7 +19,7 @@ const GROUPS: usize = 300;
 pub(crate) const BATCH: usize = 50;
 
 /// A group call that finds its contact seen less than this many seconds before may leave it
-/// alone (`mapping.md`, "group").
+/// alone: Last Seen would hardly change.
 const FRESH_ENOUGH: usize = 15 * 60;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,37 +1,37 @@
 //! What Intercom says of its rate limit on every answer. Pure: the time is an argument.
+//!
+//! Intercom counts calls in windows of ten seconds. A window is known by its
+//! `X-RateLimit-Reset`, which is named some seconds later than the window really ends (recorded:
+//! 2 to 6). How much later follows from the answers themselves: one of a window that was
+//! received at `t` shows that the window ends before `t` plus ten seconds, and one to a call that
+//! was sent at `s` that it hadn't ended at `s`. Calls that are spread over the whole window soon
+//! meet the next one, so that what is learned comes as close as calls are frequent.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+mod window;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::DateTime;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
+use window::Window;
+
 /// The state of the current window, as far as Intercom's answers tell. Other instances draw on
 /// the same allowance: what remains shows what they took, and so which share is ours.
+///
+/// Times are of the wall clock, the only one that goes on while Lambda freezes the instance.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RateLimit {
+    /// The last window that an answer told of, which may be over.
     window: Option<Window>,
     /// Calls begun and not over yet.
     under_way: u32,
-    /// Our share of the calls of the last window, where hardly any was left at its end.
-    pressed: Option<f64>,
+    /// By how many seconds resets are named late, at least. Below 0 where our clock is ahead.
+    late_seconds: f64,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Window {
-    limit: u32,
-    /// Calls left, our own that are under way already taken off.
-    remaining: u32,
-    /// Our own calls that were answered, and when the last one was.
-    answered: u32,
-    last_answer: Instant,
-    /// Our share of the last window, where hardly any was left at its end.
-    last_share: Option<f64>,
-    /// When the window ends, on our clock and as Intercom named it (Unix seconds).
-    ends: Instant,
-    reset: u64,
-    /// When the next call may begin, once what remains is spread over the rest of the window.
-    next_call: Option<Instant>,
-}
+/// With fractions.
+type UnixSeconds = f64;
 
 /// Whether a call may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,24 +44,30 @@ pub enum Admission {
     Closed(Duration),
 }
 
-/// From this share of the limit on, what remains is spread over the rest of the window.
-const SPREAD_BELOW: u32 = 10;
+/// Intercom's documentation: "10 second windows".
+const WINDOW_SECONDS: u64 = 10;
 
 /// How long to wait for one of our own calls to be answered.
-const SHORTLY: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// So many calls the last window's share is worth.
-const CALLS_OF_LAST_SHARE: f64 = 20.0;
+/// How much longer a window is given that turns out not to be over when it was thought to be.
+const LONGER_SECONDS: f64 = 1.0;
 
 impl RateLimit {
-    /// Asks for one call. `chance` (0 to 1) keeps instances apart that ask at the same time.
-    pub fn admit(&mut self, now: Instant, chance: f64) -> Admission {
-        self.end_window(now);
+    /// Asks for one call. `jitter` (0 to 1) keeps instances apart that ask at the same time.
+    pub fn admit(&mut self, now: SystemTime, jitter: f64) -> Admission {
+        let now = unix_seconds(now);
         let admission = match &mut self.window {
+            Some(window) if window.is_current(now) => window.admit(self.under_way, now, jitter),
             // Its answer tells how the new window stands.
-            None if self.pressed.is_some() && self.under_way > 0 => Admission::Later(SHORTLY),
-            None => Admission::Now,
-            Some(window) => window.admit(self.under_way, now, chance),
+            Some(window)
+                if self.under_way > 0
+                    && window.follows_at(now)
+                    && window.was_used_up(self.under_way) =>
+            {
+                Admission::Later(POLL_INTERVAL)
+            }
+            _ => Admission::Now,
         };
         if admission == Admission::Now {
             self.under_way += 1;
@@ -74,9 +80,8 @@ impl RateLimit {
         self.under_way = self.under_way.saturating_sub(1);
     }
 
-    /// Reads the headers of any answer.
-    pub fn note(&mut self, headers: &HeaderMap, now: Instant, clock: SystemTime) {
-        self.end_window(now);
+    /// Reads the headers of any answer, to a call that was sent and received at these times.
+    pub fn note(&mut self, headers: &HeaderMap, sent: SystemTime, received: SystemTime) {
         let said = |name| number(headers, name).and_then(|number| u32::try_from(number).ok());
         let (Some(remaining), Some(reset)) = (
             said("x-ratelimit-remaining"),
@@ -84,118 +89,98 @@ impl RateLimit {
         ) else {
             return;
         };
+        // The first answer of a window shows all of its limit (recorded): none counts its own call.
+        let remaining = remaining.saturating_sub(1);
+        let (sent, received) = (unix_seconds(sent), unix_seconds(received));
+        self.learn(reset, sent, received);
+        let ends = seconds(reset) - self.late_seconds;
         match &mut self.window {
             // Answers overtake each other, and calls under way are not in them yet.
             Some(window) if window.reset == reset => {
                 window.remaining = window.remaining.min(remaining);
                 window.answered += 1;
-                window.last_answer = now;
+                window.last_answer = received;
+                window.ends = ends;
             }
-            Some(window) if window.reset > reset => {}
-            _ => {
-                self.window = until_reset(headers, clock).map(|left| Window {
+            // Overtaken by the next window's, unless Intercom's clock was set back.
+            Some(window) if window.reset > reset && window.is_current(received) => {}
+            before => {
+                let last_share = before
+                    .filter(|before| before.reset + WINDOW_SECONDS == reset)
+                    .filter(|before| before.was_used_up(self.under_way))
+                    .map(|before| before.our_share(self.under_way));
+                self.window = Some(Window {
                     limit: said("x-ratelimit-limit").unwrap_or(remaining),
                     remaining,
                     answered: 1,
-                    last_answer: now,
-                    last_share: self.pressed,
-                    ends: now + left,
+                    last_answer: received,
+                    last_share,
                     reset,
+                    ends,
                     next_call: None,
                 });
             }
         }
     }
 
-    fn end_window(&mut self, now: Instant) {
-        if let Some(window) = self.window.take_if(|window| now >= window.ends) {
-            self.pressed = window.is_short().then(|| window.our_share(self.under_way));
+    /// Learns from an answer of the window with this reset how late resets are named.
+    fn learn(&mut self, reset: u64, sent: UnixSeconds, received: UnixSeconds) {
+        let reset = seconds(reset);
+        if reset + seconds(WINDOW_SECONDS) < sent {
+            // No clocks differ that much: it tells nothing.
+            return;
         }
+        if reset - self.late_seconds < sent {
+            self.late_seconds = reset - sent - LONGER_SECONDS;
+        }
+        let at_least = reset - (received + seconds(WINDOW_SECONDS));
+        self.late_seconds = self.late_seconds.max(at_least);
     }
-}
 
-impl Window {
-    fn admit(&mut self, under_way: u32, now: Instant, chance: f64) -> Admission {
-        let left = self.ends - now;
-        let is_spread = self.is_short() || self.last_share.is_some();
-        let mut remaining = f64::from(self.remaining);
-        if is_spread {
-            // The others have gone on since, and they spread theirs as well.
-            remaining *= left.div_duration_f64(self.ends - self.last_answer);
-        }
-        if remaining < 1.0 {
-            return Admission::Closed(left);
-        }
-        let ours = remaining * self.our_share(under_way);
-        if is_spread {
-            let interval = left.div_f64(ours.max(0.01));
-            let next_call = *self
-                .next_call
-                .get_or_insert_with(|| now + interval.mul_f64(chance));
-            if next_call >= self.ends {
-                return Admission::Closed(left);
+    /// How long an error answer asks us to wait: `Retry-After` in seconds or as a date; else,
+    /// where the rate limit is the error, until the window really ends.
+    pub fn asked_wait(
+        &self,
+        headers: &HeaderMap,
+        is_rate_limit: bool,
+        now: SystemTime,
+    ) -> Option<Duration> {
+        let until = |time: UnixSeconds| positive(time - unix_seconds(now));
+        let retry_after = || {
+            let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+            if let Ok(seconds) = text.parse() {
+                return Some(Duration::from_secs(seconds));
             }
-            if now < next_call {
-                return Admission::Later(next_call - now);
-            }
-            self.next_call = Some(now + interval);
-        } else if under_way > 0 && f64::from(under_way) >= ours / 2.0 {
-            // The other half is for calls of others that no answer has counted yet.
-            return Admission::Later(SHORTLY);
-        }
-        self.remaining -= 1;
-        Admission::Now
-    }
-
-    /// Whether hardly any calls remain.
-    fn is_short(&self) -> bool {
-        self.remaining <= self.limit / SPREAD_BELOW
-    }
-
-    /// Which share of the calls so far were our own, those of ours left out that are under way.
-    fn our_share(&self, under_way: u32) -> f64 {
-        let used = self.limit.saturating_sub(self.remaining + under_way);
-        let (used, answered) = (f64::from(used), f64::from(self.answered));
-        let share = match self.last_share {
-            Some(last) => (answered + last * CALLS_OF_LAST_SHARE) / (used + CALLS_OF_LAST_SHARE),
-            None => answered / used.max(1.0),
+            let date = DateTime::parse_from_rfc2822(text).ok()?.timestamp();
+            Some(until(seconds(u64::try_from(date).ok()?)))
         };
-        share.min(1.0)
+        let window_end = || {
+            let reset = number(headers, "x-ratelimit-reset").filter(|_| is_rate_limit)?;
+            Some(until(seconds(reset) - self.late_seconds))
+        };
+        retry_after()
+            .or_else(window_end)
+            .map(|wait| wait.min(LONGEST_WAIT))
     }
-}
-
-/// How long an error answer asks us to wait: `Retry-After` in seconds or as a date; else, where
-/// the rate limit is the error, until `X-RateLimit-Reset` (which stands on every answer).
-pub(super) fn asked_wait(
-    headers: &HeaderMap,
-    is_rate_limit: bool,
-    clock: SystemTime,
-) -> Option<Duration> {
-    let retry_after = || {
-        let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-        if let Ok(seconds) = text.parse() {
-            return Some(Duration::from_secs(seconds));
-        }
-        let date = DateTime::parse_from_rfc2822(text).ok()?.timestamp();
-        from_now(u64::try_from(date).ok()?, clock)
-    };
-    let reset = || is_rate_limit.then(|| until_reset(headers, clock)).flatten();
-    retry_after()
-        .or_else(reset)
-        .map(|wait| wait.min(LONGEST_WAIT))
 }
 
 /// No header makes us wait longer.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
-fn until_reset(headers: &HeaderMap, clock: SystemTime) -> Option<Duration> {
-    let wait = from_now(number(headers, "x-ratelimit-reset")?, clock)?;
-    Some(wait.min(LONGEST_WAIT))
+fn unix_seconds(time: SystemTime) -> UnixSeconds {
+    time.duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs_f64()
 }
 
-fn from_now(unix_seconds: u64, clock: SystemTime) -> Option<Duration> {
-    let now = clock.duration_since(UNIX_EPOCH).ok()?;
-    Some(Duration::from_secs(unix_seconds).saturating_sub(now))
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+fn seconds(whole: u64) -> f64 {
+    whole as f64
+}
+
+/// What is below zero is nothing.
+fn positive(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
 
 fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
@@ -216,109 +201,166 @@ mod tests {
             .collect()
     }
 
-    const CLOCK: SystemTime = UNIX_EPOCH;
-
-    fn answer(remaining: &'static str, reset: &'static str) -> HeaderMap {
+    fn answer(remaining: u32, reset: u64) -> HeaderMap {
+        let text = |number: u64| -> &'static str { number.to_string().leak() };
         headers(&[
             ("x-ratelimit-limit", "100"),
-            ("x-ratelimit-remaining", remaining),
-            ("x-ratelimit-reset", reset),
+            ("x-ratelimit-remaining", text(remaining.into())),
+            ("x-ratelimit-reset", text(reset)),
         ])
     }
 
-    /// A limit of 100 with so many remaining and ten seconds to go.
-    fn with_remaining(remaining: &'static str, now: Instant) -> RateLimit {
-        let mut limit = RateLimit::default();
-        limit.note(&answer(remaining, "10"), now, CLOCK);
-        limit
+    fn at(seconds: f64) -> SystemTime {
+        UNIX_EPOCH + after(seconds)
+    }
+
+    fn now() -> SystemTime {
+        at(1000.0)
     }
 
     fn after(seconds: f64) -> Duration {
         Duration::from_secs_f64(seconds)
     }
 
+    impl RateLimit {
+        /// An answer that took no time.
+        fn told(&mut self, remaining: u32, reset: u64, seconds: f64) {
+            self.note(&answer(remaining, reset), at(seconds), at(seconds));
+        }
+    }
+
+    /// A limit of 100 whose first answer says that so many remain, at 1,000 s, ten seconds before its exact reset.
+    fn with_remaining(remaining: u32) -> RateLimit {
+        let mut limit = RateLimit::default();
+        limit.told(remaining, 1010, 1000.0);
+        limit
+    }
+
     #[test]
     fn with_plenty_remaining_nobody_waits() {
-        let now = Instant::now();
-        assert_eq!(RateLimit::default().admit(now, 0.5), Admission::Now);
+        assert_eq!(RateLimit::default().admit(now(), 0.5), Admission::Now);
         // Nobody else has called yet, so all that remains is ours.
-        let mut limit = with_remaining("99", now);
+        let mut limit = with_remaining(100);
         for _ in 0..30 {
-            assert_eq!(limit.admit(now, 0.5), Admission::Now);
+            assert_eq!(limit.admit(now(), 0.5), Admission::Now);
         }
     }
 
     #[test]
     fn with_others_about_only_our_share_is_under_way_at_once() {
-        let now = Instant::now();
         // One call of 20 was ours, so that 4 of the 80 left are, and half of them at once.
-        let mut limit = with_remaining("80", now);
-        assert_eq!(limit.admit(now, 0.5), Admission::Now);
-        assert_eq!(limit.admit(now, 0.5), Admission::Now);
-        assert_eq!(limit.admit(now, 0.5), Admission::Later(SHORTLY));
+        let mut limit = with_remaining(81);
+        assert_eq!(limit.admit(now(), 0.5), Admission::Now);
+        assert_eq!(limit.admit(now(), 0.5), Admission::Now);
+        assert_eq!(limit.admit(now(), 0.5), Admission::Later(POLL_INTERVAL));
         limit.ended();
-        assert_eq!(limit.admit(now, 0.5), Admission::Now);
+        assert_eq!(limit.admit(now(), 0.5), Admission::Now);
     }
 
     #[test]
     fn the_last_tenth_is_spread_over_the_rest_of_the_window() {
-        let now = Instant::now();
-        let mut limit = with_remaining("99", now);
-        for remaining in (4..99).rev() {
-            let remaining: &'static str = remaining.to_string().leak();
-            limit.note(&answer(remaining, "10"), now, CLOCK);
+        let mut limit = with_remaining(100);
+        for remaining in (5..100).rev() {
+            limit.told(remaining, 1010, 1000.0);
         }
-        assert_eq!(limit.admit(now, 0.0), Admission::Now);
-        assert_eq!(limit.admit(now, 0.0), Admission::Later(after(2.5)));
-        let later = now + after(2.5);
+        assert_eq!(limit.admit(now(), 0.0), Admission::Now);
+        assert_eq!(limit.admit(now(), 0.0), Admission::Later(after(2.5)));
+        let later = at(1002.5);
         assert_eq!(limit.admit(later, 0.0), Admission::Now);
         assert!(matches!(limit.admit(later, 0.0), Admission::Later(_)));
         // Instances that come to it together don't call together.
-        let mut limit = with_remaining("1", now);
-        assert!(matches!(limit.admit(now, 0.009), Admission::Later(_)));
-        assert_eq!(limit.admit(now, 0.5), limit.admit(now, 0.0));
+        let mut limit = with_remaining(2);
+        assert!(matches!(limit.admit(now(), 0.009), Admission::Later(_)));
+        assert_eq!(limit.admit(now(), 0.5), limit.admit(now(), 0.0));
     }
 
     #[test]
     fn after_a_window_that_was_used_up_the_next_one_is_spread_from_its_beginning() {
-        let now = Instant::now();
-        let mut limit = with_remaining("0", now);
-        let next = now + Duration::from_secs(10);
+        let mut limit = with_remaining(0);
+        let next = at(1010.0);
         assert_eq!(limit.admit(next, 0.0), Admission::Now);
-        assert_eq!(limit.admit(next, 0.0), Admission::Later(SHORTLY));
-        limit.note(&answer("98", "20"), next, CLOCK + Duration::from_secs(10));
+        assert_eq!(limit.admit(next, 0.0), Admission::Later(POLL_INTERVAL));
+        limit.told(98, 1020, 1010.0);
         limit.ended();
         assert_eq!(limit.admit(next, 0.0), Admission::Now);
         assert!(matches!(limit.admit(next, 0.0), Admission::Later(_)));
         // Not used up this time, so the one after it is free again.
-        let free = next + Duration::from_secs(10);
+        let free = at(1020.0);
         assert_eq!(limit.admit(free, 0.0), Admission::Now);
         assert_eq!(limit.admit(free, 0.0), Admission::Now);
+    }
+
+    #[test]
+    fn a_used_up_window_says_nothing_of_one_that_does_not_follow_it() {
+        // Lambda froze the instance meanwhile.
+        let mut limit = with_remaining(0);
+        let later = at(1300.0);
+        for _ in 0..3 {
+            assert_eq!(limit.admit(later, 0.0), Admission::Now);
+        }
+        limit.told(97, 1310, 1300.0);
+        for _ in 0..10 {
+            assert_eq!(limit.admit(later, 0.0), Admission::Now);
+        }
     }
 
     #[test]
     fn nothing_remaining_closes_until_the_window_ends() {
-        let now = Instant::now();
-        let mut limit = with_remaining("0", now);
-        assert_eq!(limit.admit(now, 0.0), Admission::Closed(after(10.0)));
+        let mut limit = with_remaining(0);
+        assert_eq!(limit.admit(now(), 0.0), Admission::Closed(after(10.0)));
         // So does what others have used up by now.
-        let mut limit = with_remaining("2", now);
-        let later = now + after(6.0);
+        let mut limit = with_remaining(3);
+        let later = at(1006.0);
         assert_eq!(limit.admit(later, 0.0), Admission::Closed(after(4.0)));
+        // A clock that was set back doesn't prolong it.
+        assert_eq!(limit.admit(at(900.0), 0.0), Admission::Now);
     }
 
     #[test]
     fn an_answer_that_was_overtaken_frees_no_calls() {
-        let now = Instant::now();
-        let mut limit = with_remaining("0", now);
-        limit.note(&answer("3", "10"), now, CLOCK);
-        limit.note(&answer("99", "9"), now, CLOCK);
-        assert_eq!(limit.admit(now, 0.0), Admission::Closed(after(10.0)));
+        let mut limit = with_remaining(0);
+        limit.told(3, 1010, 1000.0);
+        limit.told(99, 1000, 1000.0);
+        assert_eq!(limit.admit(now(), 0.0), Admission::Closed(after(10.0)));
+    }
+
+    #[test]
+    fn a_window_is_over_ten_seconds_after_it_was_seen_however_late_its_reset_is_named() {
+        // It lasts from 1000 to 1010. At 1004 it is seen for the first time.
+        let mut limit = RateLimit::default();
+        limit.told(0, 1016, 1004.0);
+        assert_eq!(limit.admit(at(1004.0), 0.0), Admission::Closed(after(10.0)));
+        // Another instance's time is nearer: a call that comes soon after the next window began
+        // shows when it did.
+        limit.told(0, 1026, 1010.5);
+        let closed = limit.admit(at(1011.0), 0.0);
+        assert_eq!(closed, Admission::Closed(after(9.5)));
+        // Once learned, it holds for a window that is seen late.
+        limit.told(0, 1126, 1115.0);
+        let closed = limit.admit(at(1115.0), 0.0);
+        assert_eq!(closed, Admission::Closed(after(5.5)));
+    }
+
+    #[test]
+    fn a_window_that_is_not_over_when_expected_is_given_longer() {
+        let mut limit = RateLimit::default();
+        limit.told(50, 1016, 1000.0);
+        // From now on, resets are named late by 2 s only: this one lasts until 1030.
+        limit.told(0, 1032, 1026.5);
+        let closed = limit.admit(at(1026.5), 0.0);
+        assert_eq!(closed, Admission::Closed(after(1.0)));
+    }
+
+    #[test]
+    fn a_reset_long_past_is_no_reason_to_wait() {
+        let mut limit = RateLimit::default();
+        limit.told(0, 900, 1000.0);
+        assert_eq!(limit.admit(now(), 0.0), Admission::Now);
+        assert_eq!(limit.admit(now(), 0.0), Admission::Now);
     }
 
     #[test]
     fn how_long_an_answer_asks_us_to_wait() {
-        let clock = UNIX_EPOCH + Duration::from_secs(1000);
         let cases = [
             (&[("retry-after", "7")][..], Some(7)),
             (
@@ -335,11 +377,18 @@ mod tests {
             (&[("retry-after", "soon")], None),
             (&[], None),
         ];
+        let wait = |limit: &RateLimit, pairs: &[(&'static str, &'static str)], is_rate_limit| {
+            limit.asked_wait(&headers(pairs), is_rate_limit, now())
+        };
+        let unlearned = RateLimit::default();
         for (pairs, expected) in cases {
-            let wait = asked_wait(&headers(pairs), true, clock);
-            assert_eq!(wait, expected.map(Duration::from_secs), "{pairs:?}");
+            let expected = expected.map(Duration::from_secs);
+            assert_eq!(wait(&unlearned, pairs, true), expected, "{pairs:?}");
         }
-        let reset = headers(&[("x-ratelimit-reset", "1010")]);
-        assert_eq!(asked_wait(&reset, false, clock), None);
+        let reset = &[("x-ratelimit-reset", "1010")];
+        assert_eq!(wait(&unlearned, reset, false), None);
+        let mut learned = RateLimit::default();
+        learned.told(5, 1006, 990.0);
+        assert_eq!(wait(&learned, reset, true), Some(after(4.0)));
     }
 }

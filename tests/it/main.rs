@@ -18,6 +18,7 @@ mod log;
 mod outages;
 mod preview;
 mod queueing;
+mod rate_limit;
 mod real_data;
 mod redelivery;
 mod senders;

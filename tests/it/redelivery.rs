@@ -104,6 +104,19 @@ async fn a_429_is_not_repeated_before_its_time() {
 }
 
 #[tokio::test]
+async fn after_a_429_a_message_waits_until_the_window_is_over_not_until_its_named_reset() {
+    let world = World::new(&[("RETRY_BASE_SECONDS", "1")]).await;
+    let reset = (chrono::Utc::now().timestamp() + 60).to_string();
+    let fault = Fault::status(429).header("X-RateLimit-Reset", &reset);
+    world.intercom.add_fault(fault);
+    world.queue([identify("u", "a")]);
+    world.redeliver(1).await;
+    // No window lasts longer than ten seconds.
+    let seconds = world.aws().hidden[0].1;
+    assert!((9..=12).contains(&seconds), "{seconds}");
+}
+
+#[tokio::test]
 async fn the_first_retry_of_what_failed_in_its_request_waits_as_long_as_intercom_asked() {
     let world = World::new(&[("RETRY_BASE_SECONDS", "1")]).await;
     let fault = Fault::status(429).retry_after(120).times(1);

@@ -20,6 +20,7 @@ mod control;
 mod data_attributes;
 mod errors;
 mod events;
+mod fault_rules;
 mod faults;
 mod fields;
 mod ids;
@@ -38,6 +39,7 @@ mod simulator;
 mod snapshot;
 mod standard_attributes;
 mod state;
+mod version;
 
 pub use clock::ClockMode;
 pub use faults::{Fault, FaultKind, FaultMatch, FaultStatus, FaultWhen};

@@ -13,19 +13,19 @@ use crate::contacts::Duplicates;
 use crate::data_attributes::DataAttributes;
 use crate::errors::{ApiError, Result};
 use crate::events::EventStore;
-use crate::faults::{self, Fault, FaultStatus, Faults};
+use crate::fault_rules::Faults;
+use crate::faults::{self, Fault, FaultStatus};
 use crate::ids::Ids;
 use crate::log::RequestLog;
 use crate::message::{self, ApiRequest, ApiResponse};
 use crate::path;
 use crate::rate_limit::{RateLimiter, RateStatus};
 use crate::settings::Settings;
+use crate::version::{self, VERSION};
 
 /// Id of the simulated workspace.
 pub(crate) const WORKSPACE_ID: &str = "simulator";
 const FIND_BY_EXTERNAL_ID: &str = "find_by_external_id";
-/// The API version that the simulator speaks.
-const VERSION: &str = "2.16";
 
 /// Everything that the simulator knows.
 #[derive(Debug)]
@@ -207,24 +207,7 @@ impl State {
         request: &ApiRequest,
         violations: &mut Vec<String>,
     ) -> Result<ApiResponse> {
-        let version = match request.header("intercom-version") {
-            Some(VERSION) => VERSION,
-            Some(other) if !is_version(other) => {
-                return Err(ApiError::new(
-                    400,
-                    "intercom_version_invalid",
-                    "The requested version could not be found",
-                ));
-            }
-            Some(other) => {
-                violations.push(format!("Intercom-Version is {other}, not {VERSION}"));
-                other
-            }
-            None => {
-                violations.push("Intercom-Version missing: always send it".to_owned());
-                VERSION
-            }
-        };
+        let version = version::read(request.header("intercom-version"), violations)?;
         let accepts_json = request
             .header("accept")
             .is_some_and(|accept| accept.to_ascii_lowercase().contains("application/json"));
@@ -244,7 +227,9 @@ impl State {
         if segments.len() == 2 && segments[1] == FIND_BY_EXTERNAL_ID {
             violations.push("find_by_external_id without an id".to_owned());
         }
-        if lacks_find_by_external_id(version) && segments.iter().any(|s| s == FIND_BY_EXTERNAL_ID) {
+        if version::lacks_find_by_external_id(version)
+            && segments.iter().any(|s| s == FIND_BY_EXTERNAL_ID)
+        {
             segments.clear();
         }
         self.route(request, &segments, &body, violations)
@@ -299,23 +284,6 @@ impl State {
             )),
         }
     }
-}
-
-/// Whether Intercom has, or had, this version.
-fn is_version(text: &str) -> bool {
-    matches!(text, "Preview" | "Unstable")
-        || match text.split_once('.') {
-            Some(("1", minor)) => matches!(minor, "0" | "1" | "2" | "3" | "4"),
-            Some(("2", minor)) => minor.parse().is_ok_and(|minor: u8| minor <= 16),
-            _ => false,
-        }
-}
-
-/// `GET /contacts/find_by_external_id/{external_id}` came with version 2.13.
-fn lacks_find_by_external_id(version: &str) -> bool {
-    version.split_once('.').is_some_and(|(major, minor)| {
-        major == "1" || minor.parse().is_ok_and(|minor: u8| minor < 13)
-    })
 }
 
 /// The JSON body; null without one.
