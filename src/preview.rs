@@ -15,6 +15,9 @@ pub fn preview(entries: &[Entry<'_>], arrival: Arrival, settings: &Settings) -> 
     let results: Option<Vec<Value>> = entries
         .iter()
         .map(|entry| {
+            if budget.is_used_up() {
+                return None;
+            }
             let result = preview_of(entry, arrival, settings, &mut budget);
             bytes += result.to_string().len();
             (bytes <= LARGEST_ANSWER).then_some(result)

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::number::{Whole, cents, decimal};
-use super::values::{ANOTHER_SPELLING, NAME_TAKEN, Rules};
+use super::values::{ANOTHER_SPELLING, Rules};
 use super::{
     Action, Actions, Attributes, Change, Identity, IntercomEvent, Mapped, Mapper, Place, Settings,
 };
@@ -60,8 +60,8 @@ impl<'e> Mapper<'e, '_> {
 
     fn metadata(&mut self, event_name: &str, object: &'e Object<'e>) -> Attributes<'e> {
         let properties = Fields::of(object, &PRICED);
-        let limit = self.settings.metadata_limit;
-        let price = price(event_name, &properties).filter(|_| limit > 0);
+        let has_room = self.settings.metadata_limit > 0;
+        let price = price(event_name, &properties).filter(|_| has_room);
         let mut metadata = Attributes::default();
         if let Some(price) = &price {
             metadata.insert("price".into(), price.value(&properties));
@@ -76,15 +76,10 @@ impl<'e> Mapper<'e, '_> {
             }
             match self.rich_link(key, value) {
                 Some(link) => {
-                    if !metadata.insert(Cow::Borrowed(key), link) {
-                        self.warn(Place::Property, key, Change::LeftOut(NAME_TAKEN));
-                    }
+                    self.insert(&mut metadata, PROPERTIES, Cow::Borrowed(key), link, false);
                 }
                 None => self.add(&mut metadata, PROPERTIES, Cow::Borrowed(key), value),
             }
-        }
-        for key in metadata.truncate(limit) {
-            self.warn(Place::Property, key, Change::OverLimit(limit));
         }
         metadata
     }
