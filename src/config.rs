@@ -1,5 +1,4 @@
-//! The function's settings, read once at start from the environment (`contract.md`,
-//! "Environment").
+//! The function's settings, read once at start from the environment.
 
 use std::fmt::Display;
 use std::str::FromStr;

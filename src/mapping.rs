@@ -13,6 +13,7 @@ mod group;
 mod identify;
 mod number;
 mod options;
+mod price;
 mod settings;
 mod track;
 mod values;

@@ -19,10 +19,10 @@ pub enum Identity<'e> {
     AnonymousId(Cow<'e, str>),
 }
 
-/// One change in Intercom. Serialises as `contract.md` shows it for `POST /v1/preview`.
+/// One change in Intercom. Serialises as `POST /v1/preview` shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the fields are named in contract.md")]
+#[expect(missing_docs, reason = "the fields say it")]
 pub enum Action<'e> {
     /// Create the contact or update it with these fields.
     UpsertContact {

@@ -124,8 +124,8 @@ async fn a_body_that_is_no_json_text_is_refused_as_a_whole() {
             identify_with("u1", &format!("\"x\":1{}", "0".repeat(400))).into(),
         ),
         (
-            "a byte order mark",
-            [&b"\xef\xbb\xbf"[..], event.as_bytes()].concat(),
+            "two byte order marks",
+            [&b"\xef\xbb\xbf\xef\xbb\xbf"[..], event.as_bytes()].concat(),
         ),
         ("UTF-16, little end first", utf_16(&event, u16::to_le_bytes)),
         ("UTF-16, big end first", utf_16(&event, u16::to_be_bytes)),
