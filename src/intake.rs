@@ -77,7 +77,12 @@ impl Intake {
         let mut warnings: Vec<Vec<Warning<'_>>> = Vec::with_capacity(entries.len());
         let mut budget = Budget::default();
         for (index, entry) in entries.iter().enumerate() {
-            let mapped = self.map(entry, request, &mut budget).and_then(|mapped| {
+            let mapped = if budget.is_used_up() {
+                Err(too_much_at_once())
+            } else {
+                self.map(entry, request, &mut budget)
+            };
+            let mapped = mapped.and_then(|mapped| {
                 let is_first = self.first_of_its_kind(entry, request, index, &mut entry_of_key);
                 is_first.map(|()| mapped)
             });
@@ -304,6 +309,15 @@ impl Intake {
             });
         }
         results
+    }
+}
+
+/// What becomes of the events for which a request has no memory left: they come back from the
+/// queue ten at a time.
+fn too_much_at_once() -> Fate {
+    Fate::Queue {
+        failure: Failure::new("the events before it in its request have used up its memory"),
+        delay: Duration::ZERO,
     }
 }
 

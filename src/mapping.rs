@@ -13,6 +13,7 @@ mod group;
 mod identify;
 mod number;
 mod options;
+mod price;
 mod sender;
 mod settings;
 mod track;
@@ -60,6 +61,12 @@ pub struct Arrival {
     pub sender: Sender,
 }
 
+/// Most warnings of one event.
+const MOST_WARNINGS: usize = 1_000;
+
+/// What a warning takes, in bytes.
+const WARNING_BYTES: usize = 128;
+
 /// Why an event without a usable identity isn't sent (Segment's own words).
 const NO_IDENTITY: &str = ".userId or .email is required";
 
@@ -95,6 +102,7 @@ pub fn map<'e>(
         settings,
         budget,
         warnings: Vec::new(),
+        unnamed: 0,
     };
     mapper.warn_of_options(kind);
     mapper.warn_of_ignored_user_id();
@@ -111,7 +119,7 @@ pub fn map<'e>(
     match mapped.and_then(|actions| mapper.restricted(actions)) {
         Ok(actions) => Mapped::Deliver {
             actions,
-            warnings: mapper.warnings,
+            warnings: mapper.into_warnings(),
         },
         Err(not_sent) => not_sent,
     }
@@ -130,7 +138,10 @@ struct Mapper<'e, 's> {
     arrival: Arrival,
     settings: &'s Settings,
     budget: &'s mut Budget,
+    /// At most [`MOST_WARNINGS`].
     warnings: Vec<Warning<'e>>,
+    /// How many more there would be.
+    unnamed: usize,
 }
 
 /// The actions, or why there are none.
@@ -203,11 +214,27 @@ impl<'e> Mapper<'e, '_> {
     }
 
     fn warn(&mut self, place: Place, key: impl Into<Cow<'e, str>>, change: Change<'e>) {
+        if self.warnings.len() == MOST_WARNINGS {
+            self.unnamed += 1;
+            return;
+        }
+        self.budget.count(WARNING_BYTES);
         self.warnings.push(Warning {
             place,
             key: key.into(),
             change,
         });
+    }
+
+    fn into_warnings(mut self) -> Vec<Warning<'e>> {
+        if self.unnamed > 0 {
+            self.warnings.push(Warning {
+                place: Place::Field,
+                key: "".into(),
+                change: Change::More(self.unnamed),
+            });
+        }
+        self.warnings
     }
 }
 

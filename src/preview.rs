@@ -20,6 +20,9 @@ pub fn preview(
     let results: Option<Vec<Value>> = entries
         .iter()
         .map(|entry| {
+            if budget.is_used_up() {
+                return None;
+            }
             let arrival = Arrival {
                 received_at_millis,
                 source,

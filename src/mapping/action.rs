@@ -27,10 +27,10 @@ impl Identity<'_> {
     }
 }
 
-/// One change in Intercom. Serialises as `contract.md` shows it for `POST /v1/preview`.
+/// One change in Intercom. Serialises as `POST /v1/preview` shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the fields are named in contract.md")]
+#[expect(missing_docs, reason = "the fields say it")]
 pub enum Action<'e> {
     /// Create the contact or update it with these fields.
     UpsertContact {

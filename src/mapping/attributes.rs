@@ -112,12 +112,6 @@ impl<'e> Attributes<'e> {
         self.0.extend(later.0);
         self
     }
-
-    /// Keeps the first `limit`; gives back the keys of the others.
-    pub(super) fn truncate(&mut self, limit: usize) -> Vec<Cow<'e, str>> {
-        let others = self.0.split_off(limit.min(self.len()));
-        others.into_keys().collect()
-    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
-//! What the events of one request may make of little.
+//! The memory that the events of one request may take beside their own JSON.
 
-/// Memory, in bytes, for what a request's events make beside their own JSON: flattened keys and
-/// companies. A batch that says something once for thousands of events could make of 60 KB more
-/// than the function has. Real requests take a fraction of it.
+/// Bytes for a request's actions and warnings. Real requests take a fraction of it, but a batch
+/// that says something once for thousands of events could make of 60 KB more than the function
+/// has.
 const OF_REQUEST: usize = 24 * 1024 * 1024;
 
-/// The share that a single event may take, so that one leaves room for the others. Some
-/// thousand flattened traits.
+/// Bytes for what can be more than an event's own JSON says: its flattened keys and its
+/// companies. More than a thousand of them.
 const OF_EVENT: usize = OF_REQUEST / 64;
 
 /// What is left for the events of one request, or of one batch of the queue.
@@ -26,18 +26,29 @@ impl Default for Budget {
 }
 
 impl Budget {
-    pub(super) fn begin_event(&mut self) {
-        self.event_bytes = OF_EVENT.min(self.request_bytes);
+    /// Whether there is nothing left, so that a further event has to wait for a request, or a
+    /// batch of the queue, with a budget of its own.
+    pub fn is_used_up(&self) -> bool {
+        self.request_bytes == 0
     }
 
-    /// Whether there is room for so many bytes more, which are taken then.
+    pub(super) fn begin_event(&mut self) {
+        self.event_bytes = OF_EVENT;
+    }
+
+    /// Whether the event has room for so many bytes more, which are taken then.
     pub(super) fn take(&mut self, bytes: usize) -> bool {
         let Some(left) = self.event_bytes.checked_sub(bytes) else {
             return false;
         };
         self.event_bytes = left;
-        self.request_bytes -= bytes;
+        self.count(bytes);
         true
+    }
+
+    /// Counts bytes that every event may take.
+    pub(super) fn count(&mut self, bytes: usize) {
+        self.request_bytes = self.request_bytes.saturating_sub(bytes);
     }
 }
 
@@ -49,11 +60,11 @@ mod tests {
     fn one_event_leaves_room_for_the_others() {
         let mut budget = Budget::default();
         for _ in 0..64 {
+            assert!(!budget.is_used_up());
             budget.begin_event();
             assert!(budget.take(OF_EVENT));
             assert!(!budget.take(1));
         }
-        budget.begin_event();
-        assert!(!budget.take(1), "the request has used it up");
+        assert!(budget.is_used_up());
     }
 }

@@ -82,7 +82,7 @@ impl<'e> Mapper<'e, '_> {
             }
             for value in companies {
                 if room == 0 || !self.budget.take(COMPANY_BYTES) {
-                    let reason = "an event may name 50 companies, and a request some thousands";
+                    let reason = "at most 50 companies of an event are taken";
                     self.warn(Place::Trait, key, Change::LeftOut(reason));
                     break;
                 }

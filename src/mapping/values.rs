@@ -12,12 +12,14 @@ const LONGEST_VALUE: usize = 255;
 /// Longest name of a custom attribute, in characters.
 const LONGEST_KEY: usize = 190;
 
+/// Most attributes of a contact or company. A workspace has some 250.
+const MOST_ATTRIBUTES: usize = 1_000;
+
+/// What an attribute takes, in bytes: its place in the list, with the room to grow.
+const ATTRIBUTE_BYTES: usize = 192;
+
 /// Longest key, in bytes, whose object or array is flattened: each leaf repeats it.
 const LONGEST_PATH: usize = 1_000;
-
-/// What a flattened value takes beside its key, in bytes: its place among the attributes, the
-/// warning that names it, and the room that lists keep to grow.
-const FLATTENED_BYTES: usize = 256;
 
 /// Ending by which Intercom knows a number as a date.
 const DATE_SUFFIX: &str = "_at";
@@ -115,7 +117,7 @@ impl<'e> Mapper<'e, '_> {
         value: &'e Value<'e>,
     ) -> bool {
         let path = format!("{key}_{inner}");
-        let has_room = self.budget.take(path.len() + FLATTENED_BYTES);
+        let has_room = self.budget.take(path.len() + ATTRIBUTE_BYTES);
         if has_room {
             self.add(attributes, rules, path.into(), value);
         }
@@ -145,7 +147,7 @@ impl<'e> Mapper<'e, '_> {
         self.insert(attributes, rules, key, Value::Str(text), false);
     }
 
-    fn insert(
+    pub(super) fn insert(
         &mut self,
         attributes: &mut Attributes<'e>,
         rules: Rules,
@@ -153,12 +155,19 @@ impl<'e> Mapper<'e, '_> {
         value: Value<'e>,
         is_date: bool,
     ) {
+        self.budget.count(ATTRIBUTE_BYTES);
         let renamed = renamed(&key, rules, is_date);
         let name = renamed.as_deref().unwrap_or(&key);
         if name.is_empty() {
             self.warn(rules.place, key, Change::LeftOut("its key is empty"));
         } else if attributes.get(name).is_some() {
             self.warn(rules.place, key, Change::LeftOut(NAME_TAKEN));
+        } else if rules.is_metadata && attributes.len() >= self.settings.metadata_limit {
+            let limit = self.settings.metadata_limit;
+            self.warn(rules.place, key, Change::OverLimit(limit));
+        } else if attributes.len() >= MOST_ATTRIBUTES {
+            let reason = "1000 attributes are taken, more than a workspace has";
+            self.warn(rules.place, key, Change::LeftOut(reason));
         } else if let Some(name) = renamed {
             attributes.insert_as(name.clone().into(), value, is_date);
             self.warn(rules.place, key, Change::Renamed(name.into()));
@@ -172,7 +181,7 @@ impl<'e> Mapper<'e, '_> {
 const TOO_MUCH_NESTED: &str = "there is too much nested data to flatten all of it";
 
 /// Why a key that would overwrite an earlier one isn't sent.
-pub(super) const NAME_TAKEN: &str = "an earlier key has the same name in Intercom";
+const NAME_TAKEN: &str = "an earlier key has the same name in Intercom";
 
 /// Why a second spelling of a key isn't sent.
 pub(super) const ANOTHER_SPELLING: &str = "another spelling of this key came first";

@@ -35,6 +35,8 @@ pub enum Change<'e> {
     OverLimit(usize),
     /// Left out, for this reason.
     LeftOut(&'static str),
+    /// So many more things were changed or left out than are named.
+    More(usize),
 }
 
 /// One change to one key. Displays as a line that a person understands; values never show.
@@ -58,6 +60,9 @@ impl fmt::Display for Warning<'_> {
             Place::Context => "context",
             Place::Field => "field",
         };
+        if let Change::More(unnamed) = self.change {
+            return write!(f, "and {unnamed} more of this event");
+        }
         write!(f, "{place} {:?} ", self.key)?;
         match &self.change {
             Change::Null => f.write_str("left out: it is null, and null never overwrites"),
@@ -75,6 +80,7 @@ impl fmt::Display for Warning<'_> {
                 "left out: more than {limit} keys (see the setting METADATA_LIMIT)"
             ),
             Change::LeftOut(reason) => write!(f, "left out: {reason}"),
+            Change::More(_) => Ok(()),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::segment::{Event, Object, Value};
 /// How an event came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "named as the ways in")]
+#[expect(missing_docs, reason = "named as they stand in a message")]
 pub enum Source {
     Api,
     Webhook,
@@ -38,7 +38,7 @@ impl Source {
     }
 }
 
-/// The body of a message in either queue (`contract.md`, "Queue message"). `E` is the event as
+/// The body of a message in either queue. `E` is the event as
 /// it was received, unmapped.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

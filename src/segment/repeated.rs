@@ -30,7 +30,7 @@ fn has_equal_keys(value: &Value<'_>) -> bool {
                     .enumerate()
                     .any(|(place, key)| keys().take(place).any(|other| other == key))
             } else {
-                let mut seen = HashSet::with_capacity(object.len());
+                let mut seen = HashSet::new();
                 !keys().all(|key| seen.insert(key))
             };
             has_repeated || object.values().any(has_equal_keys)

@@ -1,0 +1,285 @@
+//! The memory of the function: no request makes it need 150 MB, whatever its shape. Each is sent
+//! to the binary itself, whose peak Linux tells.
+
+#![cfg(target_os = "linux")]
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value, json};
+use sha1::Sha1;
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
+
+const MOST_MEGABYTES: usize = 150;
+
+/// Segment's limits of a body and an event.
+const BODY: usize = 500 * 1024;
+const EVENT: usize = 32 * 1024;
+
+/// Most of a body that Lambda takes in base64, with room for the rest of the payload.
+const WEBHOOK: usize = 4_400_000;
+
+const SECRET: &str = "a secret of the tests";
+
+/// What Lambda, Secrets Manager, SQS and Intercom say. Intercom is out of order, so that
+/// every event is queued as well.
+struct World {
+    payload: Mutex<Option<String>>,
+    answers: Sender<Value>,
+}
+
+impl Respond for World {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
+        let path = request.url.path();
+        if path.ends_with("/invocation/next") {
+            let payload = self.payload.lock().expect("no panic").take();
+            let answer = ResponseTemplate::new(200)
+                .insert_header("Lambda-Runtime-Aws-Request-Id", "r")
+                .insert_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:x")
+                .insert_header("Lambda-Runtime-Deadline-Ms", "4102444800000");
+            return match payload {
+                Some(payload) => answer.set_body_string(payload),
+                None => answer
+                    .set_body_string("{}")
+                    .set_delay(Duration::from_mins(10)),
+            };
+        }
+        if path.contains("/runtime/") {
+            let answer = serde_json::from_slice(&request.body).unwrap_or_default();
+            self.answers.send(answer).expect("the test waits");
+            return ResponseTemplate::new(202);
+        }
+        let target = request.headers.get("x-amz-target");
+        let Some(target) = target.and_then(|target| target.to_str().ok()) else {
+            return ResponseTemplate::new(503);
+        };
+        if target == "secretsmanager.GetSecretValue" {
+            let secret = json!({"access_token": SECRET, "webhook_secret": SECRET,
+                "write_keys": [SECRET]});
+            return ResponseTemplate::new(200)
+                .set_body_json(json!({"SecretString": secret.to_string()}));
+        }
+        let body: Value = serde_json::from_slice(&request.body).expect("JSON");
+        let entries = body["Entries"].as_array().expect("entries").iter();
+        let done: Vec<Value> = entries
+            .map(|entry| json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "x"}))
+            .collect();
+        ResponseTemplate::new(200).set_body_json(json!({"Successful": done, "Failed": []}))
+    }
+}
+
+/// The function as Lambda starts it.
+struct Binary(Child);
+
+impl Drop for Binary {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+impl Binary {
+    fn start(url: &str, settings: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bootstrap"));
+        command
+            .env_clear()
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command.envs([
+            ("AWS_LAMBDA_RUNTIME_API", url.trim_start_matches("http://")),
+            ("AWS_LAMBDA_FUNCTION_NAME", "f"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", "g"),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", "s"),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+            ("AWS_ENDPOINT_URL", url),
+            ("SECRET_ID", "s"),
+            (
+                "RETRY_QUEUE_URL",
+                "https://sqs.us-east-1.amazonaws.com/1/retry.fifo",
+            ),
+            (
+                "DEAD_LETTER_QUEUE_URL",
+                "https://sqs.us-east-1.amazonaws.com/1/dead.fifo",
+            ),
+            ("INTERCOM_BASE_URL", url),
+        ]);
+        command.envs(settings.iter().copied());
+        Self(command.spawn().expect("the binary starts"))
+    }
+
+    fn peak_megabytes(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).expect("it runs");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = peak.expect("Linux tells").trim().trim_end_matches(" kB");
+        kilobytes.parse::<usize>().expect("a number") / 1024
+    }
+}
+
+/// Sends a request to a fresh instance; gives back the status of the answer, and the peak.
+async fn peak(path: &str, body: &str, settings: &[(&str, &str)]) -> (u64, usize) {
+    let mut mac = Hmac::<Sha1>::new_from_slice(SECRET.as_bytes()).expect("a key");
+    mac.update(body.as_bytes());
+    let key = STANDARD.encode(format!("{SECRET}:"));
+    let headers = json!({"authorization": [format!("Basic {key}")],
+        "x-signature": [hex::encode(mac.finalize().into_bytes())]});
+    let payload = json!({"httpMethod": "POST", "path": path, "multiValueHeaders": headers,
+        "requestContext": {"httpMethod": "POST"}, "body": STANDARD.encode(body), "isBase64Encoded": true});
+    let (answers, received): (_, Receiver<Value>) = channel();
+    let world = World {
+        payload: Mutex::new(Some(payload.to_string())),
+        answers,
+    };
+    let server = MockServer::builder()
+        .disable_request_recording()
+        .start()
+        .await;
+    Mock::given(any()).respond_with(world).mount(&server).await;
+    let binary = Binary::start(&server.uri(), settings);
+    let answer = tokio::task::spawn_blocking(move || {
+        received
+            .recv_timeout(Duration::from_mins(1))
+            .expect("an answer in time")
+    });
+    let answer = answer.await.expect("no panic");
+    (
+        answer["statusCode"]
+            .as_u64()
+            .unwrap_or_else(|| panic!("{answer}")),
+        binary.peak_megabytes(),
+    )
+}
+
+/// So many bytes of parts with commas between them, the nth of which is `part(n)`.
+fn parts(bytes: usize, part: impl Fn(usize) -> String) -> String {
+    let mut parts = part(0);
+    for n in 1.. {
+        let next = part(n);
+        if parts.len() + 1 + next.len() > bytes {
+            break;
+        }
+        write!(parts, ",{next}").expect("memory");
+    }
+    parts
+}
+
+/// What an event may hold: as traits or properties, in so many bytes.
+type Shape = fn(usize) -> String;
+
+const SHAPES: [(&str, Shape); 9] = [
+    ("numbers", |bytes| parts(bytes, |n| format!(r#""{n:x}":1"#))),
+    ("renamed keys", |bytes| {
+        parts(bytes, |n| format!(r#""{n:x}.":1"#))
+    }),
+    ("nulls", |bytes| {
+        parts(bytes, |n| format!(r#""{n:x}":null"#))
+    }),
+    ("one key", |bytes| parts(bytes, |_| r#""":1"#.to_owned())),
+    ("empty lists", |bytes| {
+        parts(bytes, |n| format!(r#""{n:x}":[]"#))
+    }),
+    ("one list", |bytes| {
+        format!(r#""k":[{}]"#, parts(bytes - 6, |_| "1".to_owned()))
+    }),
+    ("one list under a long key", |bytes| {
+        let key = "k".repeat(900.min(bytes / 2));
+        format!(
+            r#""{key}":[{}]"#,
+            parts(bytes - key.len() - 5, |_| "1".to_owned())
+        )
+    }),
+    ("a list of empty lists", |bytes| {
+        format!(r#""k":[{}]"#, parts(bytes - 6, |_| "[]".to_owned()))
+    }),
+    ("companies", |bytes| {
+        format!(
+            r#""company":[{}]"#,
+            parts(bytes - 12, |n| format!(r#""{n:x}""#))
+        )
+    }),
+];
+
+/// Requests that are as large as they may be, by name.
+fn requests() -> BTreeMap<String, (&'static str, String)> {
+    let mut requests = BTreeMap::new();
+    let identify =
+        |traits: &str| format!(r#"{{"type":"identify","userId":"u","traits":{{{traits}}}}}"#);
+    for (name, shape) in SHAPES {
+        let large = identify(&shape(EVENT - 60));
+        let small = identify(&shape(140));
+        let (many_large, many_small) = (
+            parts(BODY - 20, |_| large.clone()),
+            vec![small; 2_400].join(","),
+        );
+        requests.insert(
+            format!("large events: {name}"),
+            ("/v1/batch", format!(r#"{{"batch":[{many_large}]}}"#)),
+        );
+        requests.insert(
+            format!("preview of large events: {name}"),
+            ("/v1/preview", format!(r#"{{"batch":[{many_large}]}}"#)),
+        );
+        requests.insert(
+            format!("small events: {name}"),
+            ("/v1/batch", format!(r#"{{"batch":[{many_small}]}}"#)),
+        );
+        for events in [60, 2_400] {
+            let item = r#"{"type":"identify","userId":"u"}"#;
+            let items = vec![item; events].join(",");
+            let traits = shape(2 * 1024 * 1024 / events - 30);
+            requests.insert(
+                format!("{events} events that share: {name}"),
+                (
+                    "/v1/batch",
+                    format!(r#"{{"batch":[{items}],"context":{{"traits":{{{traits}}}}}}}"#),
+                ),
+            );
+        }
+        requests.insert(
+            format!("a webhook: {name}"),
+            ("/webhook", identify(&shape(WEBHOOK))),
+        );
+        let of_webhook = identify(&shape(WEBHOOK / 4_900 - 60));
+        requests.insert(
+            format!("a webhook of many: {name}"),
+            (
+                "/webhook",
+                format!("[{}]", vec![of_webhook; 4_900].join(",")),
+            ),
+        );
+    }
+    requests
+}
+
+#[tokio::test]
+async fn no_request_needs_more_than_150_megabytes() {
+    let mut peaks = Vec::new();
+    for (name, (path, body)) in requests() {
+        // 503: there was no time to queue it all, in a build for development.
+        let settings = [("NESTED", "flatten"), ("INLINE_BUDGET_MS", "100")];
+        let (status, megabytes) = peak(path, &body, &settings).await;
+        assert!([200, 400, 503].contains(&status), "{name}: {status}");
+        peaks.push((megabytes, format!("{name}: {status}")));
+    }
+    peaks.sort_unstable_by(|one, other| other.cmp(one));
+    let too_much: Vec<_> = peaks
+        .iter()
+        .filter(|(megabytes, _)| *megabytes >= MOST_MEGABYTES)
+        .collect();
+    assert!(too_much.is_empty(), "{too_much:#?}");
+    for (megabytes, name) in peaks {
+        println!("{megabytes} MB: {name}");
+    }
+}
