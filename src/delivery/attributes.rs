@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{Delivery, UnknownAttributes};
 use crate::intercom::{CallError, Refusal};
-use crate::mapping::{Attributes, Company, Contact};
+use crate::mapping::{ANONYMOUS_ID, Attributes, Company, Contact, Rights};
 use crate::segment::Value;
 
 /// A body with custom attributes.
@@ -75,6 +75,7 @@ impl Delivery {
         method: Method,
         path: &str,
         body: &impl WithAttributes<'e>,
+        rights: Rights,
         deadline: Instant,
     ) -> Result<T, CallError> {
         let mut body = Cow::Borrowed(body);
@@ -85,7 +86,7 @@ impl Delivery {
             written => return written,
         };
         let mut body = body.into_owned();
-        self.make_fit(&mut body, &refusal, deadline).await?;
+        self.make_fit(&mut body, &refusal, rights, deadline).await?;
         loop {
             match self
                 .intercom
@@ -123,6 +124,7 @@ impl Delivery {
         &self,
         body: &mut B,
         refusal: &Refusal,
+        rights: Rights,
         deadline: Instant,
     ) -> Result<(), CallError> {
         // One write at a time: the others then find what it created.
@@ -135,6 +137,17 @@ impl Delivery {
             .collect();
         let mut refused = Vec::new();
         for (name, data_type) in lacking {
+            // Ours, and the same for everybody: without it a lead isn't found again.
+            if !rights.may_create_attributes && name != ANONYMOUS_ID {
+                // Not remembered, since another sender's event may make it.
+                body.attributes_mut().remove(&name);
+                tracing::warn!(
+                    name,
+                    "a custom attribute was left out: an event by a public write key makes none \
+                     unless its user_hash proves the user"
+                );
+                continue;
+            }
             let created = match self.settings.unknown_attributes {
                 UnknownAttributes::Create => {
                     self.create_attribute(B::MODEL, &name, data_type, deadline)

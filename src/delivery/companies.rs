@@ -10,7 +10,7 @@ use serde_json::json;
 use super::lookup::segment;
 use super::{Delivery, Failure, Outcome, Undelivered};
 use crate::intercom::{CallError, Verdict};
-use crate::mapping::{Company, Identity};
+use crate::mapping::{Company, Identity, Rights};
 
 /// What we look at in a company that Intercom shows.
 #[derive(Deserialize)]
@@ -29,7 +29,12 @@ struct FoundOneOrList {
 impl Delivery {
     /// Creates or updates the company, unless the same was just sent. Repeating it is safe:
     /// company_id is the key.
-    pub(super) async fn upsert_company(&self, company: &Company<'_>, deadline: Instant) -> Outcome {
+    pub(super) async fn upsert_company(
+        &self,
+        company: &Company<'_>,
+        rights: Rights,
+        deadline: Instant,
+    ) -> Outcome {
         let content = hash_of(company);
         let known = &self.known;
         let turn = known.turn_to_write(&company.company_id);
@@ -39,10 +44,13 @@ impl Delivery {
             return Ok(());
         }
         let found: Found = self
-            .write_with_attributes(Method::POST, "/companies", company, deadline)
+            .write_with_attributes(Method::POST, "/companies", company, rights, deadline)
             .await?;
         known.companies.put(&company.company_id, found.id);
-        known.company_content.put(&company.company_id, content);
+        // Else attributes may be missing that another sender's event makes.
+        if rights.may_create_attributes {
+            known.company_content.put(&company.company_id, content);
+        }
         Ok(())
     }
 

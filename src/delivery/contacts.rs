@@ -9,7 +9,7 @@ use super::known::KnownContact;
 use super::lookup::{Found, segment};
 use super::{Delivery, Failure, Outcome, Undelivered};
 use crate::intercom::{CallError, Refusal, Verdict};
-use crate::mapping::{Contact, Identity};
+use crate::mapping::{Contact, Identity, Rights};
 
 /// A group call doesn't touch the contact when its last_seen_at is at most this much older, in
 /// seconds (`mapping.md`, "group").
@@ -25,15 +25,19 @@ impl Delivery {
         &self,
         identity: &Identity<'_>,
         contact: &Contact<'_>,
+        rights: Rights,
         deadline: Instant,
     ) -> Outcome {
         for _ in 0..ATTEMPTS {
             let written = match self.contact(identity, deadline).await? {
                 Some(known) => {
-                    self.update_contact(identity, &known, contact, deadline)
+                    self.update_contact(identity, &known, contact, rights, deadline)
                         .await?
                 }
-                None => self.create_contact(identity, contact, deadline).await?,
+                None => {
+                    self.create_contact(identity, contact, rights, deadline)
+                        .await?
+                }
             };
             if written {
                 return Ok(());
@@ -51,6 +55,7 @@ impl Delivery {
         &self,
         identity: &Identity<'_>,
         contact: &Contact<'_>,
+        rights: Rights,
         deadline: Instant,
     ) -> Outcome {
         if let Some(known) = self.recall(identity) {
@@ -62,7 +67,8 @@ impl Delivery {
                 return Ok(());
             }
         }
-        self.upsert_contact(identity, contact, deadline).await
+        self.upsert_contact(identity, contact, rights, deadline)
+            .await
     }
 
     /// Updates the contact; false when it isn't there any more, so that it has to be looked up
@@ -72,6 +78,7 @@ impl Delivery {
         identity: &Identity<'_>,
         known: &KnownContact,
         contact: &Contact<'_>,
+        rights: Rights,
         deadline: Instant,
     ) -> Result<bool, Undelivered> {
         let path = format!("/contacts/{}", segment(&known.id));
@@ -81,7 +88,7 @@ impl Delivery {
             contact.to_mut().external_id = None;
         }
         match self
-            .write_with_attributes::<Found>(Method::PUT, &path, &*contact, deadline)
+            .write_with_attributes::<Found>(Method::PUT, &path, &*contact, rights, deadline)
             .await
         {
             Ok(found) => {
@@ -110,10 +117,11 @@ impl Delivery {
         &self,
         identity: &Identity<'_>,
         contact: &Contact<'_>,
+        rights: Rights,
         deadline: Instant,
     ) -> Result<bool, Undelivered> {
         match self
-            .write_with_attributes::<Found>(Method::POST, "/contacts", contact, deadline)
+            .write_with_attributes::<Found>(Method::POST, "/contacts", contact, rights, deadline)
             .await
         {
             Ok(found) => {
@@ -121,7 +129,8 @@ impl Delivery {
                 Ok(true)
             }
             Err(CallError::Refused(refusal)) if refusal.verdict() == Verdict::Conflict => {
-                self.resolve_conflict(identity, &refusal, deadline).await
+                self.resolve_conflict(identity, &refusal, rights, deadline)
+                    .await
             }
             Err(error) => Err(error.into()),
         }
@@ -133,6 +142,7 @@ impl Delivery {
         &self,
         identity: &Identity<'_>,
         refusal: &Refusal,
+        rights: Rights,
         deadline: Instant,
     ) -> Result<bool, Undelivered> {
         let Some(id) = refusal.conflicting_contact() else {
@@ -143,7 +153,10 @@ impl Delivery {
         if refusal.is_about_archived() {
             self.change_contact(&path, "unarchive", deadline).await?;
         }
-        match self.is_the_meant(identity, &path, refusal, deadline).await {
+        match self
+            .is_the_meant(identity, &path, refusal, rights, deadline)
+            .await
+        {
             Ok(true) => self.remember(identity, KnownContact::with_id(id.to_owned())),
             Ok(false) => {}
             Err(why) => {
@@ -169,13 +182,14 @@ impl Delivery {
         Ok(changed.await?)
     }
 
-    /// Whether the contact at `path` is the one with this identity, or nobody's yet. False when
-    /// it is gone.
+    /// Whether the contact at `path` is the one with this identity, or nobody's yet and the sender
+    /// may have it. False when it is gone.
     async fn is_the_meant(
         &self,
         identity: &Identity<'_>,
         path: &str,
         refusal: &Refusal,
+        rights: Rights,
         deadline: Instant,
     ) -> Result<bool, Undelivered> {
         let found = match self.intercom.get::<Found>(path, deadline).await {
@@ -191,7 +205,10 @@ impl Delivery {
         let is_user = found.role.as_deref() != Some("lead");
         let owner = found.external_id.filter(|id| is_user && !id.is_empty());
         let is_meant = match identity {
-            Identity::ExternalId(id) => owner.as_deref().is_none_or(|owner| owner == *id),
+            Identity::ExternalId(id) => match owner.as_deref() {
+                Some(owner) => owner == *id,
+                None => rights.may_claim_contacts,
+            },
             Identity::Email(email) => found
                 .email
                 .is_some_and(|found| found.to_lowercase() == email.to_lowercase()),

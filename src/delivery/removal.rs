@@ -8,7 +8,7 @@ use serde_json::json;
 use super::lookup::segment;
 use super::{DeleteMode, Delivery, Outcome, Undelivered};
 use crate::intercom::{CallError, Verdict};
-use crate::mapping::{Contact, Identity};
+use crate::mapping::{Contact, Identity, Rights};
 
 impl Delivery {
     /// Merges the lead into the user, who is created if missing. Repeating it is safe: a lead
@@ -25,7 +25,8 @@ impl Delivery {
         let mut user = self.contact(into, deadline).await?;
         if user.is_none() {
             let contact = Contact::of(into);
-            self.upsert_contact(into, &contact, deadline).await?;
+            self.upsert_contact(into, &contact, Rights::NONE, deadline)
+                .await?;
             user = self.contact(into, deadline).await?;
         }
         let user = user.ok_or_else(|| Undelivered::rejected("the user to merge into is gone"))?;

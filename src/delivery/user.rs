@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::step::Step;
 use super::{Delivery, Failure, Job, Outcome, Undelivered, UnknownUser};
 use crate::intercom::{CallError, Verdict};
-use crate::mapping::{Action, Contact, Identity, IntercomEvent};
+use crate::mapping::{Action, Contact, Identity, IntercomEvent, Rights};
 
 impl Delivery {
     /// Delivers one user's steps; gives back the index and outcome of each of their jobs.
@@ -22,7 +22,8 @@ impl Delivery {
             let outcome = match waits_like(&step, &waiting, jobs) {
                 Some(why) => Err(why),
                 None => {
-                    self.execute(&step.actions, step.is_identify, deadline)
+                    let rights = jobs[step.jobs[0]].rights;
+                    self.execute(&step.actions, step.is_identify, rights, deadline)
                         .await
                 }
             };
@@ -61,8 +62,7 @@ impl Delivery {
             let outcome = if is_stopped {
                 Err(Undelivered::NotTried)
             } else {
-                self.execute(&jobs[job].actions, jobs[job].is_identify, deadline)
-                    .await
+                self.execute_job(&jobs[job], deadline).await
             };
             is_stopped |= matches!(outcome, Err(Undelivered::Retry { .. }));
             outcomes.push((job, outcome));
@@ -80,10 +80,7 @@ impl Delivery {
         deadline: Instant,
     ) {
         for (job, _) in std::mem::take(waiting) {
-            match self
-                .execute(&jobs[job].actions, jobs[job].is_identify, deadline)
-                .await
-            {
+            match self.execute_job(&jobs[job], deadline).await {
                 Err(why @ (Undelivered::Waiting(_) | Undelivered::Retry { .. })) => {
                     waiting.push((job, why));
                 }
@@ -92,17 +89,27 @@ impl Delivery {
         }
     }
 
+    async fn execute_job(&self, job: &Job<'_>, deadline: Instant) -> Outcome {
+        self.execute(&job.actions, job.is_identify, job.rights, deadline)
+            .await
+    }
+
     /// Executes the actions; once more where a remembered contact or company turned out to be
     /// gone, which is forgotten by then.
     async fn execute(
         &self,
         actions: &[Action<'_>],
         is_identify: bool,
+        rights: Rights,
         deadline: Instant,
     ) -> Outcome {
-        match self.execute_once(actions, is_identify, deadline).await {
+        match self
+            .execute_once(actions, is_identify, rights, deadline)
+            .await
+        {
             Err(Undelivered::Retry { failure, .. }) if failure.status == Some(404) => {
-                self.execute_once(actions, is_identify, deadline).await
+                self.execute_once(actions, is_identify, rights, deadline)
+                    .await
             }
             outcome => outcome,
         }
@@ -112,18 +119,21 @@ impl Delivery {
         &self,
         actions: &[Action<'_>],
         is_identify: bool,
+        rights: Rights,
         deadline: Instant,
     ) -> Outcome {
         for action in actions {
             match action {
                 Action::UpsertContact { identity, contact } if !is_identify => {
-                    self.touch_contact(identity, contact, deadline).await?;
+                    self.touch_contact(identity, contact, rights, deadline)
+                        .await?;
                 }
                 Action::UpsertContact { identity, contact } => {
-                    self.upsert_contact(identity, contact, deadline).await?;
+                    self.upsert_contact(identity, contact, rights, deadline)
+                        .await?;
                 }
                 Action::UpsertCompany { company } => {
-                    self.upsert_company(company, deadline).await?;
+                    self.upsert_company(company, rights, deadline).await?;
                 }
                 Action::AttachCompany {
                     identity,
@@ -169,7 +179,8 @@ impl Delivery {
                         Undelivered::rejected("the event names neither a user_id nor an email")
                     })?;
                 let contact = Contact::of(&identity);
-                self.upsert_contact(&identity, &contact, deadline).await?;
+                self.upsert_contact(&identity, &contact, Rights::NONE, deadline)
+                    .await?;
                 match self.send_event(event, lead, deadline).await? {
                     None => Ok(()),
                     // The contact was made; Intercom's events just don't see it yet.
