@@ -366,7 +366,7 @@ def build(with_simulator=True):
     flags = ["--arm64"] if ARCHITECTURE == "arm64" else []
     # The very command that `sam build` runs and hides the output of; it then finds all built.
     run_step(
-        ["cargo", "lambda", "build", "--release", *flags, "--bin", "bootstrap"],
+        ["cargo", "lambda", "build", "--release", "--locked", *flags, "--bin", "bootstrap"],
         env=sam_environment(), cwd=ROOT, failure="building the function failed: see cargo's message above")
     run_step(
         [str(SAM / "sam"), "build", "--config-env", "local", "--parameter-overrides",
@@ -375,7 +375,7 @@ def build(with_simulator=True):
     if with_simulator:
         progress("building the Intercom simulator")
         run_step(
-            ["cargo", "build", "--package", "intercom-simulator"], env=sam_environment(), cwd=ROOT,
+            ["cargo", "build", "--locked", "--package", "intercom-simulator"], env=sam_environment(), cwd=ROOT,
             failure="building the simulator failed: see cargo's message above")
 
 
