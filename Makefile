@@ -4,7 +4,8 @@ PYTHON := .tools/emulator/bin/python
 SAM := AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
 
 # Runs the whole stack on this machine. PORT=… chooses the endpoint's port;
-# INTERCOM_ACCESS_TOKEN=… (and INTERCOM_REGION=us|eu|au) talks to a real workspace.
+# INTERCOM_ACCESS_TOKEN=… (and INTERCOM_REGION=us|eu|au) talks to a real workspace;
+# CONTAINERS=1 lets `sam local invoke` use the stack.
 run: setup
 	@$(PYTHON) local/run.py
 

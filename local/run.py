@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 
 import containers
 from changes import changes
-from stack import LOGS, Stack
+from stack import CREDENTIALS, LOGS, Stack
 from tools import ROOT, SAM, Failure
 
 DELIVERY_SECONDS = 10
+INTERCOM_IN_CONTAINERS = "intercom.localhost"
 # For `sam local invoke` (samconfig.toml), as long as the stack is up.
 FUNCTION_ENVIRONMENT = LOGS / "env.json"
 
@@ -35,15 +36,28 @@ def run(once):
     token = os.environ.get("INTERCOM_ACCESS_TOKEN")
     parameters = {"IntercomRegion": os.environ.get("INTERCOM_REGION", "us")} if token else {"Anonymous": "lead"}
     samples = json.loads((ROOT / "local" / "samples.json").read_text())
-    with Stack(port_from_environment(), parameters, access_token=token) as stack:
+    address = address_for_containers(token) if os.environ.get("CONTAINERS") else None
+    guard = {"hosts": [address]} if address else None
+    with Stack(port_from_environment(), parameters, access_token=token, guard=guard) as stack:
         print_table([(sample["title"], outcome(stack, sample)) for sample in samples], stack)
         if not once:
-            stay_up(stack)
+            stay_up(stack, address)
 
 
-def stay_up(stack):
-    for_containers = stack.simulator and open_to_containers(stack)
-    print_endpoint(stack, for_containers)
+def address_for_containers(token):
+    """Where containers reach this machine."""
+    if token:
+        raise Failure("CONTAINERS would let every container use the real workspace: leave INTERCOM_ACCESS_TOKEN out")
+    address = containers.bridge_address()
+    if not address:
+        raise Failure("CONTAINERS needs Docker, which isn't running: start it first")
+    return address
+
+
+def stay_up(stack, address):
+    if address:
+        open_to_containers(stack, address)
+    print_endpoint(stack, address)
     try:
         threading.Event().wait()
     except KeyboardInterrupt:
@@ -52,18 +66,15 @@ def stay_up(stack):
         FUNCTION_ENVIRONMENT.unlink(missing_ok=True)
 
 
-def open_to_containers(stack):
-    """Lets `sam local invoke` use the stack; False when Docker isn't running."""
-    address = containers.bridge_address()
-    if not address:
-        return False
+def open_to_containers(stack, address):
+    """Lets `sam local invoke` use the stack."""
     variables = stack.function_environment()
-    for name in ("AWS_ENDPOINT_URL", "INTERCOM_BASE_URL"):
+    # The function sends the token without TLS only to this machine's own names.
+    for name, host in (("AWS_ENDPOINT_URL", address), ("INTERCOM_BASE_URL", INTERCOM_IN_CONTAINERS)):
         url = urlsplit(variables[name])
         containers.Forwarder(address, url.port)
-        variables[name] = url._replace(netloc=f"{address}:{url.port}").geturl()
+        variables[name] = url._replace(netloc=f"{host}:{url.port}").geturl()
     FUNCTION_ENVIRONMENT.write_text(json.dumps({"Function": variables}, indent=2))
-    return True
 
 
 def port_from_environment():
@@ -97,7 +108,7 @@ def print_table(rows, stack):
             print(f"{title if index == 0 else '':<{left}}  {line}")
 
 
-def print_endpoint(stack, for_containers):
+def print_endpoint(stack, address):
     event = json.dumps({"userId": "segment-intercom-sample-1", "event": "Tried It", "properties": {"revenue": 9.5}})
     print(f"""
 Endpoint   {stack.endpoint}
@@ -109,8 +120,12 @@ curl -u {stack.write_key}: -H 'content-type: application/json' \\
   -d '{event}' \\
   {stack.endpoint}/v1/track
 """)
-    if for_containers:
-        print(f"{SAM.relative_to(ROOT)}/sam local invoke -e events/rest-identify.json\n")
+    if address:
+        credentials = " ".join(f"{name}={value}" for name, value in CREDENTIALS.items())
+        print(f"""{credentials} \\
+  {SAM.relative_to(ROOT)}/sam local invoke --add-host {INTERCOM_IN_CONTAINERS}:{address} \\
+  -e events/rest-identify.json
+""")
     print("Ctrl-C ends all of it.", flush=True)
 
 

@@ -35,9 +35,15 @@ LOGS = ROOT / "target" / "local"
 ARCHITECTURE = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 # The keys in the files of events/.
 SAMPLE_KEYS = {
-    "api_secret": "local-api-secret", "webhook_secret": "local-webhook-secret", "write_keys": ["local-write-key"],
+    "api_secret": "local-api-secret", "webhook_secret": "local-webhook-secret",
+    "write_keys": ["local-server-write-key"],
 }
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_DEFAULT_REGION": REGION}
+# Nobody else on this machine can guess them (see emulator.py).
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": f"LOCAL{secrets.token_hex(16).upper()}",
+    "AWS_SECRET_ACCESS_KEY": secrets.token_hex(32),
+    "AWS_DEFAULT_REGION": REGION,
+}
 
 
 def progress(text):
@@ -62,13 +68,14 @@ class Stack:
     """A context manager: up inside of `with`, without a trace after it.
 
     `parameters` are parameters of template.yaml. With an `access_token` the stack talks to that
-    real workspace, `simulator` is None, and nobody can guess the keys. With `enforce_iam` the
-    emulator checks credentials and policies, as AWS does; else it lets everybody do everything.
+    real workspace, `simulator` is None, and nobody can guess the keys. The emulator checks
+    credentials and policies, as AWS does; `guard` opens it further (see emulator.py): `hosts`,
+    `domains` and `keys`, each a list.
     """
 
-    def __init__(self, port=None, parameters=None, access_token=None, enforce_iam=False):
+    def __init__(self, port=None, parameters=None, access_token=None, guard=None):
         self.port = port
-        self.enforce_iam = enforce_iam
+        self.guard = guard or {}
         self.parameters = dict(parameters or {})
         self.access_token = access_token
         keys = random_keys() if access_token else SAMPLE_KEYS
@@ -152,7 +159,8 @@ class Stack:
             # What AWS makes of the function's LoggingConfig; the emulator ignores that.
             "AWS_LAMBDA_LOG_FORMAT": "JSON",
             "AWS_LAMBDA_LOG_LEVEL": self.parameters.get("LogLevel", "INFO"),
-            "AUTH": "true" if self.enforce_iam else "false",
+            "AUTH": "true",
+            **{f"GUARD_{name.upper()}": " ".join(values) for name, values in self.guard.items()},
             "GATEWAY_PORT": str(self.port),
             "BIND_HOST": "127.0.0.1",
             "MINISTACK_REGION": REGION,
@@ -164,14 +172,15 @@ class Stack:
             "IOT_MTLS_ENABLED": "0",
         }
         service = Service(
-            "the AWS emulator", [str(EMULATOR / "python"), "-m", "ministack"],
+            "the AWS emulator", [str(EMULATOR / "python"), str(ROOT / "local" / "emulator.py")],
             env=environment, cwd=self._directory, log=LOGS / "emulator.log")
         self._services.append(service)
         service.wait_until(self._emulator_is_healthy, 60)
 
     def _emulator_is_healthy(self):
         try:
-            return self.request("GET", f"{self.emulator_url}/_ministack/health").status == 200
+            # The guard is what has to be up: it refuses this.
+            return self.request("GET", f"{self.emulator_url}/_ministack/health").status == 403
         except OSError:
             return False
 
@@ -185,8 +194,7 @@ class Stack:
             failure="sam deploy failed", log=LOGS / "deploy.log")
         self._read_outputs()
         self.endpoint = f"{self.emulator_url}/restapis/{self.resources()['Api']}/prod/_user_request_"
-        if self.enforce_iam:
-            self._allow_batches()
+        self._allow_batches()
 
     def _allow_batches(self):
         """Whoever may `sqs:SendMessage` may SendMessageBatch as well; the emulator wants both allowed."""
@@ -358,7 +366,7 @@ def build(with_simulator=True):
     flags = ["--arm64"] if ARCHITECTURE == "arm64" else []
     # The very command that `sam build` runs and hides the output of; it then finds all built.
     run_step(
-        ["cargo", "lambda", "build", "--release", *flags, "--bin", "bootstrap"],
+        ["cargo", "lambda", "build", "--release", "--locked", *flags, "--bin", "bootstrap"],
         env=sam_environment(), cwd=ROOT, failure="building the function failed: see cargo's message above")
     run_step(
         [str(SAM / "sam"), "build", "--config-env", "local", "--parameter-overrides",
@@ -367,7 +375,7 @@ def build(with_simulator=True):
     if with_simulator:
         progress("building the Intercom simulator")
         run_step(
-            ["cargo", "build", "--package", "intercom-simulator"], env=sam_environment(), cwd=ROOT,
+            ["cargo", "build", "--locked", "--package", "intercom-simulator"], env=sam_environment(), cwd=ROOT,
             failure="building the simulator failed: see cargo's message above")
 
 

@@ -57,7 +57,7 @@ def install(name, what, requirements=None):
     pip = [str(environment / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
     # The file names every package, so there is nothing to resolve: with dependencies, pip
     # downloads five versions of botocore on its way.
-    run(pip + ["install", "--no-deps", "--requirement", str(requirements)],
+    run(pip + ["install", "--no-deps", "--require-hashes", "--requirement", str(requirements)],
         f"installing {requirements.relative_to(ROOT)} failed: see pip's message above, then try again")
     run(pip + ["check"], f"{requirements.relative_to(ROOT)} does not fit this Python: use 3.10 to 3.13")
     stamp.write_text(digest)

@@ -225,7 +225,9 @@ fn keeps_the_token(url: &reqwest::Url) -> bool {
         let host = url.host_str().unwrap_or_default();
         let address = host.trim_start_matches('[').trim_end_matches(']');
         let address: Option<IpAddr> = address.parse().ok();
-        host == "localhost" || address.is_some_and(|address| address.is_loopback())
+        // RFC 6761: names in .localhost are this machine's.
+        let is_local_name = host == "localhost" || host.ends_with(".localhost");
+        is_local_name || address.is_some_and(|address| address.is_loopback())
     };
     url.scheme() == "https" || (url.scheme() == "http" && is_loopback())
 }
@@ -422,11 +424,13 @@ mod tests {
             ("http://127.0.0.1:8080", true),
             ("http://127.1.2.3", true),
             ("http://localhost:8080", true),
+            ("http://intercom.localhost:8080", true),
             ("http://[::1]:8080", true),
             ("http://api.intercom.io", false),
             ("http://10.0.0.1", false),
             ("http://0.0.0.0:8080", false),
             ("http://localhost.example.com", false),
+            ("http://notlocalhost", false),
             ("http://127.0.0.1@example.com", false),
             ("http://[::2]", false),
         ] {

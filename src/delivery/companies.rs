@@ -41,7 +41,10 @@ impl Attempt<'_> {
         if let Some(id) = id {
             companies.insert(&company_id, id);
         }
-        session.sent_companies.insert(company_id, content);
+        // Else attributes may be missing that another sender's event makes.
+        if self.rights.may_create_attributes {
+            session.sent_companies.insert(company_id, content);
+        }
         Ok(())
     }
 

@@ -63,6 +63,14 @@ pub struct Rights {
     pub may_claim_contacts: bool,
 }
 
+impl Rights {
+    /// What a contact needs that is nothing but its identity.
+    pub const NONE: Self = Self {
+        may_create_attributes: false,
+        may_claim_contacts: false,
+    };
+}
+
 const NEEDS_USER_HASH: &str = "an event by a public write key or from a browser needs \
     integrations.Intercom.user_hash, the hex HMAC-SHA256 of its userId (else its email) with the \
     api_secret (REQUIRE_USER_HASH)";

@@ -237,6 +237,9 @@ def test_a_domain_needs_no_stage(stack, switch):
 
 @pytest.mark.parametrize(("parameters", "named"), [
     ({"DomainName": "events.example.com"}, "CertificateArn"),
+    ({"AwsEndpoint": "off"}, "DomainName"),
+    ({"IntercomBaseUrl": "http://intercom.example.com"}, "IntercomBaseUrl"),
+    ({"IntercomVersion": "2.12"}, "IntercomVersion"),
     ({"SegmentEventSource": "aws.partner/example.com/1"}, "SegmentEventSource"),
     ({"SegmentExternalIds": "workspace-1,,workspace-2"}, "SegmentExternalIds"),
     ({"SegmentExternalIds": "workspace-1", "SegmentPrincipalArn": "*"}, "SegmentPrincipalArn"),

@@ -509,3 +509,52 @@ async fn a_second_write_key_opens_nothing() {
         .bytes(batch.as_bytes());
     batch.send(&world).await.assert_error(401, "unauthorized");
 }
+
+/// 4 MB of gzip without content: unpacked it would take half a second each time.
+#[tokio::test]
+async fn a_wrong_key_costs_no_unpacking() {
+    let world = World::new(&[]).await;
+    let members = gzip(b"").repeat(4 * MB / gzip(b"").len());
+    for path in ["/v1/batch", "/v1/track", "/v1/preview"] {
+        let call = Call::post(path).bytes(&members);
+        // Nothing of the body was looked at, else it would be a 400.
+        let wrong = call.clone().with_key("a-wrong-key-of-some-length");
+        wrong.send(&world).await.assert_error(401, "unauthorized");
+        for call in [call.clone().without_key(), call] {
+            let answer = call.send(&world).await;
+            answer.assert_error(400, "invalid_gzip");
+            let message = answer.body["message"].as_str().expect("text");
+            assert!(message.contains("1000 members"), "{message}");
+        }
+    }
+    world.assert_nothing_happened();
+}
+
+/// They name accounts, roles and resources.
+#[tokio::test]
+async fn awss_words_stay_in_the_log() {
+    let world = World::new(&[("DELIVERY_MODE", "queue")]).await;
+    world.aws().sqs_fails = true;
+    let event = identify("u1");
+    let by_key = Call::post("/v1/identify").json(&event).send(&world).await;
+    by_key.assert_error(503, "unavailable");
+    let by_webhook = signed(&event.to_string()).send(&world).await;
+    by_webhook.assert_error(503, "unavailable");
+    let direct = world.invoke(&event).await.expect_err("it is lost");
+    for told in [
+        by_key.body.to_string(),
+        by_webhook.body.to_string(),
+        direct.to_string(),
+    ] {
+        assert!(told.contains("the queue did not take it"), "{told}");
+        assert!(!told.contains("AccessDenied"), "{told}");
+    }
+    let world = World::new(&[]).await;
+    world.aws().secret_fails = true;
+    let by_key = Call::post("/v1/identify").json(&event).send(&world).await;
+    by_key.assert_error(503, "secret_unavailable");
+    let direct = world.invoke(&event).await.expect_err("there is no secret");
+    for told in [by_key.body.to_string(), direct.to_string()] {
+        assert!(!told.contains("AccessDenied"), "{told}");
+    }
+}

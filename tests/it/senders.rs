@@ -393,3 +393,88 @@ async fn a_key_in_both_lists_is_public() {
     Way::Server.send(&world, &event).await;
     assert!(world.why_rejected().is_some());
 }
+
+/// A workspace takes some 250 custom attributes, and anybody could use them up.
+#[tokio::test]
+async fn a_public_key_makes_no_custom_attribute_without_proof() {
+    let traits = json!({"plan": "pro", "name": "Ada",
+        "company": {"id": "c", "name": "Acme", "seats": 3}});
+    let event = json!({"type": "identify", "userId": "u1", "traits": traits});
+    for (way, event, are_made) in [
+        (Way::Server, event.clone(), true),
+        (Way::Browser, event.clone(), true),
+        (Way::Public, event.clone(), false),
+        (Way::Public, proven(event.clone(), "u2"), false),
+        (Way::Public, proven(event.clone(), "u1"), true),
+    ] {
+        for mode in ["inline", "queue"] {
+            let world = World::new(&[("DELIVERY_MODE", mode)]).await;
+            way.send(&world, &event).await;
+            if mode == "queue" {
+                world.redeliver(1).await;
+            }
+            let state = world.intercom.state();
+            let made = state.data_attributes.len();
+            assert_eq!(made, if are_made { 2 } else { 0 }, "{way:?} {event} {mode}");
+            assert_eq!(
+                state.contacts[0].name.as_deref(),
+                Some("Ada"),
+                "the rest is written"
+            );
+            // It doesn't spoil the attribute for those who may make it.
+            Way::Server
+                .send(
+                    &world,
+                    &json!({"type": "identify", "userId": "u1",
+                "traits": traits}),
+                )
+                .await;
+            if mode == "queue" {
+                world.redeliver(1).await;
+            }
+            let state = world.intercom.state();
+            assert_eq!(state.contacts[0].custom_attributes["plan"], "pro", "{mode}");
+            assert_eq!(state.companies[0].custom_attributes["seats"], 3, "{mode}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_public_keys_visitor_is_found_again() {
+    let world = World::new(&[("ANONYMOUS", "lead")]).await;
+    let event = json!({"type": "identify", "anonymousId": "a", "traits": {"color": "red"}});
+    Way::Public.send(&world, &event).await;
+    let state = world.intercom.state();
+    assert_eq!(
+        state.contacts[0].custom_attributes,
+        *json!({"anonymous_id": "a"}).as_object().expect("an object")
+    );
+}
+
+/// The email is what the sender says it is.
+#[tokio::test]
+async fn with_require_user_hash_a_browser_claims_no_contact_without_a_user_id() {
+    let claim = json!({"type": "identify", "userId": "u1",
+        "traits": {"email": "victim@example.com", "name": "Eve"}});
+    for (way, require_user_hash, is_claimed) in [
+        (Way::Server, "true", true),
+        (Way::Browser, "false", true),
+        (Way::Public, "false", true),
+        (Way::Browser, "true", false),
+        (Way::Public, "true", false),
+    ] {
+        let world = World::new(&[("REQUIRE_USER_HASH", require_user_hash)]).await;
+        world
+            .intercom
+            .seed_contact(json!({"role": "user", "email": "victim@example.com",
+            "name": "Victim"}));
+        way.send(&world, &proven(claim.clone(), "u1")).await;
+        let contact = &world.intercom.state().contacts[0];
+        let claimed = contact.external_id.as_deref() == Some("u1");
+        assert_eq!(claimed, is_claimed, "{way:?} {require_user_hash}");
+        if !is_claimed {
+            assert_eq!(contact.name.as_deref(), Some("Victim"));
+            assert!(world.why_rejected().is_some());
+        }
+    }
+}

@@ -49,6 +49,7 @@ impl Sent {
 pub(crate) struct AwsState {
     pub(crate) secret: Value,
     pub(crate) secret_reads: usize,
+    pub(crate) secret_fails: bool,
     pub(crate) retry: Vec<Sent>,
     pub(crate) dead_letter: Vec<Sent>,
     /// Visibility timeouts set, in seconds by receipt handle.
@@ -69,6 +70,10 @@ impl Respond for Aws {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if target == "secretsmanager.GetSecretValue" {
             state.secret_reads += 1;
+            if state.secret_fails {
+                return ResponseTemplate::new(400)
+                    .set_body_json(json!({"__type": "AccessDeniedException", "message": "no"}));
+            }
             let secret = state.secret.to_string();
             return ResponseTemplate::new(200)
                 .set_body_json(json!({"SecretString": secret}))
@@ -143,6 +148,7 @@ impl World {
                 "webhook_secret": WEBHOOK_SECRET, "write_keys": [WRITE_KEY],
                 "public_write_keys": [PUBLIC_WRITE_KEY]}),
             secret_reads: 0,
+            secret_fails: false,
             retry: Vec::new(),
             dead_letter: Vec::new(),
             hidden: Vec::new(),
