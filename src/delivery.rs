@@ -33,7 +33,7 @@ use std::time::Instant;
 
 use futures_util::stream::{self, StreamExt};
 
-pub use outcome::{Failure, Outcome, Undelivered};
+pub use outcome::{Failure, Otherwise, Outcome, Undelivered};
 
 use crate::intercom::Intercom;
 use crate::mapping::{Action, Identity};
@@ -96,6 +96,8 @@ pub struct Job<'e> {
     pub user: Cow<'e, str>,
     /// Whether it is an identify, which a following one of the same user absorbs.
     pub is_identify: bool,
+    /// When the event came in first, in Unix seconds.
+    pub received_at: i64,
     /// What to do, in order.
     pub actions: Vec<Action<'e>>,
 }

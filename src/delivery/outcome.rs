@@ -23,9 +23,25 @@ pub enum Undelivered {
         after: Option<Duration>,
     },
     /// Intercom doesn't know its user yet.
-    Waiting(Failure),
+    Waiting {
+        /// What Intercom said.
+        failure: Failure,
+        /// What becomes of the event when the wait is over.
+        otherwise: Otherwise,
+    },
     /// An earlier event of its user has to be tried again first.
     NotTried,
+}
+
+/// What becomes of an event whose user never came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Otherwise {
+    /// It is rejected.
+    Rejected,
+    /// There was nothing to do.
+    Skipped(Cow<'static, str>),
+    /// It counts as delivered.
+    Delivered,
 }
 
 /// What Intercom said, for the dead-letter queue and the log.

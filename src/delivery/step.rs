@@ -260,6 +260,7 @@ mod tests {
                 Job {
                     user: "u".into(),
                     is_identify: event.type_name() == Some("identify"),
+                    received_at: 0,
                     actions,
                 }
             })

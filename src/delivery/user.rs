@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::step::Step;
-use super::{Delivery, Failure, Job, Outcome, Undelivered, UnknownUser};
+use super::{Delivery, Failure, Job, Otherwise, Outcome, Undelivered, UnknownUser};
 use crate::intercom::{CallError, Verdict};
 use crate::mapping::{Action, Contact, Identity, IntercomEvent};
 
@@ -30,7 +30,7 @@ impl Delivery {
                 Err(Undelivered::Rejected(_)) if step.is_merged => {
                     outcomes.extend(self.one_by_one(jobs, &step, deadline).await);
                 }
-                Err(why @ Undelivered::Waiting(_)) => waiting.push((step.jobs[0], why)),
+                Err(why @ Undelivered::Waiting { .. }) => waiting.push((step.jobs[0], why)),
                 outcome => outcomes.extend(step.jobs.iter().map(|job| (*job, outcome.clone()))),
             }
             if matches!(outcomes.last(), Some((_, Err(Undelivered::Retry { .. })))) {
@@ -84,7 +84,7 @@ impl Delivery {
                 .execute(&jobs[job].actions, jobs[job].is_identify, deadline)
                 .await
             {
-                Err(why @ (Undelivered::Waiting(_) | Undelivered::Retry { .. })) => {
+                Err(why @ (Undelivered::Waiting { .. } | Undelivered::Retry { .. })) => {
                     waiting.push((job, why));
                 }
                 outcome => outcomes.push((job, outcome)),
@@ -159,7 +159,7 @@ impl Delivery {
             return Ok(());
         };
         match self.settings.unknown_user {
-            UnknownUser::Wait => Err(Undelivered::Waiting(unknown)),
+            UnknownUser::Wait => Err(waiting(unknown)),
             UnknownUser::Reject => Err(Undelivered::Rejected(unknown)),
             UnknownUser::Create => {
                 let identity = lead
@@ -173,7 +173,7 @@ impl Delivery {
                 match self.send_event(event, lead, deadline).await? {
                     None => Ok(()),
                     // The contact was made; Intercom's events just don't see it yet.
-                    Some(unknown) => Err(Undelivered::Waiting(unknown)),
+                    Some(unknown) => Err(waiting(unknown)),
                 }
             }
         }
@@ -208,6 +208,13 @@ impl Delivery {
             }
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+fn waiting(failure: Failure) -> Undelivered {
+    Undelivered::Waiting {
+        failure,
+        otherwise: Otherwise::Rejected,
     }
 }
 
