@@ -26,8 +26,12 @@ use crate::redelivery::Redelivery;
 use crate::secret::{Secret, SecretError, Secrets};
 use crate::trigger::{Trigger, TriggerError};
 
-/// Time kept back from the Lambda's own limit to put away what is left.
-const MARGIN: Duration = Duration::from_secs(4);
+/// Time from the start of an HTTP request by which its answer is to be ready, queueing included:
+/// Segment's webhook gives up after 5 s.
+const ANSWER_WITHIN: Duration = Duration::from_millis(4700);
+
+/// Time kept back from Lambda's own limit to answer.
+const ANSWER_MARGIN: Duration = Duration::from_secs(1);
 
 /// Everything that lives as long as the instance.
 #[derive(Debug)]
@@ -129,9 +133,13 @@ impl Function {
         &self,
         lambda: LambdaEvent<Box<RawValue>>,
     ) -> Result<Value, InvocationError> {
+        let started = Instant::now();
+        let limit = lambda.context.deadline();
+        let left = limit.duration_since(SystemTime::now()).unwrap_or_default();
         let invocation = Invocation {
             id: &lambda.context.request_id,
-            started: Instant::now(),
+            started,
+            ends: started + left,
         };
         match Trigger::of(&lambda.payload)? {
             Trigger::Http(request) => {
@@ -140,14 +148,10 @@ impl Function {
                 Ok(answer.unwrap_or_else(|answer| answer).into_payload(origin))
             }
             Trigger::Sqs(batch) => {
-                let limit = lambda.context.deadline();
-                let left = limit.duration_since(SystemTime::now()).unwrap_or_default();
-                let deadline = invocation.started + left.saturating_sub(MARGIN);
                 let redelivered = self.redelivery.redeliver(
                     &batch,
-                    invocation.id,
+                    invocation,
                     Utc::now(),
-                    deadline,
                     &self.delivery,
                     &self.queues,
                 );
@@ -270,12 +274,23 @@ impl Function {
     }
 }
 
+/// What an HTTP request and an invocation have in common. HTTP's callers want their answer soon;
+/// AWS waits as long as the function may run.
 fn request(source: Source, has_origin: bool, invocation: Invocation<'_>) -> Request<'_> {
+    let soon = invocation.started + ANSWER_WITHIN;
+    let store_until = match source {
+        Source::Api | Source::Webhook => soon,
+        Source::EventBridge | Source::Direct => {
+            let last = invocation.ends.checked_sub(ANSWER_MARGIN);
+            last.map_or(soon, |last| soon.max(last))
+        }
+    };
     Request {
         source,
         received_at: Utc::now(),
         has_origin,
         invocation,
+        store_until,
     }
 }
 

@@ -70,6 +70,8 @@ pub struct Request<'i> {
     pub has_origin: bool,
     /// The invocation that brought them.
     pub invocation: Invocation<'i>,
+    /// By when what isn't delivered must be in a queue.
+    pub store_until: Instant,
 }
 
 /// One invocation of the function.
@@ -79,6 +81,8 @@ pub struct Invocation<'i> {
     pub id: &'i str,
     /// When the function began to handle it: the time limits count from here.
     pub started: Instant,
+    /// When Lambda ends it.
+    pub ends: Instant,
 }
 
 /// What became of an event, as senders of webhooks and direct callers see it.
