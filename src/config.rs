@@ -10,6 +10,10 @@ use crate::mapping::{self, Anonymous, CollectContext, CompanyIdHash, Nested};
 use crate::retry::Schedule;
 use crate::segment::IgnoredUserIds;
 
+/// Longest time for which an event may be kept in a queue, from which SQS deletes it after 14
+/// days: a day is left for the last delay and a backlog.
+const MAX_WAIT_HOURS: u64 = 13 * 24;
+
 /// Everything that can be set.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -79,13 +83,13 @@ impl Config {
             base: Duration::from_secs(number(lookup, "RETRY_BASE_SECONDS", 5, 1..=43_200)?),
             max: Duration::from_secs(number(lookup, "RETRY_MAX_SECONDS", 900, 1..=43_200)?),
             give_up_after: Duration::from_secs(
-                number(lookup, "RETRY_HOURS", 72, 0..=336)? * 60 * 60,
+                number(lookup, "RETRY_HOURS", 72, 0..=MAX_WAIT_HOURS)? * 60 * 60,
             ),
             unknown_user: Duration::from_secs(number(
                 lookup,
                 "UNKNOWN_USER_SECONDS",
                 900,
-                0..=1_209_600,
+                0..=MAX_WAIT_HOURS * 60 * 60,
             )?),
         };
         Ok(Self {
@@ -338,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_of_the_contract() {
+    fn the_defaults_of_the_readme() {
         let config = read(&[]).expect("only the required ones are set");
         assert_eq!(config.intercom_base_url, "https://api.intercom.io");
         assert_eq!(config.intercom_version, "2.16");
@@ -456,5 +460,56 @@ mod tests {
             let config = read(&[("INTERCOM_VERSION", version)]);
             assert_eq!(config.is_ok(), is_allowed, "{version}");
         }
+    }
+
+    /// What a receive can be like: a failure, a rate limit that others have used up (Intercom
+    /// asks for a second, or for nothing), or one that tried nothing.
+    #[test]
+    fn no_allowed_settings_let_sqs_give_an_event_up_before_the_function_does() {
+        for base in ["1", "5", "43200"] {
+            for max in ["1", "60", "900", "43200"] {
+                for hours in ["0", "1", "72", "312"] {
+                    for unknown in ["0", "900", "1123200"] {
+                        let variables = [
+                            ("RETRY_BASE_SECONDS", base),
+                            ("RETRY_MAX_SECONDS", max),
+                            ("RETRY_HOURS", hours),
+                            ("UNKNOWN_USER_SECONDS", unknown),
+                        ];
+                        let schedule = read(&variables).expect("allowed").retry;
+                        for end in [schedule.give_up_after, schedule.unknown_user] {
+                            for counts_as_young in [true, false] {
+                                let receives = receives_until(end, schedule, counts_as_young);
+                                assert!(receives <= 950, "{variables:?}: {receives}");
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        for (name, value) in [
+            ("RETRY_BASE_SECONDS", "0"),
+            ("RETRY_MAX_SECONDS", "0"),
+            ("RETRY_HOURS", "313"),
+            ("UNKNOWN_USER_SECONDS", "1123201"),
+        ] {
+            read(&[(name, value)]).expect_err(name);
+        }
+    }
+
+    /// How often a message is received until it is that old, with the shortest delays that
+    /// chance can choose.
+    fn receives_until(end: Duration, schedule: Schedule, counts_as_young: bool) -> u32 {
+        let mut age = Duration::ZERO;
+        let mut receives = 1;
+        while age < end {
+            let reckoned = if counts_as_young { Duration::ZERO } else { age };
+            let delay = schedule.delay(reckoned, None, 0.0);
+            let least = Schedule::least_delay(receives, end.saturating_sub(age));
+            // SQS takes at most this.
+            age += delay.max(least).min(Duration::from_secs(42_900));
+            receives += 1;
+        }
+        receives
     }
 }

@@ -27,7 +27,7 @@ use crate::redelivery::Redelivery;
 use crate::secret::{SecretError, Secrets};
 use crate::trigger::{Trigger, TriggerError};
 
-/// Time kept back from the Lambda's own limit to put away what is left.
+/// Time kept back from Lambda's own limit to put away what is left.
 const MARGIN: Duration = Duration::from_secs(4);
 
 /// Lambda lets a function take 10 s to start.
@@ -145,6 +145,8 @@ impl Function {
             id: &lambda.context.request_id,
             started,
             deadline: started + left.saturating_sub(MARGIN),
+            ends: started + left,
+            now: Utc::now(),
         };
         match Trigger::of(&lambda.payload, &self.retry_queue_url)? {
             Trigger::Http(request) => {
@@ -153,14 +155,9 @@ impl Function {
                 Ok(answer.unwrap_or_else(|answer| answer).into_payload(origin))
             }
             Trigger::Sqs(batch) => {
-                let redelivered = self.redelivery.redeliver(
-                    &batch,
-                    invocation.id,
-                    Utc::now(),
-                    invocation.deadline,
-                    &self.delivery,
-                    &self.queues,
-                );
+                let redelivered =
+                    self.redelivery
+                        .redeliver(&batch, invocation, &self.delivery, &self.queues);
                 Ok(redelivered.await)
             }
             Trigger::EventBridge(event) => {
@@ -191,12 +188,7 @@ impl Function {
         for entry in &mut entries {
             entry.sender = Sender::by(Channel::Segment);
         }
-        let request = Request {
-            source,
-            received_at: Utc::now(),
-            write_key: None,
-            invocation,
-        };
+        let request = Request::new(source, None, invocation);
         let results = self.take(&entries, &request).await;
         let mut lost = results
             .iter()

@@ -3,28 +3,26 @@
 mod entry;
 mod taken;
 
-use std::borrow::Cow;
-use std::collections::{HashMap, hash_map};
+use std::collections::{HashMap, HashSet, hash_map};
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
 pub use entry::{Entry, EventResult, Invocation, Request, Status};
 pub use taken::Taken;
 
 use crate::config::DeliveryMode;
 use crate::delivery::{Delivery, Failure, Job, Undelivered};
-use crate::mapping::{self, Arrival, Budget, Mapped, Rights, Warning, map};
-use crate::queue::{Message, NOT_BEFORE_ATTRIBUTE, Queue, Queues, Source};
+use crate::job::{NOT_TRIED, job};
+use crate::mapping::{self, Arrival, Budget, Mapped, Warning, map};
+use crate::queue::{Queue, Queues, Source};
 use crate::retry::Schedule;
-use crate::segment::{Event, Kind};
-
-/// Time from the start of a request by which its answer is to be ready, queueing included:
-/// Segment's webhook gives up after 5 s.
-const ANSWER_WITHIN: Duration = Duration::from_millis(4700);
 
 /// Most warnings in one line of the log, which CloudWatch bounds; preview shows all.
 const WARNINGS_LOGGED: usize = 100;
+
+/// Time that SQS is given to take a hundred events of one user: one call, as slow as they get.
+const STORING_A_HUNDRED: Duration = Duration::from_millis(80);
 
 /// Takes events in.
 #[derive(Debug)]
@@ -41,20 +39,49 @@ pub struct Intake {
     pub taken: Taken,
 }
 
+/// An entry on its way, with what the mapping changed of its event.
+struct Pending<'e> {
+    entry: &'e Entry<'e>,
+    warnings: Vec<Warning<'e>>,
+    /// What Intercom would not take of it, a line each.
+    left_out: Vec<String>,
+    /// By what it is remembered, where it is the first of its kind.
+    key: Option<String>,
+    fate: Fate<'e>,
+}
+
 /// What is done with an entry.
-enum Fate {
+enum Fate<'e> {
+    /// To be decided by its delivery.
+    Deliver(Job<'e>),
     Delivered,
     Skipped(String),
+    /// Into the retry queue.
     Queue {
         failure: Failure,
-        /// How long the first retry has to wait.
-        delay: Duration,
+        /// When the first retry is due, where it isn't at once.
+        not_before: Option<DateTime<Utc>>,
+        /// Whether Intercom doesn't know its user, and no earlier event of the user waits for
+        /// a retry: then it waits apart from the user's other events.
+        is_parked: bool,
     },
     Reject(Failure),
     /// Not delivered again: this became of an event with its messageId in an earlier request.
     DuplicateOfTaken(Status),
     /// Not delivered again: the entry with this index has its messageId.
     DuplicateOfEntry(usize),
+    /// Could be neither delivered nor queued.
+    Lost(String),
+}
+
+impl Fate<'_> {
+    fn queued(reason: &str) -> Self {
+        Self::Queue {
+            failure: Failure::new(reason),
+            not_before: None,
+            is_parked: false,
+        }
+    }
 }
 
 impl Intake {
@@ -70,122 +97,191 @@ impl Intake {
         delivery: &Delivery,
         queues: &Queues,
     ) -> Vec<EventResult> {
-        let mut fates: Vec<Option<Fate>> = Vec::with_capacity(entries.len());
-        let mut jobs = Vec::new();
-        let mut entry_of_job = Vec::new();
-        let mut entry_of_key = HashMap::new();
-        let mut warnings: Vec<Vec<Warning<'_>>> = Vec::with_capacity(entries.len());
+        let mut first_of_key = HashMap::new();
         let mut budget = Budget::default();
-        for (index, entry) in entries.iter().enumerate() {
-            let mapped = if budget.is_used_up() {
-                Err(too_much_at_once())
-            } else {
-                self.map(entry, request, &mut budget)
-            };
-            let mapped = mapped.and_then(|mapped| {
-                let is_first = self.first_of_its_kind(entry, request, index, &mut entry_of_key);
-                is_first.map(|()| mapped)
-            });
-            let (fate, of_entry) = match mapped {
-                Ok((job, of_entry)) => {
-                    jobs.push(job);
-                    entry_of_job.push(index);
-                    (None, of_entry)
-                }
-                Err(fate) => (Some(fate), Vec::new()),
-            };
-            fates.push(fate);
-            warnings.push(of_entry);
-        }
-        if self.mode == DeliveryMode::Inline {
-            let deadline = request.invocation.started + self.budget;
-            let outcomes = delivery.deliver(&jobs, deadline).await;
-            for (index, outcome) in entry_of_job.into_iter().zip(outcomes) {
-                let fate = outcome.map_or_else(|why| self.fate(why), |_warnings| Fate::Delivered);
-                fates[index] = Some(fate);
-            }
-        }
-        let queued_by_mode = || Fate::Queue {
-            failure: Failure::new("DELIVERY_MODE is queue"),
-            delay: Duration::ZERO,
-        };
-        let fates = fates
-            .into_iter()
-            .map(|fate| fate.unwrap_or_else(queued_by_mode))
-            .collect();
-        let results = self.store(entries, fates, request, queues).await;
+        let pending = entries.iter().enumerate();
+        let pending = pending.map(|(index, entry)| {
+            let mut pending = self.map(entry, request, &mut budget);
+            self.compare(&mut pending, index, request, &mut first_of_key);
+            pending
+        });
+        let mut pending: Vec<Pending<'_>> = pending.collect();
+        self.deliver(&mut pending, request, delivery).await;
+        store(&mut pending, request, queues).await;
+        let results = results(&pending);
         // With one lost the sender repeats them all, perhaps elsewhere. To skip some of them here
-        // after that could leave an older event's effect on top of a newer one's.
-        if results.iter().all(|result| result.status != Status::Lost) {
-            for (key, index) in entry_of_key {
-                self.taken.put(&key, results[index].status);
+        // after that could leave an older event's effect on top of a newer one's. In queue mode
+        // it can't: for as long as this is remembered, SQS drops what comes again elsewhere.
+        let is_any_lost = results.iter().any(|result| result.status == Status::Lost);
+        for (pending, result) in pending.iter().zip(&results) {
+            let is_in_its_place =
+                self.mode == DeliveryMode::Queue && result.status == Status::Queued;
+            if let Some(key) = &pending.key
+                && (!is_any_lost || is_in_its_place)
+            {
+                self.taken.insert(key, result.status);
             }
-        }
-        for (result, warnings) in results.iter().zip(&warnings) {
-            self.log(result, warnings, request.source);
+            self.log(result, pending, request.source);
         }
         results
     }
 
     fn map<'e>(
         &self,
-        entry: &'e Entry<'_>,
+        entry: &'e Entry<'e>,
         request: &Request<'_>,
         budget: &mut Budget,
-    ) -> Result<(Job<'e>, Vec<Warning<'e>>), Fate> {
-        let reject = |reason: &Cow<'static, str>| Fate::Reject(Failure::new(reason.clone()));
-        let (event, refusal) = (entry.event.as_ref(), entry.refusal.as_ref());
-        let event = match (event, refusal) {
-            (Some(event), None) => event,
-            (_, Some(reason)) => return Err(reject(reason)),
-            (None, None) => return Err(reject(&"the event can't be read".into())),
+    ) -> Pending<'e> {
+        let mut pending = Pending {
+            entry,
+            warnings: Vec::new(),
+            left_out: Vec::new(),
+            key: None,
+            fate: Fate::Reject(Failure::new("the event can't be read")),
         };
-        let arrival = Arrival {
-            received_at_millis: request.received_at.timestamp_millis(),
-            source: request.source,
-            sender: entry.sender,
-        };
-        match map(event, arrival, &self.mapping, budget) {
-            Mapped::Deliver { actions, warnings } => {
-                let received_at = request.received_at.timestamp();
-                let rights = arrival.sender.rights(&self.mapping);
-                Ok((job(event, received_at, actions, rights), warnings))
-            }
-            Mapped::Skip(reason) => Err(Fate::Skipped(reason.into_owned())),
-            Mapped::Reject(reason) => Err(reject(&reason)),
+        if budget.is_used_up() {
+            // They come back from the queue ten at a time.
+            let reason = "the events before it in its request have used up its memory";
+            pending.fate = Fate::queued(reason);
+        } else if let Some(reason) = &entry.refusal {
+            pending.fate = Fate::Reject(Failure::new(reason.clone()));
+        } else if let Some(event) = &entry.event {
+            let arrival = Arrival {
+                received_at_millis: request.received_at.timestamp_millis(),
+                source: request.source,
+                sender: entry.sender,
+            };
+            pending.fate = match map(event, arrival, &self.mapping, budget) {
+                Mapped::Skip(reason) => Fate::Skipped(reason.into_owned()),
+                Mapped::Reject(reason) => Fate::Reject(Failure::new(reason)),
+                Mapped::Deliver { actions, warnings } => {
+                    pending.warnings = warnings;
+                    let rights = arrival.sender.rights(&self.mapping);
+                    Fate::Deliver(job(event, actions, request.received_at, rights))
+                }
+            };
         }
+        pending
     }
 
-    /// An error when the entry is a duplicate. Only what is to be delivered is asked for here:
-    /// anything else has a reason of its own each time.
-    fn first_of_its_kind(
+    /// Finds duplicates. Only what is to be delivered is asked for here: anything else has a
+    /// reason of its own each time.
+    fn compare(
         &self,
-        entry: &Entry<'_>,
-        request: &Request<'_>,
+        pending: &mut Pending<'_>,
         index: usize,
-        entry_of_key: &mut HashMap<String, usize>,
-    ) -> Result<(), Fate> {
-        let event = entry.event.as_ref();
-        let Some(key) = event.and_then(|event| Taken::key(event, request)) else {
-            return Ok(());
+        request: &Request<'_>,
+        first_of_key: &mut HashMap<String, usize>,
+    ) {
+        let (Fate::Deliver(_), Some(event)) = (&pending.fate, &pending.entry.event) else {
+            return;
         };
-        if let Some(status) = self.taken.get(&key) {
-            return Err(Fate::DuplicateOfTaken(status));
-        }
-        match entry_of_key.entry(key) {
-            hash_map::Entry::Occupied(first) => Err(Fate::DuplicateOfEntry(*first.get())),
-            hash_map::Entry::Vacant(place) => {
-                place.insert(index);
-                Ok(())
+        let Some(key) = Taken::key(event, request) else {
+            return;
+        };
+        let duplicate = if let Some(status) = self.taken.get(&key) {
+            Fate::DuplicateOfTaken(status)
+        } else {
+            match first_of_key.entry(key) {
+                hash_map::Entry::Occupied(first) => Fate::DuplicateOfEntry(*first.get()),
+                hash_map::Entry::Vacant(place) => {
+                    pending.key = Some(place.key().clone());
+                    place.insert(index);
+                    return;
+                }
             }
+        };
+        pending.warnings.clear();
+        pending.fate = duplicate;
+    }
+
+    /// Decides what is still to be decided.
+    async fn deliver(
+        &self,
+        pending: &mut [Pending<'_>],
+        request: &Request<'_>,
+        delivery: &Delivery,
+    ) {
+        // What comes behind a queued event of its user must not overtake it.
+        let mut behind: HashSet<String> = HashSet::new();
+        let (mut indexes, mut jobs) = (Vec::new(), Vec::new());
+        for (index, pending) in pending.iter_mut().enumerate() {
+            if let Fate::DuplicateOfTaken(Status::Queued) = pending.fate
+                && let Some(event) = &pending.entry.event
+            {
+                behind.extend(event.user().map(std::borrow::Cow::into_owned));
+            }
+            if !matches!(pending.fate, Fate::Deliver(_)) {
+                continue;
+            }
+            let queued = Fate::queued("DELIVERY_MODE is queue");
+            let Fate::Deliver(job) = std::mem::replace(&mut pending.fate, queued) else {
+                continue;
+            };
+            if self.mode == DeliveryMode::Queue {
+                continue;
+            }
+            if behind.contains(&*job.user) {
+                pending.fate = Fate::queued(NOT_TRIED);
+                continue;
+            }
+            indexes.push(index);
+            jobs.push(job);
+        }
+        if jobs.is_empty() {
+            return;
+        }
+        let hundreds = u32::try_from(pending.len() / 100).unwrap_or(u32::MAX);
+        let to_store = STORING_A_HUNDRED.saturating_mul(hundreds);
+        let deadline = request.invocation.started + self.budget;
+        let deadline = request
+            .store_until
+            .checked_sub(to_store)
+            .map_or(deadline, |latest| latest.min(deadline));
+        let outcomes = delivery.deliver(&jobs, deadline).await;
+        // Once for all of them, so that those of one user can share a message.
+        let first_retry = self.schedule.delay(Duration::ZERO, None, fastrand::f64());
+        let first_retry = Utc::now() + first_retry;
+        for ((index, job), outcome) in indexes.into_iter().zip(&jobs).zip(outcomes) {
+            pending[index].fate = match outcome {
+                Ok(left_out) => {
+                    pending[index].left_out = left_out;
+                    Fate::Delivered
+                }
+                Err(Undelivered::Skipped(reason)) => Fate::Skipped(reason.into_owned()),
+                Err(Undelivered::Rejected(failure)) => Fate::Reject(failure),
+                Err(
+                    Undelivered::Retry { failure, after }
+                    | Undelivered::RateLimited { failure, after },
+                ) => {
+                    // The first one holds the others of its user back.
+                    let is_first = behind.insert(job.user.clone().into_owned());
+                    let delay = self.schedule.delay(Duration::ZERO, after, fastrand::f64());
+                    Fate::Queue {
+                        failure,
+                        not_before: is_first.then(|| Utc::now() + delay),
+                        is_parked: false,
+                    }
+                }
+                Err(Undelivered::Waiting { failure, .. }) if !behind.contains(&*job.user) => {
+                    Fate::Queue {
+                        failure,
+                        not_before: Some(first_retry),
+                        is_parked: true,
+                    }
+                }
+                Err(Undelivered::Waiting { failure, .. }) => Fate::queued(&failure.reason),
+                Err(Undelivered::NotTried) => Fate::queued(NOT_TRIED),
+            };
         }
     }
 
-    /// One line per event: what became of it, and all that the mapping changed.
-    fn log(&self, result: &EventResult, warnings: &[Warning<'_>], source: Source) {
-        let more = warnings.len().saturating_sub(WARNINGS_LOGGED);
-        let shown = warnings.iter().take(WARNINGS_LOGGED);
-        let mut warnings: Vec<String> = shown.map(ToString::to_string).collect();
+    /// One line per event: what became of it, and all that was changed or left out.
+    fn log(&self, result: &EventResult, pending: &Pending<'_>, source: Source) {
+        let mapped = pending.warnings.iter().map(ToString::to_string);
+        let more = pending.warnings.len().saturating_sub(WARNINGS_LOGGED);
+        let left_out = pending.left_out.iter().cloned();
+        let mut warnings: Vec<String> = mapped.take(WARNINGS_LOGGED).chain(left_out).collect();
         if more > 0 {
             warnings.push(format!("and {more} more, see preview"));
         }
@@ -205,120 +301,84 @@ impl Intake {
             Status::Queued | Status::Delivered | Status::Skipped => log!(info),
         }
     }
+}
 
-    /// What is done with an event that wasn't delivered.
-    fn fate(&self, why: Undelivered) -> Fate {
-        let at_once = |failure| Fate::Queue {
-            failure,
-            delay: Duration::ZERO,
+/// Puts what is to be queued and what is rejected into their queues; what doesn't get there in
+/// time is lost for us, so the sender must keep it. What is too large for a queue is rejected,
+/// with a record of its ids.
+async fn store(pending: &mut [Pending<'_>], request: &Request<'_>, queues: &Queues) {
+    let (mut to_retry, mut to_reject) = (Vec::new(), Vec::new());
+    let now = Utc::now();
+    for (index, pending) in pending.iter_mut().enumerate() {
+        let (Fate::Queue { failure, .. } | Fate::Reject(failure)) = &mut pending.fate else {
+            continue;
         };
-        match why {
-            Undelivered::Skipped(reason) => Fate::Skipped(reason.into_owned()),
-            Undelivered::Rejected(failure) => Fate::Reject(failure),
-            Undelivered::Retry { failure, after } => Fate::Queue {
-                failure,
-                delay: self.schedule.delay(1, after, fastrand::f64()),
-            },
-            Undelivered::Waiting { failure, .. } => at_once(failure),
-            Undelivered::NotTried => at_once(Failure::new(NOT_TRIED)),
+        let mut message = pending.entry.message(request);
+        if !message.fits() {
+            let reason = format!(
+                "only the ids of this event are kept, because its {} bytes are more than a queue \
+                 takes: {}",
+                message.body().len(),
+                failure.reason
+            );
+            let failure = std::mem::take(failure);
+            pending.fate = Fate::Reject(Failure { reason, ..failure });
+            let event = pending.entry.event.as_ref();
+            message = message.with_ids_alone(request.source, request.received_at, event);
+        }
+        match &pending.fate {
+            Fate::Queue {
+                not_before,
+                is_parked,
+                ..
+            } => {
+                if *is_parked {
+                    message = message.parked(now);
+                }
+                if let Some(time) = not_before {
+                    message = message.not_before(*time);
+                }
+                to_retry.push((index, message));
+            }
+            Fate::Reject(failure) => {
+                let message = message.with_failure(failure, request.invocation.id);
+                to_reject.push((index, message));
+            }
+            _ => {}
         }
     }
-
-    /// Puts what is to be queued and what is rejected into their queues; what doesn't get there
-    /// in time is lost for us, so the sender must keep it. What is too large for a queue is
-    /// rejected, with a record of its ids.
-    async fn store(
-        &self,
-        entries: &[Entry<'_>],
-        mut fates: Vec<Fate>,
-        request: &Request<'_>,
-        queues: &Queues,
-    ) -> Vec<EventResult> {
-        let mut to_retry = (Vec::new(), Vec::new());
-        let mut to_reject = (Vec::new(), Vec::new());
-        for (index, (entry, fate)) in entries.iter().zip(&mut fates).enumerate() {
-            let (Fate::Queue { failure, .. } | Fate::Reject(failure)) = fate else {
-                continue;
-            };
-            let mut message = entry.message(request);
-            if !message.fits() {
-                let reason = format!(
-                    "only the ids of this event are kept, because its {} bytes are more than a \
-                     queue takes: {}",
-                    message.body().len(),
-                    failure.reason
-                );
-                let failure = std::mem::take(failure);
-                *fate = Fate::Reject(Failure { reason, ..failure });
-                let event = entry.event.as_ref();
-                message = message.with_ids_alone(request.source, request.received_at, event);
-            }
-            match fate {
-                Fate::Queue { delay, .. } => {
-                    to_retry.0.push(index);
-                    to_retry.1.push(delayed(message, *delay));
-                }
-                Fate::Reject(failure) => {
-                    to_reject.0.push(index);
-                    to_reject
-                        .1
-                        .push(with_failure(message, failure, request.invocation.id));
-                }
-                _ => {}
-            }
-        }
-        let left = ANSWER_WITHIN.saturating_sub(request.invocation.started.elapsed());
-        let sent = tokio::time::timeout(left, async {
-            tokio::join!(
-                queues.send(Queue::Retry, &to_retry.1),
-                queues.send(Queue::DeadLetter, &to_reject.1),
-            )
-        });
-        let (retried, rejected) = sent.await.ok().unzip();
-        let mut lost: Vec<Option<&str>> = vec![None; entries.len()];
-        for (indexes, sent) in [(&to_retry.0, retried), (&to_reject.0, rejected)] {
-            for (place, index) in indexes.iter().enumerate() {
-                lost[*index] = match &sent {
-                    Some(sent) => sent[place].as_ref().err().map(|error| {
-                        // AWS's own words are for the log: they name accounts and roles.
-                        tracing::error!(%error, "an event could not be queued");
-                        "the queue did not take it"
-                    }),
-                    None => Some("the queue did not answer in time"),
-                };
-            }
-        }
-        let mut results: Vec<EventResult> = Vec::with_capacity(entries.len());
-        for ((entry, fate), lost) in entries.iter().zip(&fates).zip(lost) {
-            let (status, reason) = match (lost, fate) {
-                (Some(reason), _) => (Status::Lost, Some(reason.to_owned())),
-                (None, Fate::Delivered) => (Status::Delivered, None),
-                (None, Fate::Skipped(reason)) => (Status::Skipped, Some(reason.clone())),
-                (None, Fate::Queue { failure, .. }) => {
-                    (Status::Queued, Some(failure.reason.clone()))
-                }
-                (None, Fate::Reject(failure)) => (Status::Rejected, Some(failure.reason.clone())),
-                (None, Fate::DuplicateOfTaken(first)) => duplicate_of(*first),
-                (None, Fate::DuplicateOfEntry(first)) => duplicate_of(results[*first].status),
-            };
-            results.push(EventResult {
-                message_id: entry.message_id().map(str::to_owned),
-                type_name: entry.type_name().map(str::to_owned),
-                status,
-                reason,
-            });
-        }
-        results
+    let (retry, rejected) = tokio::join!(
+        queues.send(Queue::Retry, to_retry, request.store_until),
+        queues.send(Queue::DeadLetter, to_reject, request.store_until),
+    );
+    for (index, error) in retry.into_iter().chain(rejected) {
+        // AWS's own words are for the log: they name accounts and roles.
+        tracing::error!(%error, "an event could not be queued");
+        pending[index].fate = Fate::Lost("the queue did not take it".to_owned());
     }
 }
 
-/// What becomes of the events for which a request has no memory left: they come back from the
-/// queue ten at a time.
-fn too_much_at_once() -> Fate {
-    Fate::Queue {
-        failure: Failure::new("the events before it in its request have used up its memory"),
-        delay: Duration::ZERO,
+fn results(pending: &[Pending<'_>]) -> Vec<EventResult> {
+    let mut results: Vec<EventResult> = Vec::with_capacity(pending.len());
+    for Pending { entry, fate, .. } in pending {
+        let (status, reason) = match fate {
+            Fate::Delivered => (Status::Delivered, None),
+            Fate::Skipped(reason) => (Status::Skipped, Some(reason.clone())),
+            Fate::Queue { failure, .. } => (Status::Queued, Some(failure.reason.clone())),
+            Fate::Reject(failure) => (Status::Rejected, Some(failure.reason.clone())),
+            Fate::DuplicateOfTaken(first) => duplicate_of(*first),
+            Fate::DuplicateOfEntry(first) => duplicate_of(results[*first].status),
+            Fate::Lost(reason) => (Status::Lost, Some(reason.clone())),
+            Fate::Deliver(_) => unreachable!("deliver() decides all of them"),
+        };
+        results.push(EventResult {
+            message_id: entry.message_id().map(str::to_owned),
+            type_name: entry.type_name().map(str::to_owned),
+            status,
+            reason,
+        });
     }
+    results
 }
 
 /// Status and reason of an event of which the first became this. It is skipped, but not where
@@ -332,43 +392,3 @@ fn duplicate_of(first: Status) -> (Status, Option<String>) {
     let reason = format!("duplicate: an event with this messageId was already {first}");
     (status, Some(reason))
 }
-
-/// A job for an event's actions.
-pub(crate) fn job<'e>(
-    event: &'e Event<'_>,
-    received_at: i64,
-    actions: Vec<mapping::Action<'e>>,
-    rights: Rights,
-) -> Job<'e> {
-    let own_user = || event.message_id().unwrap_or_default().into();
-    Job {
-        user: event.user().unwrap_or_else(own_user),
-        received_at,
-        is_identify: event.type_name() == Some(Kind::Identify.as_str()),
-        actions,
-        rights,
-    }
-}
-
-/// A message with the attributes that say why its event is in the dead-letter queue. Its
-/// `requestId` is Intercom's, else that of the invocation.
-pub(crate) fn with_failure(message: Message, failure: &Failure, invocation_id: &str) -> Message {
-    let status = failure.status.map(|status| status.to_string());
-    let request_id = failure.request_id.as_deref().unwrap_or(invocation_id);
-    message
-        .with_attribute("reason", &failure.reason)
-        .with_attribute("status", status.as_deref().unwrap_or("rejected"))
-        .with_attribute("requestId", request_id)
-}
-
-/// A message whose event isn't to be tried again before this delay is over.
-fn delayed(message: Message, delay: Duration) -> Message {
-    if delay.is_zero() {
-        return message;
-    }
-    let not_before = Utc::now() + delay;
-    message.with_attribute(NOT_BEFORE_ATTRIBUTE, &not_before.to_rfc3339())
-}
-
-/// Why an event wasn't even tried.
-pub(crate) const NOT_TRIED: &str = "an earlier event of its user has to be delivered first";

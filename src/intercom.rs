@@ -51,6 +51,8 @@ pub struct RetryLater {
     pub request_id: Option<String>,
     /// Earliest time for the next try, from now.
     pub after: Option<Duration>,
+    /// Whether nothing failed but that the rate limit is used up.
+    pub is_rate_limit: bool,
 }
 
 /// Calls Intercom with the customer's token.
@@ -236,7 +238,13 @@ impl Session<'_> {
                 Admission::Later(wait) | Admission::Closed(wait) => break wait,
             }
         };
-        Err(retry_later("Intercom's rate limit is used up", Some(wait)))
+        Err(CallError::RetryLater(RetryLater {
+            reason: Trouble::RateLimit.to_string(),
+            status: None,
+            request_id: None,
+            after: Some(wait),
+            is_rate_limit: true,
+        }))
     }
 }
 
@@ -283,6 +291,7 @@ impl Answer {
             status: Some(error.status),
             after: self.asked_wait,
             request_id: error.request_id,
+            is_rate_limit: trouble == Trouble::RateLimit,
         }))
     }
 
@@ -294,6 +303,7 @@ impl Answer {
                 status: Some(self.status.as_u16()),
                 request_id: None,
                 after: None,
+                is_rate_limit: false,
             })
         })
     }
@@ -322,6 +332,7 @@ fn retry_later(reason: &str, after: Option<Duration>) -> CallError {
         status: None,
         request_id: None,
         after,
+        is_rate_limit: false,
     })
 }
 

@@ -14,6 +14,7 @@ pub mod function;
 pub mod http_client;
 pub mod intake;
 pub mod intercom;
+mod job;
 pub mod mapping;
 pub mod preview;
 pub mod queue;

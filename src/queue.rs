@@ -1,23 +1,28 @@
 //! The two queues of SQS: events to try again, and events that can never be delivered.
 
+mod envelope;
+mod ids;
 mod keyless;
+mod lane;
 mod message;
 mod sender;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_sdk_sqs::types::{
-    ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue, SendMessageBatchRequestEntry,
+    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue,
+    SendMessageBatchRequestEntry,
 };
 use futures_util::future::join_all;
 
-pub use message::{
-    ENVELOPE_VERSION, Envelope, Message, NOT_BEFORE_ATTRIBUTE, Source, queue_id, read_body,
-};
+pub use envelope::{ENVELOPE_VERSION, Envelope, Received, Source, read_body};
+pub use ids::queue_id;
+pub use message::{Message, NOT_BEFORE_ATTRIBUTE, WAITING_SINCE_ATTRIBUTE};
 pub use sender::sender;
 
 use crate::aws;
+use lane::{Lane, Outbound};
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,13 +47,28 @@ pub struct Queues {
 }
 
 /// Most messages in one call of SQS.
-const BATCH: usize = 10;
+const MAX_BATCH_MESSAGES: usize = 10;
 
-/// Most bytes in one call, unless it is a single message: below SQS's limit.
-const BATCH_BYTES: usize = 240 * 1024;
+/// Most bytes in one call, unless it is a single message. SQS takes 1 MiB.
+const MAX_BATCH_BYTES: usize = 1000 * 1024;
 
 /// Calls of SQS under way at once. All messages of a group go the same lane, in order.
 const LANES: usize = 16;
+
+/// What SQS said to one call.
+enum Sent {
+    /// Which of the messages it didn't take: their place in the call.
+    All { but: Vec<(usize, NotTaken)> },
+    /// Nothing is known to have been taken.
+    Nothing(QueueError),
+}
+
+/// A message that SQS didn't take.
+struct NotTaken {
+    error: QueueError,
+    /// Whether it would be the same next time.
+    is_final: bool,
+}
 
 impl Queues {
     /// The two queues at these URLs.
@@ -60,89 +80,60 @@ impl Queues {
         }
     }
 
-    /// Sends messages in batches of ten, those of one group in order. The results stand in the
-    /// order of the messages.
-    pub async fn send(&self, queue: Queue, messages: &[Message]) -> Vec<Result<(), QueueError>> {
-        let mut lanes: Vec<Vec<usize>> = vec![Vec::new(); LANES];
-        for (index, message) in messages.iter().enumerate() {
+    /// Sends messages until then, those of one group in order; gives back the key of each that
+    /// the queue may not have, and why.
+    pub async fn send<K: Copy>(
+        &self,
+        queue: Queue,
+        messages: Vec<(K, Message)>,
+        until: Instant,
+    ) -> Vec<(K, QueueError)> {
+        let mut lanes: Vec<Vec<(K, Message)>> = (0..LANES).map(|_| Vec::new()).collect();
+        for message in messages {
             let mut hasher = DefaultHasher::new();
-            message.group_id().hash(&mut hasher);
+            message.1.group_id().hash(&mut hasher);
             let lane = usize::try_from(hasher.finish() % LANES as u64).unwrap_or_default();
-            lanes[lane].push(index);
+            lanes[lane].push(message);
         }
-        let filled = lanes.iter().filter(|lane| !lane.is_empty());
-        let sent = join_all(filled.map(|lane| self.send_lane(queue, messages, lane))).await;
-        let mut results = vec![Ok(()); messages.len()];
-        for (index, error) in sent.into_iter().flatten() {
-            results[index] = Err(error);
-        }
-        results
+        let filled = lanes.into_iter().filter(|lane| !lane.is_empty());
+        let sent = filled.map(|lane| Lane::new(lane).send(self, queue, until));
+        let sent = join_all(sent).await;
+        sent.into_iter().flatten().collect()
     }
 
-    /// Sends one lane, batch after batch; gives back what wasn't taken. What comes after that in
-    /// its group isn't sent either: the sender repeats them all, and the later one, being a
-    /// duplicate then, would keep its place before the earlier one.
-    async fn send_lane(
-        &self,
-        queue: Queue,
-        messages: &[Message],
-        lane: &[usize],
-    ) -> Vec<(usize, QueueError)> {
-        let mut failed: Vec<(usize, QueueError)> = Vec::new();
-        let mut rest = lane.to_vec();
-        while !rest.is_empty() {
-            let after = rest.split_off(batch_length(messages, &rest));
-            failed.extend(self.send_batch(queue, messages, &rest).await);
-            rest = Vec::with_capacity(after.len());
-            for index in after {
-                let group = messages[index].group_id();
-                let mut earlier = failed.iter();
-                match earlier.find(|(earlier, _)| messages[*earlier].group_id() == group) {
-                    Some((_, error)) => failed.push((index, error.clone())),
-                    None => rest.push(index),
-                }
-            }
-        }
-        failed
-    }
-
-    async fn send_batch(
-        &self,
-        queue: Queue,
-        messages: &[Message],
-        batch: &[usize],
-    ) -> Vec<(usize, QueueError)> {
+    async fn send_batch<K>(&self, queue: Queue, batch: &[Outbound<K>]) -> Sent {
         let url = match queue {
             Queue::Retry => &self.retry_url,
             Queue::DeadLetter => &self.dead_letter_url,
         };
-        let entries = batch.iter().map(|index| entry(*index, &messages[*index]));
+        let entries = batch.iter().enumerate();
+        let entries = entries.map(|(place, outbound)| entry(place, &outbound.message));
         let request = self.client.send_message_batch().queue_url(url);
         match request.set_entries(Some(entries.collect())).send().await {
-            Ok(answer) => answer
-                .failed()
-                .iter()
-                .filter_map(|failed| {
+            Ok(answer) => {
+                let failed = answer.failed().iter();
+                let not_taken = |failed: &BatchResultErrorEntry| {
                     let message = failed.message().unwrap_or("no message");
                     let error = QueueError(format!("{}: {message}", failed.code()));
-                    Some((failed.id().parse().ok()?, error))
-                })
-                .collect(),
-            Err(error) => {
-                let error = QueueError(aws::reason(&error));
-                batch.iter().map(|index| (*index, error.clone())).collect()
+                    let is_final = failed.sender_fault();
+                    Some((failed.id().parse().ok()?, NotTaken { error, is_final }))
+                };
+                Sent::All {
+                    but: failed.filter_map(not_taken).collect(),
+                }
             }
+            Err(error) => Sent::Nothing(QueueError(aws::reason(&error))),
         }
     }
 
     /// Hides messages of the retry queue for so long. A failure is only logged: the message
     /// then comes back after the queue's own visibility timeout.
-    pub async fn hide(&self, receipts: &[(&str, Duration)]) {
-        for batch in receipts.chunks(BATCH) {
+    pub async fn hide(&self, receipts: &[(String, Duration)]) {
+        for batch in receipts.chunks(MAX_BATCH_MESSAGES) {
             let entries = batch.iter().enumerate().map(|(index, (receipt, delay))| {
                 ChangeMessageVisibilityBatchRequestEntry::builder()
                     .id(index.to_string())
-                    .receipt_handle(*receipt)
+                    .receipt_handle(receipt)
                     .visibility_timeout(visibility_seconds(*delay))
                     .build()
                     .expect("id and receipt are set")
@@ -166,19 +157,9 @@ impl Queues {
     }
 }
 
-/// How many of the first messages of `lane` fit into one call; at least one.
-fn batch_length(messages: &[Message], lane: &[usize]) -> usize {
-    let mut bytes = 0;
-    let fitting = lane.iter().take(BATCH).take_while(|index| {
-        bytes += messages[**index].bytes();
-        bytes <= BATCH_BYTES
-    });
-    fitting.count().max(1)
-}
-
-fn entry(index: usize, message: &Message) -> SendMessageBatchRequestEntry {
+fn entry(place: usize, message: &Message) -> SendMessageBatchRequestEntry {
     let mut entry = SendMessageBatchRequestEntry::builder()
-        .id(index.to_string())
+        .id(place.to_string())
         .message_body(message.body())
         .message_group_id(message.group_id())
         .message_deduplication_id(message.deduplication_id());
@@ -193,11 +174,12 @@ fn entry(index: usize, message: &Message) -> SendMessageBatchRequestEntry {
     entry.build().expect("id and body are set")
 }
 
-/// Whole seconds, rounded up, within what SQS takes (12 hours).
+/// Whole seconds, rounded up. SQS takes 12 hours at most, and they count from the receive, of
+/// which the queue's visibility timeout (3 minutes) is the most that can have passed.
 fn visibility_seconds(delay: Duration) -> i32 {
-    const LONGEST: u64 = 12 * 60 * 60;
+    const MAX_SECONDS: u64 = 12 * 60 * 60 - 5 * 60;
     let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
-    i32::try_from(seconds.min(LONGEST)).unwrap_or_default()
+    i32::try_from(seconds.min(MAX_SECONDS)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -205,8 +187,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn delays_are_whole_seconds_of_at_most_twelve_hours() {
+    fn delays_are_whole_seconds_that_end_within_twelve_hours_of_the_receive() {
         assert_eq!(visibility_seconds(Duration::from_millis(1200)), 2);
-        assert_eq!(visibility_seconds(Duration::from_secs(90_000)), 43_200);
+        assert_eq!(visibility_seconds(Duration::from_secs(90_000)), 42_900);
     }
 }

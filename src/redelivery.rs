@@ -1,8 +1,8 @@
 //! Messages of the retry queue: tried again in order, delayed, or given up.
 
+mod fate;
 mod record;
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -11,14 +11,25 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::delivery::{Delivery, Failure, Job, Undelivered};
-use crate::intake::{NOT_TRIED, job, with_failure};
+use crate::intake::Invocation;
+use crate::job::job;
 use crate::mapping::{self, Budget, Mapped, map};
-use crate::queue::{Queue, Queues};
+use crate::queue::{Message, Queue, Queues};
 use crate::retry::Schedule;
+use fate::{Fate, Return};
 use record::Record;
+
+/// Time kept back to set delays alone.
+const MOVE_MARGIN: Duration = Duration::from_secs(2);
+
+/// Time kept back to answer.
+const ANSWER_MARGIN: Duration = Duration::from_millis(500);
 
 /// Most messages that SQS hands over from a FIFO queue at once.
 const FULL_BATCH: usize = 10;
+
+/// Age from which a message that was never tried shows that its group is too busy.
+const BUSY_AFTER: Duration = Duration::from_mins(5);
 
 /// Tries queued events again.
 #[derive(Debug)]
@@ -29,215 +40,238 @@ pub struct Redelivery {
     pub schedule: Schedule,
 }
 
-/// What is done with a message.
-enum Fate {
-    /// Deleted: Intercom has it.
-    Delivered,
-    /// Deleted: there is nothing to send.
-    Skipped(Cow<'static, str>),
-    /// Into the dead-letter queue.
-    DeadLetter(Failure),
-    /// Back to the end of its group, as a new message.
-    EndOfGroup(Failure),
-    /// Stays in front of its group, hidden for so long.
-    Hide(Failure, Duration),
-}
-
 impl Redelivery {
-    /// Tries the messages again until `deadline`; answers which of them stay in the queue, as
-    /// the event source mapping's `ReportBatchItemFailures` wants it.
+    /// Tries the messages again while the invocation lasts; answers which of them stay in the
+    /// queue, as the event source mapping's `ReportBatchItemFailures` wants it.
     pub async fn redeliver(
         &self,
         batch: &SqsEvent,
-        invocation_id: &str,
-        now: DateTime<Utc>,
-        deadline: Instant,
+        invocation: Invocation<'_>,
         delivery: &Delivery,
         queues: &Queues,
     ) -> Value {
+        let now = invocation.now;
         let ignored = &self.mapping.ignored_user_ids;
         let records = batch.records.iter();
-        let records: Vec<Record<'_>> = records.map(|sqs| Record::read(sqs, ignored)).collect();
+        let mut records: Vec<Record<'_>> = records.map(|sqs| Record::read(sqs, ignored)).collect();
+        warn_of_busy_user(&records, now);
+        let fates = self
+            .deliver(&records, invocation.deadline, now, delivery)
+            .await;
+        for (record, mut fates) in records.iter_mut().zip(fates) {
+            keep_whole(&mut fates);
+            record.fates = fates;
+        }
+        self.settle(&mut records, invocation, now, queues).await
+    }
+
+    /// Tries the events; gives back what is to be done with those of each message.
+    async fn deliver(
+        &self,
+        records: &[Record<'_>],
+        deadline: Instant,
+        now: DateTime<Utc>,
+        delivery: &Delivery,
+    ) -> Vec<Vec<Fate>> {
+        let mut fates: Vec<Vec<Fate>> = Vec::with_capacity(records.len());
+        let (mut jobs, mut places) = (Vec::new(), Vec::new());
+        // Groups of which nothing is tried any more.
+        let mut held = Vec::new();
         let mut budget = Budget::default();
-        let mut fates: Vec<Option<Fate>> = Vec::with_capacity(records.len());
-        let mut jobs = Vec::new();
-        let mut record_of_job = Vec::new();
-        let mut delay_of_group: HashMap<Cow<'_, str>, Duration> = HashMap::new();
         for (index, record) in records.iter().enumerate() {
-            let held = delay_of_group.get(&record.group()).copied();
-            let fate = match held.or_else(|| record.not_due_for(now)) {
-                Some(delay) => {
-                    delay_of_group.insert(record.group(), delay);
-                    Err(Fate::Hide(
-                        Failure::new("its first retry is not due yet"),
-                        delay,
-                    ))
+            let group = record.group();
+            let not_due_for = record.not_due_for(now);
+            fates.push(if held.contains(&group) {
+                record.each(Fate::not_tried)
+            } else if let Some(delay) = not_due_for {
+                held.push(group);
+                let failure = || Failure::new("its first retry is not due yet");
+                record.each(|| Fate::Stays(failure(), Return::NotBefore(delay)))
+            } else {
+                let mut of_record = Vec::new();
+                for fate in self.jobs(record, &mut budget) {
+                    of_record.push(fate.unwrap_or_else(|job| {
+                        jobs.push(job);
+                        places.push((index, of_record.len()));
+                        Fate::not_tried()
+                    }));
                 }
-                None => self.job(record, &mut budget),
-            };
-            match fate {
-                Ok(job) => {
-                    jobs.push(job);
-                    record_of_job.push(index);
-                    fates.push(None);
-                }
-                Err(fate) => fates.push(Some(fate)),
-            }
+                of_record
+            });
         }
         let outcomes = delivery.deliver(&jobs, deadline).await;
-        for (index, outcome) in record_of_job.into_iter().zip(outcomes) {
-            let mut fate = match outcome {
-                Ok(_) => Fate::Delivered,
-                Err(why) => self.fate(why, index, &records, now),
+        let mut given_up: Option<(usize, Fate)> = None;
+        for ((index, place), outcome) in places.into_iter().zip(outcomes) {
+            let may_be_tried_again = matches!(
+                outcome,
+                Err(Undelivered::Retry { .. } | Undelivered::RateLimited { .. })
+            );
+            let was_not_tried = matches!(outcome, Err(Undelivered::NotTried));
+            let fate = match (outcome, &given_up) {
+                // They came in together, so they are of the same age and end together.
+                (_, Some((same, fate))) if was_not_tried && *same == index => fate.clone(),
+                (Ok(left_out), _) => Fate::Delivered(left_out),
+                (Err(why), _) => self.fate(why, &records[index], now),
             };
-            // Those of one group become visible together, so that SQS keeps their order.
-            if let Fate::Hide(_, delay) = &mut fate {
-                let group = records[index].group();
-                *delay = *delay_of_group.entry(group).or_insert(*delay);
+            if may_be_tried_again && matches!(fate, Fate::Rejected(_)) {
+                given_up = Some((index, fate.clone()));
             }
-            fates[index] = Some(fate);
+            fates[index][place] = fate;
         }
-        let fates = fates.into_iter().flatten().collect();
-        self.settle(&records, fates, invocation_id, queues).await
+        fates
     }
 
-    /// The job for a message, or what is done with it where there is none.
-    fn job<'r>(&self, record: &'r Record<'_>, budget: &mut Budget) -> Result<Job<'r>, Fate> {
-        let envelope = match &record.envelope {
-            Ok(envelope) => envelope,
-            Err(reason) => return Err(Fate::DeadLetter(Failure::new(reason.clone()))),
+    /// What is done with each event of a message, or the job that decides it.
+    fn jobs<'r>(&self, record: &'r Record<'_>, budget: &mut Budget) -> Vec<Result<Fate, Job<'r>>> {
+        let received = match &record.received {
+            Ok(received) => received,
+            Err(reason) => return vec![Ok(Fate::Rejected(Failure::new(reason.clone())))],
         };
-        let arrival = record.arrival(envelope);
-        match map(&envelope.event, arrival, &self.mapping, budget) {
-            Mapped::Skip(reason) => Err(Fate::Skipped(reason)),
-            Mapped::Reject(reason) => Err(Fate::DeadLetter(Failure::new(reason))),
-            Mapped::Deliver { actions, .. } => Ok(Job {
-                user: record.group(),
-                ..job(
-                    &envelope.event,
-                    envelope.received_at.timestamp(),
-                    actions,
-                    arrival.sender.rights(&self.mapping),
-                )
-            }),
-        }
+        let arrival = record.arrival(received);
+        let events = received.events.iter();
+        events
+            .map(|event| match map(event, arrival, &self.mapping, budget) {
+                Mapped::Skip(reason) => Ok(Fate::Skipped(reason)),
+                Mapped::Reject(reason) => Ok(Fate::Rejected(Failure::new(reason))),
+                Mapped::Deliver { actions, .. } => Err(Job {
+                    user: record.group(),
+                    ..job(
+                        event,
+                        actions,
+                        received.received_at,
+                        arrival.sender.rights(&self.mapping),
+                    )
+                }),
+            })
+            .collect()
     }
 
-    /// What is done with an event that wasn't delivered.
-    fn fate(
-        &self,
-        why: Undelivered,
-        index: usize,
-        records: &[Record<'_>],
-        now: DateTime<Utc>,
-    ) -> Fate {
-        let record = &records[index];
-        let age = record.age(now);
-        match why {
-            Undelivered::Skipped(reason) => Fate::Skipped(reason),
-            Undelivered::Rejected(failure) => Fate::DeadLetter(failure),
-            Undelivered::Retry { failure, .. } if age >= self.schedule.give_up_after => {
-                Fate::DeadLetter(given_up(failure, self.schedule.give_up_after))
-            }
-            Undelivered::Retry { failure, after } => {
-                // A used-up rate limit says itself when to come back; it is no failed try.
-                let is_rate_limit = failure.status == Some(429);
-                let attempt = if is_rate_limit { 1 } else { record.attempt() };
-                let delay = self.schedule.delay(attempt, after, fastrand::f64());
-                Fate::Hide(failure, delay)
-            }
-            Undelivered::NotTried => Fate::Hide(Failure::new(NOT_TRIED), self.schedule.base),
-            Undelivered::Waiting { failure, .. } if age >= self.schedule.unknown_user => {
-                Fate::DeadLetter(given_up(failure, self.schedule.unknown_user))
-            }
-            Undelivered::Waiting { failure, .. } => {
-                let mut behind = records[index + 1..].iter();
-                let others_are_behind = behind.any(|other| other.group() == record.group());
-                // A full batch may have cut them off.
-                let others_may_be_behind = records.len() == FULL_BATCH && record.attempt() > 1;
-                if others_are_behind || others_may_be_behind {
-                    Fate::EndOfGroup(failure)
-                } else {
-                    Fate::Hide(failure, self.schedule.delay_of_waiting(age))
-                }
-            }
-        }
-    }
-
-    /// Does with each message what was decided. A message that can't be moved stays.
+    /// Does with each message what was decided. What can't be moved in time stays.
     async fn settle(
         &self,
-        records: &[Record<'_>],
-        fates: Vec<Fate>,
-        invocation_id: &str,
+        records: &mut [Record<'_>],
+        invocation: Invocation<'_>,
+        now: DateTime<Utc>,
         queues: &Queues,
     ) -> Value {
-        let mut to_dead_letter = (Vec::new(), Vec::new());
-        let mut to_end_of_group = (Vec::new(), Vec::new());
-        for (index, (record, fate)) in records.iter().zip(&fates).enumerate() {
-            match fate {
-                Fate::DeadLetter(failure) => {
-                    to_dead_letter.0.push(index);
-                    to_dead_letter
-                        .1
-                        .push(with_failure(record.message(), failure, invocation_id));
+        let first_retry = self.schedule.delay(Duration::ZERO, None, fastrand::f64());
+        let (mut dead, mut parked) = (Vec::new(), Vec::new());
+        for (index, record) in records.iter().enumerate() {
+            for (place, fate) in record.fates.iter().enumerate() {
+                let message = || record.message(place).with_fresh_id();
+                match fate {
+                    Fate::Rejected(failure) => {
+                        dead.push((index, message().with_failure(failure, invocation.id)));
+                    }
+                    Fate::Parked(_) => {
+                        let message = message().parked(now).not_before(now + first_retry);
+                        parked.push((index, message));
+                    }
+                    Fate::Delivered(_) | Fate::Skipped(_) | Fate::Stays(..) => {}
                 }
-                Fate::EndOfGroup(_) => {
-                    // The old message's own id: sent twice, it is still taken once.
-                    let id = record.sqs.message_id.as_deref().unwrap_or_default();
-                    to_end_of_group.0.push(index);
-                    to_end_of_group
-                        .1
-                        .push(record.message().with_deduplication_id(id));
-                }
-                Fate::Delivered | Fate::Skipped(_) | Fate::Hide(..) => {}
             }
         }
-        let (dead, moved) = tokio::join!(
-            queues.send(Queue::DeadLetter, &to_dead_letter.1),
-            queues.send(Queue::Retry, &to_end_of_group.1),
-        );
-        let mut hidden: HashMap<usize, Duration> = HashMap::new();
-        let sent = to_dead_letter
-            .0
-            .iter()
-            .zip(dead)
-            .chain(to_end_of_group.0.iter().zip(moved));
-        for (index, result) in sent {
-            if let Err(error) = result {
-                tracing::error!(%error, "a message could not be moved, it stays in the retry queue");
-                hidden.insert(*index, self.schedule.base);
-            }
+        for (index, error) in send_all(dead, parked, before(invocation, MOVE_MARGIN), queues).await
+        {
+            tracing::error!(%error, "a message could not be moved, it stays in the retry queue");
+            let record = &mut records[index];
+            record.fates = record.each(|| {
+                let failure = Failure::new("it could not be moved");
+                Fate::Stays(failure, Return::NotBefore(self.schedule.base))
+            });
         }
-        for (index, (record, fate)) in records.iter().zip(&fates).enumerate() {
-            record.log(fate);
-            if let Fate::Hide(_, delay) = fate {
-                hidden.insert(index, *delay);
-            }
+        let delays = self.delays(records, now);
+        let kept = records.iter().filter(|record| record.stays());
+        let receipt = |record: &Record<'_>| {
+            let delay = delays.get(&*record.group()).copied().unwrap_or_default();
+            Some((record.sqs.receipt_handle.clone()?, delay))
+        };
+        let receipts: Vec<(String, Duration)> = kept.clone().filter_map(receipt).collect();
+        let until = before(invocation, ANSWER_MARGIN).into();
+        if tokio::time::timeout_at(until, queues.hide(&receipts))
+            .await
+            .is_err()
+        {
+            tracing::warn!("messages could not be delayed in time");
         }
-        let receipt = |index: &usize| records[*index].sqs.receipt_handle.as_deref();
-        let receipts: Vec<(&str, Duration)> = hidden
-            .iter()
-            .filter_map(|(index, delay)| Some((receipt(index)?, *delay)))
-            .collect();
-        queues.hide(&receipts).await;
-        let mut failed: Vec<usize> = hidden.into_keys().collect();
-        failed.sort_unstable();
-        let failures: Vec<Value> = failed
-            .into_iter()
-            .map(|index| json!({"itemIdentifier": records[index].sqs.message_id}))
-            .collect();
+        let failures = kept.map(|record| json!({"itemIdentifier": record.sqs.message_id}));
+        let failures: Vec<Value> = failures.collect();
+        for record in records.iter() {
+            record.log(delays.get(&*record.group()).copied());
+        }
         json!({"batchItemFailures": failures})
+    }
+
+    /// How long the messages of each group that stay are hidden: together, so that SQS keeps
+    /// their order.
+    fn delays(&self, records: &[Record<'_>], now: DateTime<Utc>) -> HashMap<String, Duration> {
+        let mut delays = HashMap::new();
+        for record in records.iter().filter(|record| record.stays()) {
+            let group = record.group().into_owned();
+            delays.entry(group).or_insert_with_key(|group| {
+                let of_group = || {
+                    let kept = records.iter().filter(|record| record.stays());
+                    kept.filter(|record| *record.group() == **group)
+                };
+                let returns = of_group().flat_map(Record::returns);
+                let least = of_group().map(|record| record.least_delay(now, &self.schedule));
+                let delay = Return::together(returns).unwrap_or(self.schedule.base);
+                delay.max(least.max().unwrap_or_default())
+            });
+        }
+        delays
     }
 }
 
-fn given_up(failure: Failure, after: Duration) -> Failure {
-    let (number, unit) = match after.as_secs() {
-        seconds if seconds >= 3600 && seconds % 3600 == 0 => (seconds / 3600, "hours"),
-        seconds => (seconds, "seconds"),
-    };
-    Failure {
-        reason: format!("given up after {number} {unit}: {}", failure.reason),
-        ..failure
+/// The moment so long before Lambda ends the invocation.
+fn before(invocation: Invocation<'_>, margin: Duration) -> Instant {
+    let moment = invocation.ends.checked_sub(margin);
+    moment.map_or(invocation.started, |moment| moment.max(invocation.started))
+}
+
+async fn send_all(
+    dead: Vec<(usize, Message)>,
+    parked: Vec<(usize, Message)>,
+    until: Instant,
+    queues: &Queues,
+) -> Vec<(usize, crate::queue::QueueError)> {
+    let (mut failed, also_failed) = tokio::join!(
+        queues.send(Queue::DeadLetter, dead, until),
+        queues.send(Queue::Retry, parked, until),
+    );
+    failed.extend(also_failed);
+    failed
+}
+
+/// As long as one event of a message has to be tried again, the message stays and nothing of it
+/// is moved: all of it comes again.
+fn keep_whole(fates: &mut [Fate]) {
+    if !fates.iter().any(|fate| matches!(fate, Fate::Stays(..))) {
+        return;
+    }
+    for fate in fates {
+        if let Fate::Rejected(failure) | Fate::Parked(failure) = fate {
+            *fate = Fate::Stays(std::mem::take(failure), Return::WithItsGroup);
+        }
+    }
+}
+
+/// A user whose events come in faster than Intercom takes them, one at a time, holds up the
+/// whole of that user's events. As a rule it is no user but an id that many share. The id may be
+/// an email, so that the log names an event of it instead.
+fn warn_of_busy_user(records: &[Record<'_>], now: DateTime<Utc>) {
+    let Some(first) = records.first() else { return };
+    let is_one_group = records.iter().all(|other| other.group() == first.group());
+    let was_behind = first.attempt() == 1 && first.age(now) >= BUSY_AFTER;
+    let is_parked = first.waiting_since().is_some();
+    if records.len() == FULL_BATCH && is_one_group && was_behind && !is_parked {
+        tracing::warn!(
+            alarm = "busy_user",
+            message_id = first.first_message_id(),
+            age_seconds = first.age(now).as_secs(),
+            "one user has more events than can be delivered one after another: look up this \
+             event's user; if many people share that id, as with \"guest\" or \"0\", stop sending \
+             it as userId"
+        );
     }
 }

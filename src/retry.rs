@@ -15,27 +15,43 @@ pub struct Schedule {
     pub unknown_user: Duration,
 }
 
-/// Longest time for which an event that waits for its user keeps the user's later events, which
-/// may hold the identify that makes the user, from being tried.
-const LONGEST_WAIT_IN_FRONT: Duration = Duration::from_secs(30);
+/// Receives after which SQS itself moves a message to the dead-letter queue, without a reason
+/// (`maxReceiveCount` of the template's retry queue).
+const MAX_RECEIVES: u32 = 1000;
+
+/// Receives from which on those that are left must last for the time that is left.
+const PLENTY_OF_RECEIVES: u32 = 500;
+
+/// Receives kept for what isn't planned: instances that end before they could set a delay, and
+/// the last one, which ends the event.
+const SPARE_RECEIVES: u32 = 100;
 
 impl Schedule {
-    /// How long a message that failed for the `attempt`th time (from 1) stays hidden: the base
-    /// times 3ⁿ, at most the maximum, of which `jitter` (0 to 1) chooses the upper half; and at
-    /// least what Intercom asked for, with the same jitter on top so that not all come back at
-    /// once.
-    pub fn delay(&self, attempt: u32, asked: Option<Duration>, jitter: f64) -> Duration {
-        let factor = 3_u32.saturating_pow(attempt.saturating_sub(1));
-        let full = self.base.saturating_mul(factor).min(self.max);
-        let own = full.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0);
+    /// How long an event of this age that failed stays hidden: the base at first, then three
+    /// times as long each time that it failed again, at most the maximum. Reckoned by age: after
+    /// delays of b, 3b, … an event's age is half of what the next one adds to the base. `jitter`
+    /// (0 to 1) chooses the upper half of it. At least what Intercom asked for, with the same
+    /// jitter on top so that not all come back at once.
+    pub fn delay(&self, age: Duration, asked: Option<Duration>, jitter: f64) -> Duration {
+        let jitter = jitter.clamp(0.0, 1.0);
+        let full = self
+            .base
+            .saturating_add(age.saturating_mul(2))
+            .min(self.max);
+        let own = full.mul_f64(0.5 + jitter / 2.0);
         let asked = asked.unwrap_or_default();
-        own.max(asked + self.base.mul_f64(jitter.clamp(0.0, 1.0)).min(asked))
+        own.max(asked + self.base.mul_f64(jitter).min(asked))
     }
 
-    /// How long an event of this age that waits for its user stays hidden. By age, because
-    /// going to the end of its group starts the count of its tries again.
-    pub fn delay_of_waiting(&self, age: Duration) -> Duration {
-        age.clamp(self.base, self.base.max(LONGEST_WAIT_IN_FRONT))
+    /// The shortest delay with which a message that was received so often, and will be ended by
+    /// this function after the time `left`, isn't taken away by SQS before. Most never come
+    /// near: it takes short delays over days, or hours of a rate limit that others use up.
+    pub fn least_delay(receives: u32, left: Duration) -> Duration {
+        if receives < PLENTY_OF_RECEIVES {
+            return Duration::ZERO;
+        }
+        let usable = MAX_RECEIVES - SPARE_RECEIVES;
+        left / usable.saturating_sub(receives).max(1)
     }
 }
 
@@ -52,28 +68,32 @@ mod tests {
 
     #[test]
     fn delays_grow_threefold_up_to_the_maximum() {
-        let seconds = |attempt| SCHEDULE.delay(attempt, None, 1.0).as_secs();
-        let delays: Vec<u64> = (1..=7).map(seconds).collect();
+        let mut age = Duration::ZERO;
+        let mut delays = Vec::new();
+        for _ in 0..7 {
+            let delay = SCHEDULE.delay(age, None, 1.0);
+            delays.push(delay.as_secs());
+            age += delay;
+        }
         assert_eq!(delays, [5, 15, 45, 135, 405, 900, 900]);
-        assert_eq!(seconds(u32::MAX), 900);
-        assert_eq!(SCHEDULE.delay(2, None, 0.0), Duration::from_millis(7500));
+        assert_eq!(SCHEDULE.delay(Duration::MAX, None, 1.0).as_secs(), 900);
+        let age = Duration::from_secs(5);
+        assert_eq!(SCHEDULE.delay(age, None, 0.0), Duration::from_millis(7500));
     }
 
     #[test]
     fn intercom_is_never_asked_before_the_time_it_named() {
         let asked = Some(Duration::from_secs(3600));
-        assert_eq!(SCHEDULE.delay(1, asked, 0.0).as_secs(), 3600);
-        assert_eq!(SCHEDULE.delay(1, asked, 1.0).as_secs(), 3605);
-        assert_eq!(SCHEDULE.delay(1, None, 1.0).as_secs(), 5);
+        let delay = |asked, jitter| SCHEDULE.delay(Duration::ZERO, asked, jitter).as_secs();
+        assert_eq!(delay(asked, 0.0), 3600);
+        assert_eq!(delay(asked, 1.0), 3605);
+        assert_eq!(delay(None, 1.0), 5);
     }
 
     #[test]
-    fn a_waiting_event_stays_in_front_only_shortly() {
-        let seconds = |age| {
-            SCHEDULE
-                .delay_of_waiting(Duration::from_secs(age))
-                .as_secs()
-        };
-        assert_eq!([0, 5, 20, 800].map(seconds), [5, 5, 20, 30]);
+    fn the_template_gives_as_many_receives_as_are_reckoned_with() {
+        let template = include_str!("../template.yaml");
+        let line = format!("maxReceiveCount: {MAX_RECEIVES}");
+        assert!(template.contains(&line), "{line}");
     }
 }

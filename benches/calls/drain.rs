@@ -107,7 +107,7 @@ async fn work(instance: Function, aws: &Aws, start: Instant, seed: u64) {
         }
         let answer = invoke(&instance, &batch.payload()).await;
         let done = batch.done(&answer.expect("an answer"));
-        aws.state().retry.delete(&done);
+        aws.state().retry.delete(&done, start.elapsed());
         assert!(start.elapsed() < Duration::from_mins(10), "no end in sight");
     }
 }

@@ -247,7 +247,16 @@ pub fn queue(data: &[u8]) {
         return;
     };
     match read_body(body) {
-        Ok(envelope) => check_envelope(&envelope),
+        Ok(received) => {
+            for event in received.events {
+                check_envelope(&Envelope {
+                    v: 1,
+                    source: received.source,
+                    received_at: received.received_at,
+                    event,
+                });
+            }
+        }
         Err(reason) => {
             assert!(!reason.is_empty());
             check_ids(&Message::unreadable(body.to_owned()));
@@ -459,23 +468,27 @@ fn check_envelope(envelope: &Envelope<Event<'_>>) {
     let ids = ids.with_ids_alone(envelope.source, envelope.received_at, Some(&envelope.event));
     assert!(ids.fits());
     let ids = read_body(ids.body()).expect("our own body");
-    assert!(ids.event.type_name().is_none());
+    assert!(ids.events[0].type_name().is_none());
     let read = read_body(message.body()).expect("our own body");
     assert_eq!(read.source, envelope.source);
     assert_eq!(read.received_at, envelope.received_at);
     let sent = envelope.event.fields().iter();
     let sent = sent.filter(|(key, _)| *key != "writeKey");
-    assert!(read.event.fields().iter().eq(sent), "{}", message.body());
+    assert!(
+        read.events[0].fields().iter().eq(sent),
+        "{}",
+        message.body()
+    );
     let arrival = Arrival {
         received_at_millis: read.received_at.timestamp_millis(),
         source: read.source,
         sender: Sender::by(Channel::Segment),
     };
     let settings = settings([0b1_0110, 20]);
-    let again = map(&read.event, arrival, &settings, &mut Budget::default());
+    let again = map(&read.events[0], arrival, &settings, &mut Budget::default());
     let first = map(&envelope.event, arrival, &settings, &mut Budget::default());
     assert_eq!(again, first);
-    check_mapping(&read.event, arrival, &settings);
+    check_mapping(&read.events[0], arrival, &settings);
 }
 
 /// Checks that SQS takes the ids of a message.

@@ -22,6 +22,13 @@ pub enum Undelivered {
         /// Earliest time of the next try, where Intercom named one.
         after: Option<Duration>,
     },
+    /// The rate limit is used up: no call has failed.
+    RateLimited {
+        /// Why.
+        failure: Failure,
+        /// Until the next window, where that is known.
+        after: Option<Duration>,
+    },
     /// Intercom doesn't know its user yet, or its search doesn't show whom it is about.
     Waiting {
         /// Why.
@@ -100,13 +107,20 @@ impl Undelivered {
 
 impl From<RetryLater> for Undelivered {
     fn from(later: RetryLater) -> Self {
-        Self::Retry {
-            failure: Failure {
-                reason: later.reason,
-                status: later.status,
-                request_id: later.request_id,
-            },
-            after: later.after,
+        let RetryLater {
+            is_rate_limit,
+            after,
+            ..
+        } = later;
+        let failure = Failure {
+            reason: later.reason,
+            status: later.status,
+            request_id: later.request_id,
+        };
+        if is_rate_limit {
+            Self::RateLimited { failure, after }
+        } else {
+            Self::Retry { failure, after }
         }
     }
 }

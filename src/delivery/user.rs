@@ -102,7 +102,9 @@ impl Session<'_> {
 
 fn flow_after(why: Option<&Undelivered>) -> MayGoOn {
     match why {
-        Some(Undelivered::Retry { .. } | Undelivered::NotTried) => MayGoOn::Break(()),
+        Some(
+            Undelivered::Retry { .. } | Undelivered::RateLimited { .. } | Undelivered::NotTried,
+        ) => MayGoOn::Break(()),
         _ => MayGoOn::Continue(()),
     }
 }

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use chrono::Utc;
 use http::StatusCode;
 
 use super::{Function, lost};
@@ -34,12 +33,7 @@ impl Function {
         let (entries, key) = self
             .parse(http, in_headers, &body, parse, invocation)
             .await?;
-        let request = Request {
-            source: Source::Api,
-            received_at: Utc::now(),
-            write_key: Some(&key),
-            invocation,
-        };
+        let request = Request::new(Source::Api, Some(&key), invocation);
         let results = self.take(&entries, &request).await;
         lost(&results).map_or_else(|| Ok(Answer::success()), Err)
     }
@@ -61,7 +55,7 @@ impl Function {
                 entry.sender = Sender::by(Channel::Segment);
             }
         }
-        let now = Utc::now().timestamp_millis();
+        let now = invocation.now.timestamp_millis();
         let answer = preview(&entries, now, Source::Api, &self.intake.mapping).map(Answer::ok);
         answer
             .filter(|answer| !answer.is_too_large())

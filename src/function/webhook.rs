@@ -1,6 +1,5 @@
 //! Segment's webhooks, classic and Actions.
 
-use chrono::Utc;
 use http::StatusCode;
 use serde_json::json;
 
@@ -38,12 +37,7 @@ impl Function {
             };
             entry.sender = Sender::by(channel);
         }
-        let request = Request {
-            source: Source::Webhook,
-            received_at: Utc::now(),
-            write_key: None,
-            invocation,
-        };
+        let request = Request::new(Source::Webhook, None, invocation);
         let results = self.take(&entries, &request).await;
         // Without results: for a lost event they know no status.
         if let Some(answer) = lost(&results) {

@@ -45,7 +45,7 @@ impl Taken {
         self.0.get(key)
     }
 
-    pub(super) fn put(&self, key: &str, status: Status) {
+    pub(super) fn insert(&self, key: &str, status: Status) {
         self.0.insert(key, status);
     }
 }

@@ -1,64 +1,21 @@
 //! A message of either queue: an event as it was received, and why it is there.
 
-use std::borrow::Cow;
-
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
 
+use super::envelope::{Source, body, json, printable};
+use super::ids::{fresh_id, queue_id, sha256, waiting_group};
 use super::keyless::{Keyless, without_write_key};
+use crate::delivery::Failure;
 use crate::segment::{Event, Object, Value};
-
-/// How an event came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "named as they stand in a message")]
-pub enum Source {
-    Api,
-    Webhook,
-    EventBridge,
-    Direct,
-}
-
-impl Source {
-    /// As it stands in a message.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Api => "api",
-            Self::Webhook => "webhook",
-            Self::EventBridge => "eventbridge",
-            Self::Direct => "direct",
-        }
-    }
-
-    /// Whether Segment itself sent it, rather than an SDK with a write key.
-    pub fn is_segment(self) -> bool {
-        self != Self::Api
-    }
-}
-
-/// The body of a message in either queue. `E` is the event as
-/// it was received, unmapped.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Envelope<E> {
-    /// Version of this format: 1.
-    pub v: u8,
-    /// How the event came in.
-    pub source: Source,
-    /// When it came in first.
-    pub received_at: DateTime<Utc>,
-    /// The event.
-    pub event: E,
-}
-
-/// The version of [`Envelope`] that this code writes and reads.
-pub const ENVELOPE_VERSION: u8 = 1;
 
 /// Message attribute of an event that failed within its request: when the first retry is due
 /// (RFC 3339). A FIFO queue has no delay of its own for a single message.
 pub const NOT_BEFORE_ATTRIBUTE: &str = "notBefore";
+
+/// Message attribute of a parked event: when Intercom first said that it doesn't know the user
+/// (RFC 3339).
+pub const WAITING_SINCE_ATTRIBUTE: &str = "waitingSince";
 
 /// Most bytes of a message, so that in the dead-letter queue its attributes fit in as well. SQS
 /// takes 1 MiB with them.
@@ -85,7 +42,12 @@ pub struct Message {
     group_id: String,
     deduplication_id: String,
     pub(super) attributes: Vec<(&'static str, String)>,
+    /// Whether it holds an event, which can share a message with others.
+    is_event: bool,
 }
+
+/// Where the event begins in a body of ours.
+const EVENT_FIELD: &str = ",\"event\":";
 
 impl Message {
     /// A message with an event. Its group is the event's user (else its messageId), its
@@ -103,6 +65,7 @@ impl Message {
             group_id,
             deduplication_id: id,
             attributes: Vec::new(),
+            is_event: true,
         }
     }
 
@@ -115,6 +78,7 @@ impl Message {
             group_id: id.clone(),
             deduplication_id: id,
             attributes: Vec::new(),
+            is_event: false,
         }
     }
 
@@ -149,6 +113,7 @@ impl Message {
             group_id: id.clone(),
             deduplication_id: id,
             attributes: Vec::new(),
+            is_event: false,
         }
     }
 
@@ -179,11 +144,72 @@ impl Message {
         &self.deduplication_id
     }
 
-    /// With another deduplication id, so that the queue takes an event again that it has seen.
+    /// With a deduplication id that no queue has seen, for what is moved from one queue or
+    /// group to another: it may have been there minutes ago, and a message that a queue drops
+    /// as a duplicate is lost when its original is deleted. What is moved twice is only there
+    /// twice.
     #[must_use]
-    pub fn with_deduplication_id(mut self, id: &str) -> Self {
-        self.deduplication_id = queue_id(id).into_owned();
+    pub fn with_fresh_id(mut self) -> Self {
+        self.deduplication_id = fresh_id();
         self
+    }
+
+    /// Moved to the group of those events of its user that wait for the user.
+    #[must_use]
+    pub fn parked(mut self, waiting_since: DateTime<Utc>) -> Self {
+        self.group_id = waiting_group(&self.group_id);
+        self.with_attribute(WAITING_SINCE_ATTRIBUTE, &waiting_since.to_rfc3339())
+    }
+
+    /// Not to be tried before this time.
+    #[must_use]
+    pub fn not_before(self, time: DateTime<Utc>) -> Self {
+        self.with_attribute(NOT_BEFORE_ATTRIBUTE, &time.to_rfc3339())
+    }
+
+    /// With the attributes that say why its event is in the dead-letter queue. Its `requestId`
+    /// is Intercom's, else that of the invocation.
+    #[must_use]
+    pub fn with_failure(self, failure: &Failure, invocation_id: &str) -> Self {
+        let status = failure.status.map(|status| status.to_string());
+        let request_id = failure.request_id.as_deref().unwrap_or(invocation_id);
+        self.with_attribute("reason", &failure.reason)
+            .with_attribute("status", status.as_deref().unwrap_or("rejected"))
+            .with_attribute("requestId", request_id)
+    }
+
+    /// Whether this message and the next one of its group may become one.
+    pub(super) fn can_share_with(&self, next: &Self) -> bool {
+        let head = |message: &Self| message.body.find(EVENT_FIELD);
+        self.is_event
+            && next.is_event
+            && head(self)
+                .is_some_and(|end| head(next) == Some(end) && self.body[..end] == next.body[..end])
+            && self.attributes == next.attributes
+    }
+
+    /// One message with the events of these, in order. Of those that come again together, SQS
+    /// takes only the first.
+    pub(super) fn shared(messages: &[Self]) -> Self {
+        let [first, _, ..] = messages else {
+            return messages[0].clone();
+        };
+        let head = first.body.find(EVENT_FIELD).unwrap_or_default();
+        let event = |message: &Self| {
+            let body = &message.body[head + EVENT_FIELD.len()..];
+            body[..body.len() - "}".len()].to_owned()
+        };
+        let events: Vec<String> = messages.iter().map(event).collect();
+        let ids: Vec<&str> = messages.iter().map(Self::deduplication_id).collect();
+        Self {
+            body: format!(
+                "{},\"events\":[{}]}}",
+                &first.body[..head],
+                events.join(",")
+            ),
+            deduplication_id: sha256(&ids.join(" ")),
+            ..first.clone()
+        }
     }
 
     /// Of a public write key with this fingerprint: its events are duplicates only of each other.
@@ -208,89 +234,10 @@ impl Message {
     }
 }
 
-fn body<E: Serialize + ?Sized>(source: Source, received_at: DateTime<Utc>, event: &E) -> String {
-    let envelope = Envelope {
-        v: ENVELOPE_VERSION,
-        source,
-        received_at,
-        event,
-    };
-    printable(&json(&envelope)).into_owned()
-}
-
-fn json<T: Serialize + ?Sized>(value: &T) -> String {
-    serde_json::to_string(value).expect("JSON values always serialise")
-}
-
-/// The text without the characters that SQS refuses, written as JSON escapes (they can only
-/// stand inside of strings).
-fn printable(text: &str) -> Cow<'_, str> {
-    let refused = |c: char| {
-        matches!(c, '\u{fffe}' | '\u{ffff}') || (c < ' ' && !matches!(c, '\t' | '\n' | '\r'))
-    };
-    if !text.contains(refused) {
-        return Cow::Borrowed(text);
-    }
-    let escaped = text.chars().map(|c| {
-        if refused(c) {
-            format!("\\u{:04x}", u32::from(c))
-        } else {
-            c.to_string()
-        }
-    });
-    Cow::Owned(escaped.collect())
-}
-
-/// An id as SQS takes it for groups and deduplication: up to 128 printable ASCII characters
-/// without spaces. Any other becomes its SHA-256.
-pub fn queue_id(id: &str) -> Cow<'_, str> {
-    const LONGEST: usize = 128;
-    let fits = (1..=LONGEST).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
-    if fits {
-        Cow::Borrowed(id)
-    } else {
-        Cow::Owned(sha256(id))
-    }
-}
-
-fn sha256(text: &str) -> String {
-    hex::encode(Sha256::digest(text))
-}
-
-/// Reads the body of a message. The event borrows from it.
-///
-/// # Errors
-/// One line that says what is wrong with it.
-pub fn read_body(body: &str) -> Result<Envelope<Event<'_>>, String> {
-    let not_ours = |error| format!("the message is not ours: {error}");
-    let envelope: Envelope<&RawValue> = serde_json::from_str(body).map_err(not_ours)?;
-    if envelope.v != ENVELOPE_VERSION {
-        return Err(format!(
-            "the message has version {}, only {ENVELOPE_VERSION} is known",
-            envelope.v
-        ));
-    }
-    // On its own, so that it may nest as deep here as it did at the door.
-    let event: Value<'_> = serde_json::from_str(envelope.event.get()).map_err(not_ours)?;
-    Ok(Envelope {
-        v: envelope.v,
-        source: envelope.source,
-        received_at: envelope.received_at,
-        event: Event::new(event).map_err(|error| error.to_string())?,
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::read_body;
     use super::*;
-
-    #[test]
-    fn ids_that_sqs_refuses_become_hashes() {
-        assert_eq!(queue_id("user-1@example.com"), "user-1@example.com");
-        for id in ["two words", "é", "", &"x".repeat(129)] {
-            assert_eq!(queue_id(id).len(), 64, "{id}");
-        }
-    }
 
     #[test]
     fn the_body_reads_back() {
@@ -305,7 +252,7 @@ mod tests {
             (envelope.source, envelope.received_at),
             (Source::Api, received_at)
         );
-        assert_eq!(envelope.event, event);
+        assert_eq!(envelope.events, [event]);
         assert!(read_body("{}").is_err());
         assert!(read_body(&message.body.replace("\"v\":1", "\"v\":2")).is_err());
     }
@@ -322,7 +269,40 @@ mod tests {
             let message = Message::new(Source::Api, received_at, &event);
             assert!(message.body.contains(&json), "{}", message.body);
             let envelope = read_body(&message.body).expect("our own body");
-            assert_eq!(envelope.event, event);
+            assert_eq!(envelope.events, [event]);
         }
+    }
+
+    #[test]
+    fn events_that_share_a_message_read_back_in_order() {
+        let received_at = "2026-11-23T12:00:00Z".parse().expect("a date");
+        let message = |json: &str| {
+            let event: Value<'_> = serde_json::from_str(json).expect("valid JSON");
+            let event = Event::new(event).expect("an object");
+            Message::new(Source::Api, received_at, &event)
+        };
+        let one = message(r#"{"messageId":"1","userId":"u","a":{"x":",\"event\":}"}}"#);
+        let two = message(r#"{"messageId":"2","userId":"u"}"#);
+        assert!(one.can_share_with(&two));
+        assert!(!one.can_share_with(&two.clone().not_before(received_at)));
+        let shared = Message::shared(&[one.clone(), two.clone()]);
+        let received = read_body(&shared.body).expect("our own body");
+        assert_eq!(received.received_at, received_at);
+        let ids = received.events.iter().map(|event| event.message_id());
+        assert_eq!(ids.collect::<Vec<_>>(), [Some("1"), Some("2")]);
+        assert_eq!(shared.group_id, "u");
+        let other = Message::shared(&[two, one]);
+        assert_ne!(shared.deduplication_id, other.deduplication_id);
+    }
+
+    /// Whoever sends an event chooses its fields.
+    #[test]
+    fn an_event_can_not_pass_for_several() {
+        let json = r#"{"userId":"u","events":[{"type":"delete","userId":"v"}]}"#;
+        let event = Event::new(serde_json::from_str(json).expect("valid JSON")).expect("an object");
+        let received_at = "2026-11-23T12:00:00Z".parse().expect("a date");
+        let message = Message::new(Source::Api, received_at, &event);
+        let received = read_body(&message.body).expect("our own body");
+        assert_eq!(received.events, [event]);
     }
 }

@@ -6,36 +6,65 @@ use std::time::Duration;
 use aws_lambda_events::sqs::SqsMessage;
 use chrono::{DateTime, Utc};
 
-use super::Fate;
+use super::fate::{Fate, Return};
 use crate::mapping::Arrival;
-use crate::queue::{Envelope, Message, NOT_BEFORE_ATTRIBUTE, read_body, sender};
+use crate::queue::{
+    Message, NOT_BEFORE_ATTRIBUTE, Received, WAITING_SINCE_ATTRIBUTE, read_body, sender,
+};
+use crate::retry::Schedule;
 use crate::segment::{Event, IgnoredUserIds};
 
 /// One message of the batch.
 pub(super) struct Record<'r> {
     pub(super) sqs: &'r SqsMessage,
-    pub(super) envelope: Result<Envelope<Event<'r>>, String>,
+    pub(super) received: Result<Received<'r>, String>,
+    /// What is done with each of its events; one for a message that can't be read.
+    pub(super) fates: Vec<Fate>,
 }
 
 impl<'r> Record<'r> {
     pub(super) fn read(sqs: &'r SqsMessage, ignored: &IgnoredUserIds) -> Self {
-        let mut envelope = read_body(sqs.body.as_deref().unwrap_or_default());
-        if let Ok(envelope) = &mut envelope {
-            envelope.event.ignore_user_id(ignored);
+        let mut received = read_body(sqs.body.as_deref().unwrap_or_default());
+        if let Ok(received) = &mut received {
+            for event in &mut received.events {
+                event.ignore_user_id(ignored);
+            }
         }
-        Self { sqs, envelope }
+        Self {
+            sqs,
+            received,
+            fates: Vec::new(),
+        }
     }
 
-    pub(super) fn arrival(&self, envelope: &Envelope<Event<'_>>) -> Arrival {
-        let attribute = |name: &str| {
-            let attribute = self.sqs.message_attributes.get(name)?;
-            attribute.string_value.as_deref()
-        };
+    pub(super) fn arrival(&self, received: &Received<'_>) -> Arrival {
         Arrival {
-            received_at_millis: envelope.received_at.timestamp_millis(),
-            source: envelope.source,
-            sender: sender(envelope.source, attribute),
+            received_at_millis: received.received_at.timestamp_millis(),
+            source: received.source,
+            sender: sender(received.source, |name| self.attribute(name)),
         }
+    }
+
+    fn attribute(&self, name: &str) -> Option<&str> {
+        let attribute = self.sqs.message_attributes.get(name)?;
+        attribute.string_value.as_deref()
+    }
+
+    fn time(&self, name: &str) -> Option<DateTime<Utc>> {
+        let time = DateTime::parse_from_rfc3339(self.attribute(name)?).ok()?;
+        Some(time.to_utc())
+    }
+
+    /// The same fate for each of its events.
+    pub(super) fn each(&self, fate: impl Fn() -> Fate) -> Vec<Fate> {
+        let events = self.events().len().max(1);
+        (0..events).map(|_| fate()).collect()
+    }
+
+    fn events(&self) -> &[Event<'r>] {
+        self.received
+            .as_ref()
+            .map_or(&[], |received| &*received.events)
     }
 
     /// The group whose order SQS keeps.
@@ -53,62 +82,90 @@ impl<'r> Record<'r> {
 
     /// How long an event that failed within its request has to wait for its first retry.
     pub(super) fn not_due_for(&self, now: DateTime<Utc>) -> Option<Duration> {
-        let not_before = self.sqs.message_attributes.get(NOT_BEFORE_ATTRIBUTE)?;
-        let not_before = not_before.string_value.as_deref()?;
-        let not_before = DateTime::parse_from_rfc3339(not_before).ok()?;
         // From the second time on, the queue itself has seen to the delay.
-        let delay = (not_before.to_utc() - now).to_std().ok();
-        delay.filter(|_| self.attempt() == 1)
+        let not_before = self.time(NOT_BEFORE_ATTRIBUTE);
+        let not_before = not_before.filter(|_| self.attempt() == 1)?;
+        (not_before - now).to_std().ok()
     }
 
+    /// Since when its events have been waiting for their user, apart from the user's others.
+    pub(super) fn waiting_since(&self) -> Option<DateTime<Utc>> {
+        self.time(WAITING_SINCE_ATTRIBUTE)
+    }
+
+    /// Time since its events came in first.
     pub(super) fn age(&self, now: DateTime<Utc>) -> Duration {
-        let received_at = self.envelope.as_ref().map(|envelope| envelope.received_at);
-        let age = received_at.map(|received_at| (now - received_at).to_std());
-        age.ok().and_then(Result::ok).unwrap_or_default()
+        let received = self.received.as_ref().ok();
+        let age = received.map(|received| now - received.received_at);
+        age.and_then(|age| age.to_std().ok()).unwrap_or_default()
     }
 
-    /// The same event as a message to send.
-    pub(super) fn message(&self) -> Message {
-        let Ok(envelope) = &self.envelope else {
+    /// The shortest delay with which SQS doesn't take the message away before its time is up.
+    pub(super) fn least_delay(&self, now: DateTime<Utc>, schedule: &Schedule) -> Duration {
+        let left = match self.waiting_since() {
+            Some(since) => {
+                let waited = (now - since).to_std().unwrap_or_default();
+                schedule.unknown_user.saturating_sub(waited)
+            }
+            None => schedule.give_up_after.saturating_sub(self.age(now)),
+        };
+        Schedule::least_delay(self.attempt(), left)
+    }
+
+    pub(super) fn stays(&self) -> bool {
+        self.returns().next().is_some()
+    }
+
+    pub(super) fn returns(&self) -> impl Iterator<Item = Return> {
+        self.fates.iter().filter_map(|fate| match fate {
+            Fate::Stays(_, this) => Some(*this),
+            _ => None,
+        })
+    }
+
+    /// The event in this place as a message to send.
+    pub(super) fn message(&self, place: usize) -> Message {
+        let (Ok(received), Some(event)) = (&self.received, self.events().get(place)) else {
             return Message::unreadable(self.sqs.body.clone().unwrap_or_default());
         };
-        let message = Message::new(envelope.source, envelope.received_at, &envelope.event);
-        message.with_sender(envelope.source, self.arrival(envelope).sender)
+        let message = Message::new(received.source, received.received_at, event);
+        message.with_sender(received.source, self.arrival(received).sender)
     }
 
-    pub(super) fn log(&self, fate: &Fate) {
-        let event = self.envelope.as_ref().ok().map(|envelope| &envelope.event);
-        let message_id = event.and_then(Event::message_id);
-        let kind = event.and_then(Event::type_name);
-        let attempt = self.attempt();
-        let delay_seconds = match fate {
-            Fate::Hide(_, delay) => Some(delay.as_secs()),
-            _ => None,
-        };
-        let (status, reason) = match fate {
-            Fate::Delivered => ("delivered", None),
-            Fate::Skipped(reason) => ("skipped", Some(&**reason)),
-            Fate::DeadLetter(failure) => ("rejected", Some(&*failure.reason)),
-            Fate::EndOfGroup(failure) => ("waiting", Some(&*failure.reason)),
-            Fate::Hide(failure, _) => ("queued", Some(&*failure.reason)),
-        };
-        macro_rules! log {
-            ($level:ident) => {
-                tracing::$level!(
-                    message_id,
-                    kind,
-                    attempt,
-                    reason,
-                    delay_seconds,
-                    status,
-                    "queued event"
-                )
-            };
-        }
-        if matches!(fate, Fate::DeadLetter(_)) {
-            log!(warn);
-        } else {
-            log!(info);
+    pub(super) fn first_message_id(&self) -> Option<&str> {
+        self.events().first().and_then(Event::message_id)
+    }
+
+    /// One line per event: what became of it.
+    pub(super) fn log(&self, delay: Option<Duration>) {
+        for (place, fate) in self.fates.iter().enumerate() {
+            let event = self.events().get(place);
+            let message_id = event.and_then(Event::message_id);
+            let kind = event.and_then(Event::type_name);
+            let attempt = self.attempt();
+            let (status, reason) = (fate.status(), fate.reason());
+            let warnings = fate.warnings();
+            let delay = delay.filter(|_| matches!(fate, Fate::Stays(..)));
+            let delay_seconds = delay.map(|delay| delay.as_secs());
+            macro_rules! log {
+                ($level:ident) => {
+                    tracing::$level!(
+                        message_id,
+                        kind,
+                        attempt,
+                        reason,
+                        delay_seconds,
+                        status,
+                        ?warnings,
+                        "queued event"
+                    )
+                };
+            }
+            if matches!(fate, Fate::Rejected(_)) {
+                log!(warn);
+            } else {
+                log!(info);
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Direct invocation and EventBridge: results, and invocations that fail.
 
+use std::time::Duration;
+
 use intercom_simulator::Fault;
 use lambda_runtime::Diagnostic;
 use serde_json::{Value, json};
@@ -46,6 +48,30 @@ async fn each_event_has_its_result() {
     let aws = world.aws();
     assert_eq!(aws.retry[0].body["source"], "direct");
     assert_eq!(aws.dead_letter.len(), 2);
+}
+
+/// The 5 s of the answer are HTTP's. AWS would do all of it again.
+#[tokio::test]
+async fn five_thousand_events_are_taken_in_one_go() {
+    for users in [1, 5_000] {
+        let world = World::new(&[("INLINE_BUDGET_MS", "3000")]).await;
+        world.intercom.add_fault(Fault::hang(20.0));
+        world.aws().sqs_delay = Duration::from_millis(40);
+        let events: Vec<Value> = (0..5_000)
+            .map(|n| {
+                let mut event = identify(&format!("u{}", n % users));
+                event["messageId"] = json!(format!("m{n}"));
+                event["traits"] = json!({"filler": "x".repeat(900)});
+                event
+            })
+            .collect();
+        let answer = world.invoke(&json!(events)).await.expect("an answer");
+        let results = answer["results"].as_array().expect("results");
+        let queued = results.iter().filter(|result| result["status"] == "queued");
+        assert_eq!(queued.count(), 5_000, "{users} users");
+        let queued: usize = world.aws().retry.iter().map(|m| m.events().len()).sum();
+        assert_eq!(queued, 5_000, "{users} users");
+    }
 }
 
 #[tokio::test]

@@ -1,12 +1,14 @@
 //! The largest that a sender may send, and what is larger.
 
+use std::time::{Duration, Instant};
+
 use intercom_simulator::Fault;
 use lambda_runtime::Diagnostic;
 use serde_json::{Value, json};
 
 use crate::hostile::{KB, MB, deep, identify, reason, wide_array, wide_object};
 use crate::http::Call;
-use crate::support::World;
+use crate::support::{Sent, World};
 use crate::webhook::signed;
 
 #[tokio::test]
@@ -18,12 +20,54 @@ async fn a_batch_of_nothing_but_bad_events_is_recorded_whole() {
     let call = Call::post("/v1/batch").json(&json!({"batch": events}));
     call.send(&world).await.assert_success();
     let records = world.dead_letters();
-    let ids: Vec<&Value> = records
-        .iter()
-        .map(|record| &record.event()["messageId"])
-        .collect();
-    let sent: Vec<&Value> = events.iter().map(|event| &event["messageId"]).collect();
-    assert_eq!(ids, sent);
+    let ids: Vec<&str> = records.iter().flat_map(Sent::message_ids).collect();
+    let sent = events.iter().map(|event| event["messageId"].as_str());
+    assert_eq!(ids, sent.flatten().collect::<Vec<_>>());
+}
+
+/// 2,500 events of one user in 500 KB, the most that Segment's SDKs send, with an Intercom that
+/// hangs and an SQS that takes its time: all of them are queued, in order.
+#[tokio::test]
+async fn a_full_request_of_one_user_is_taken_within_five_seconds_whatever_intercom_does() {
+    for (mode, user, kind) in [
+        ("inline", "u1", "identify"),
+        ("inline", "u1", "track"),
+        ("queue", "u1", "track"),
+        ("inline", "unknown", "track"),
+    ] {
+        let world = World::new(&[("DELIVERY_MODE", mode)]).await;
+        if user == "u1" {
+            world.intercom.add_fault(Fault::hang(20.0));
+        }
+        world.aws().sqs_delay = Duration::from_millis(30);
+        let events: Vec<Value> = (0..2_500)
+            .map(|n| {
+                json!({"type": kind, "messageId": format!("m{n:04}"), "userId": user,
+                    "event": "Scrolled", "timestamp": 1_760_000_000 + n,
+                    "properties": {"filler": "x".repeat(78)}})
+            })
+            .collect();
+        let body = json!({"batch": events}).to_string();
+        assert!((480 * KB..500 * KB).contains(&body.len()), "{}", body.len());
+        let call = Call::post("/v1/batch").bytes(body.as_bytes());
+        let started = Instant::now();
+        call.send(&world).await.assert_success();
+        let elapsed = started.elapsed();
+        assert!(elapsed < Duration::from_secs(5), "{mode}: {elapsed:?}");
+        let aws = world.aws();
+        let ids: Vec<&str> = aws.retry.iter().flat_map(Sent::message_ids).collect();
+        let sent = events.iter().map(|event| event["messageId"].as_str());
+        assert_eq!(ids, sent.flatten().collect::<Vec<_>>(), "{mode}");
+        let group = if user == "u1" {
+            "u1"
+        } else {
+            "unknown#waiting"
+        };
+        assert!(aws.retry.iter().all(|message| message.group_id == group));
+        for message in &aws.retry {
+            assert!(message.events().len() <= 10, "{mode}");
+        }
+    }
 }
 
 /// Each event would get its own copy: 500 KB could become a gigabyte.
@@ -50,7 +94,8 @@ async fn a_large_context_is_not_copied_into_thousands_of_events() {
     batch(100, KB).send(&world).await.assert_success();
     batch(10, 100 * KB).send(&world).await.assert_success();
     assert_eq!(world.dead_letters().len(), 100);
-    assert_eq!(world.aws().retry.len(), 110);
+    let queued: usize = world.aws().retry.iter().map(|m| m.events().len()).sum();
+    assert_eq!(queued, 110);
 }
 
 /// What the batch says of all its events counts, so that none is sent where it must not go.

@@ -10,7 +10,10 @@ use tracing::Level;
 use tracing::subscriber::DefaultGuard;
 
 use crate::http::Call;
-use crate::support::{ACCESS_TOKEN, API_SECRET, WEBHOOK_SECRET, WRITE_KEY, World, base64, payload};
+use crate::support::{
+    ACCESS_TOKEN, API_SECRET, Sent, WEBHOOK_SECRET, WRITE_KEY, World, base64, payload, payload_of,
+    sqs_event,
+};
 
 /// What is logged on this thread while the guard lives.
 #[derive(Clone, Default)]
@@ -193,5 +196,38 @@ async fn a_duplicate_has_a_line_that_says_so() {
     assert_eq!(lines.len(), 1, "{lines:#?}");
     for part in ["INFO", "\"m1\"", "identify", "skipped", "duplicate", "api"] {
         assert!(lines[0].contains(part), "{part}: {}", lines[0]);
+    }
+}
+
+/// Ten messages of one group that waited for ten minutes without having been tried: more of its
+/// events come than go. The group is named by an event, since it may be an email.
+#[tokio::test]
+async fn a_busy_user_raises_an_alarm_without_being_named() {
+    for (count, minutes, receives, is_busy) in [
+        (10, 10, 1, true),
+        (9, 10, 1, false),
+        (10, 1, 1, false),
+        (10, 10, 2, false),
+    ] {
+        let world = World::new(&[]).await;
+        let received_at = chrono::Utc::now() - chrono::Duration::minutes(minutes);
+        let messages: Vec<Sent> = (0..count)
+            .map(|n| {
+                let event = json!({"type": "identify", "messageId": format!("m{n}"),
+                    "userId": "guest@example.com"});
+                payload_of("guest@example.com", &format!("m{n}"), &event, received_at)
+            })
+            .collect();
+        let (log, _guard) = Log::start(Level::WARN);
+        let batch = sqs_event(&messages, receives);
+        world.invoke(&batch).await.expect("an answer");
+        let lines = log.lines();
+        let alarm = lines.iter().find(|line| line.contains("busy_user"));
+        assert_eq!(alarm.is_some(), is_busy, "{lines:#?}");
+        assert!(
+            alarm.is_none_or(|line| line.contains("\"m0\"")),
+            "{lines:#?}"
+        );
+        assert_nowhere(&lines, "guest@example.com");
     }
 }

@@ -283,3 +283,95 @@ async fn a_hanging_intercom_is_answered_for_within_five_seconds() {
     );
     assert_eq!(world.only_queued().event(), &identify("u1"));
 }
+
+#[tokio::test]
+async fn what_waits_for_its_user_is_parked_at_once_unless_an_earlier_event_has_to_be_retried() {
+    let world = World::new(&[]).await;
+    world
+        .intercom
+        .add_fault(Fault::status(503).body_contains("fails"));
+    let track = |id: &str| {
+        json!({"type": "track", "messageId": id, "userId": "u1", "event": id,
+        "timestamp": "2026-11-23T12:00:00Z"})
+    };
+    let mut fails = identify("u1");
+    fails["messageId"] = json!("fails");
+    fails["traits"] = json!({"name": "fails"});
+    let events = [track("waits"), fails, track("behind")];
+    batch(&events).send(&world).await.assert_success();
+    let aws = world.aws();
+    let groups: Vec<(&str, &str)> = aws
+        .retry
+        .iter()
+        .map(|message| (&*message.deduplication_id, &*message.group_id))
+        .collect();
+    let parked = ("waits", "u1#waiting");
+    assert!(groups.contains(&parked), "{groups:?}");
+    let rest: Vec<_> = groups.iter().filter(|group| **group != parked).collect();
+    assert_eq!(rest, [&("fails", "u1"), &("behind", "u1")]);
+    let parked = aws.retry.iter().find(|m| m.group_id == parked.1);
+    assert!(parked.is_some_and(|m| m.attribute("waitingSince").is_some()));
+}
+
+/// The function answers 503, and the sender sends all of it once more.
+#[tokio::test]
+async fn what_was_queued_before_a_503_is_not_queued_again() {
+    let world = World::new(&[("DELIVERY_MODE", "queue")]).await;
+    let events: Vec<Value> = (0..30)
+        .map(|n| json!({"type": "track", "messageId": format!("m{n:02}"), "userId": "u", "event": "e"}))
+        .collect();
+    world.aws().sqs_calls_left = Some(2);
+    batch(&events)
+        .send(&world)
+        .await
+        .assert_error(503, "unavailable");
+    assert_eq!(world.aws().retry.len(), 20);
+    (world.aws().sqs_fails, world.aws().sqs_calls_left) = (false, None);
+    batch(&events).send(&world).await.assert_success();
+    let aws = world.aws();
+    let ids: Vec<&str> = aws.retry.iter().flat_map(Sent::message_ids).collect();
+    let sent = events.iter().map(|event| event["messageId"].as_str());
+    assert_eq!(ids, sent.flatten().collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_comes_again_behind_a_queued_event_is_put_behind_it() {
+    let world = World::new(&[]).await;
+    world
+        .intercom
+        .add_fault(Fault::status(503).body_contains("u1"));
+    batch(&[identify("u1")]).send(&world).await.assert_success();
+    world.intercom.clear_faults();
+    let mut later = identify("u1");
+    later["messageId"] = json!("later");
+    batch(&[identify("u1"), later, identify("u2")])
+        .send(&world)
+        .await
+        .assert_success();
+    let aws = world.aws();
+    let ids: Vec<&str> = aws.retry.iter().flat_map(Sent::message_ids).collect();
+    assert_eq!(ids, ["m-u1", "later"]);
+    let contacts = world.intercom.state().contacts;
+    assert_eq!(contacts.len(), 1, "only u2 is delivered at once");
+}
+
+/// SQS took the messages before and after it in the same call.
+#[tokio::test]
+async fn a_message_that_sqs_does_not_take_is_not_passed_by_later_ones_of_its_group() {
+    let world = World::new(&[("DELIVERY_MODE", "queue")]).await;
+    let event = |user: &str, id: &str| json!({"type": "track", "messageId": id, "userId": user, "event": "e"});
+    world.aws().refused_once = ["b", "d"].map(str::to_owned).to_vec();
+    let events = ["a", "b", "c", "d", "e"].map(|id| event("u", id));
+    batch(&events).send(&world).await.assert_success();
+    let aws = world.aws();
+    let ids: Vec<&str> = aws.retry.iter().flat_map(Sent::message_ids).collect();
+    assert!(ids.ends_with(&["b", "c", "d", "e"]), "{ids:?}");
+    assert_eq!(ids.iter().filter(|id| **id == "a").count(), 1);
+    let own: std::collections::HashSet<&str> =
+        aws.retry.iter().map(|m| &*m.deduplication_id).collect();
+    assert_eq!(
+        own.len(),
+        aws.retry.len(),
+        "none of them is dropped as a duplicate"
+    );
+}

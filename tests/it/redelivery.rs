@@ -12,6 +12,10 @@ fn message(user_id: &str, id: &str, event: Value) -> Sent {
     payload_of(user_id, id, &event, chrono::Utc::now())
 }
 
+fn seconds_ago(seconds: i64) -> chrono::DateTime<chrono::Utc> {
+    chrono::Utc::now() - chrono::Duration::seconds(seconds)
+}
+
 fn identify(user_id: &str, id: &str) -> Sent {
     message(
         user_id,
@@ -33,8 +37,8 @@ impl World {
     /// The messageIds in the retry queue.
     fn queued(&self) -> Vec<String> {
         let aws = self.aws();
-        let ids = aws.retry.iter().map(|m| m.event()["messageId"].as_str());
-        ids.map(|id| id.expect("an id").to_owned()).collect()
+        let ids = aws.retry.iter().flat_map(Sent::message_ids);
+        ids.map(str::to_owned).collect()
     }
 
     fn event_names(&self) -> Vec<String> {
@@ -77,17 +81,40 @@ async fn a_failure_keeps_its_users_later_messages_and_no_other() {
     assert_eq!(world.event_names(), ["d", "c"]);
 }
 
+/// However often it was received: that tells nothing of how often it failed.
 #[tokio::test]
-async fn delays_grow_with_each_try() {
+async fn delays_grow_with_the_age_of_the_event() {
     let world = World::new(&[("RETRY_BASE_SECONDS", "4"), ("RETRY_MAX_SECONDS", "100")]).await;
     world.intercom.add_fault(Fault::status(503));
-    for (count, allowed) in [(1, 2..=4), (2, 6..=12), (3, 18..=36), (9, 50..=100)] {
+    for (age, receives, allowed) in [
+        (0, 7, 2..=4),
+        (4, 1, 6..=14),
+        (16, 2, 18..=38),
+        (3600, 1, 50..=100),
+    ] {
         world.aws().retry.clear();
         world.aws().hidden.clear();
-        world.queue([identify("u", "a")]);
-        world.redeliver(count).await;
+        let event = json!({"type": "identify", "messageId": "a", "userId": "u"});
+        world.queue([payload_of("u", "a", &event, seconds_ago(age))]);
+        world.redeliver(receives).await;
         let seconds = world.aws().hidden[0].1;
-        assert!(allowed.contains(&seconds), "try {count}: {seconds}");
+        assert!(allowed.contains(&seconds), "age {age}: {seconds}");
+    }
+}
+
+/// SQS would take it away, without a reason, after 1,000 receives.
+#[tokio::test]
+async fn receives_that_run_short_are_spread_over_the_time_that_is_left() {
+    let world = World::new(&[("RETRY_MAX_SECONDS", "1"), ("RETRY_HOURS", "100")]).await;
+    world.intercom.add_fault(Fault::status(429));
+    for (receives, allowed) in [(499, 1..=120), (700, 1799..=1801)] {
+        world.aws().retry.clear();
+        world.aws().hidden.clear();
+        world.queue([identify("u", "a"), track("u", "b")]);
+        world.redeliver(receives).await;
+        let seconds = world.aws().hidden[0].1;
+        assert!(allowed.contains(&seconds), "{receives}: {seconds}");
+        assert_eq!(seconds, world.aws().hidden[1].1);
     }
 }
 
@@ -179,17 +206,22 @@ async fn an_event_waits_for_the_identify_behind_it_in_the_batch() {
     assert_eq!(world.event_names(), ["a", "b"]);
 }
 
+/// However old they are: behind earlier ones nobody could have asked Intercom for their user.
 #[tokio::test]
 async fn an_event_waits_for_the_identify_eleven_messages_behind_it() {
     let world = World::new(&[]).await;
-    let events = (0..11).map(|n| track("u", &format!("t{n:02}")));
-    world.queue(events.chain([identify("u", "i")]));
+    let event = |n: usize| {
+        let id = format!("t{n:02}");
+        let event = json!({"type": "track", "userId": "u", "messageId": id, "event": id,
+            "timestamp": "2026-11-23T12:00:00Z"});
+        payload_of("u", &id, &event, seconds_ago(3600))
+    };
+    world.queue((0..11).map(event).chain([identify("u", "i")]));
     world.redeliver(1).await;
-    // All but the last of the batch go to the end; so the identify comes closer.
-    assert_eq!(world.queued()[..3], ["t09", "t10", "i"]);
-    world.redeliver(2).await;
-    world.redeliver(1).await;
-    assert_eq!(world.queued(), Vec::<String>::new());
+    assert_eq!(world.queued()[..2], ["t10", "i"], "the others are parked");
+    while !world.queued().is_empty() {
+        world.redeliver(2).await;
+    }
     let mut names = world.event_names();
     names.sort();
     assert_eq!(
@@ -200,33 +232,164 @@ async fn an_event_waits_for_the_identify_eleven_messages_behind_it() {
 }
 
 #[tokio::test]
-async fn a_message_moved_to_the_end_of_its_group_keeps_its_age_under_a_fresh_id() {
+async fn a_parked_event_keeps_its_age_under_a_fresh_id_in_a_group_of_its_own() {
     let world = World::new(&[]).await;
     let before = track("u", "a");
-    world.queue([before.clone(), track("u", "b")]);
+    world.queue([before.clone()]);
     let answer = world.redeliver(1).await;
-    assert_eq!(failures(&answer), ["1"]);
-    assert_eq!(world.queued(), ["b", "a"]);
-    let after = world.aws().retry[1].clone();
-    assert_eq!(after.body["receivedAt"], before.body["receivedAt"]);
-    assert_eq!(after.group_id, before.group_id);
+    assert!(failures(&answer).is_empty());
+    let after = world.aws().retry[0].clone();
+    assert_eq!(after.body, before.body);
+    assert_eq!(after.group_id, "u#waiting");
     assert_ne!(after.deduplication_id, before.deduplication_id);
+    for time in ["waitingSince", "notBefore"] {
+        assert!(after.attribute(time).is_some(), "{time}");
+    }
+    let answer = world.redeliver(1).await;
+    assert_eq!(failures(&answer), ["0"], "it is parked once");
 }
 
 #[tokio::test]
-async fn an_event_whose_user_never_comes_is_rejected() {
+async fn the_wait_begins_when_intercom_first_says_that_it_does_not_know_the_user() {
     let world = World::new(&[("UNKNOWN_USER_SECONDS", "60")]).await;
-    let old = chrono::Utc::now() - chrono::Duration::seconds(61);
-    let event = json!({"type": "track", "messageId": "a", "userId": "u", "event": "E"});
-    world.queue([payload_of("u", "a", &event, old)]);
+    let old = |id: &str| {
+        let event = json!({"type": "track", "messageId": id, "userId": id, "event": "E"});
+        payload_of(id, id, &event, seconds_ago(7200))
+    };
+    let parked = |id: &str, waited: i64| {
+        let mut parked = old(id);
+        parked.group_id = format!("{id}#waiting");
+        let since = seconds_ago(waited).to_rfc3339();
+        parked.attributes = json!({"waitingSince": {"StringValue": since}});
+        parked
+    };
+    world.queue([old("a"), parked("b", 59), parked("c", 61)]);
     world.redeliver(1).await;
-    assert!(world.queued().is_empty());
+    assert_eq!(world.queued(), ["b", "a"]);
     let aws = world.aws();
+    assert_eq!(aws.dead_letter.len(), 1);
+    assert_eq!(aws.dead_letter[0].group_id, "c");
     let reason = aws.dead_letter[0].attribute("reason").expect("a reason");
     assert!(
         reason.contains("given up after 60 seconds: Intercom does not know"),
         "{reason}"
     );
+}
+
+/// A new one behind an old one comes back soon, and with one they are all delivered.
+#[tokio::test]
+async fn parked_events_do_not_hold_each_other_back() {
+    let world = World::new(&[("RETRY_BASE_SECONDS", "4")]).await;
+    let parked = |id: &str, waited: i64| {
+        let mut parked = track("u", id);
+        parked.group_id = "u#waiting".to_owned();
+        parked.body["receivedAt"] = json!(seconds_ago(waited));
+        let since = seconds_ago(waited).to_rfc3339();
+        parked.attributes = json!({"waitingSince": {"StringValue": since}});
+        parked
+    };
+    world.queue([parked("a", 600), parked("b", 0)]);
+    let answer = world.redeliver(3).await;
+    assert_eq!(failures(&answer), ["0", "1"]);
+    for (_, seconds) in &world.aws().hidden {
+        assert!((2..=6).contains(seconds), "{seconds}");
+    }
+    world
+        .intercom
+        .seed_contact(json!({"role": "user", "external_id": "u"}));
+    let answer = world.redeliver(4).await;
+    assert!(failures(&answer).is_empty());
+    assert_eq!(world.event_names(), ["a", "b"]);
+}
+
+/// SQS takes a second message with the same deduplication id within five minutes for a
+/// duplicate: the record would be gone.
+#[tokio::test]
+async fn a_dead_letter_that_is_moved_back_and_rejected_again_has_another_id_each_time() {
+    let world = World::new(&[]).await;
+    world.queue([message("u", "a", json!({"type": "no such type"}))]);
+    let mut ids = vec!["a".to_owned()];
+    for _ in 0..2 {
+        world.redeliver(1).await;
+        let dead = std::mem::take(&mut world.aws().dead_letter);
+        assert_eq!(dead.len(), 1);
+        assert_eq!(dead[0].group_id, "u");
+        assert!(!ids.contains(&dead[0].deduplication_id), "{ids:?}");
+        ids.push(dead[0].deduplication_id.clone());
+        world.queue(dead);
+    }
+}
+
+/// A message that holds these events.
+fn shared(user_id: &str, events: &[Sent], received_at: chrono::DateTime<chrono::Utc>) -> Sent {
+    let mut shared = payload_of(user_id, "shared", &Value::Null, received_at);
+    let events: Vec<&Value> = events.iter().map(Sent::event).collect();
+    shared.body = json!({"v": 1, "source": "api", "receivedAt": received_at, "events": events});
+    shared
+}
+
+#[tokio::test]
+async fn events_that_share_a_message_stay_together_until_none_has_to_be_tried_again() {
+    let world = World::new(&[]).await;
+    let refused = Fault::status(422).code("parameter_invalid");
+    world.intercom.add_fault(refused.body_contains("refused"));
+    let fails = Fault::status(503).body_contains("later").times(1);
+    world.intercom.add_fault(fails);
+    let mut stranger = track("v", "stranger");
+    stranger.body["event"]["userId"] = json!("v");
+    let events = [
+        identify("u", "first"),
+        track("u", "refused"),
+        stranger,
+        track("u", "later"),
+        track("u", "last"),
+    ];
+    world.queue([shared("u", &events, chrono::Utc::now())]);
+    let answer = world.redeliver(1).await;
+    assert_eq!(failures(&answer), ["0"]);
+    assert_eq!(world.queued().len(), 5);
+    assert!(world.aws().dead_letter.is_empty(), "nothing is moved yet");
+    let answer = world.redeliver(2).await;
+    assert!(failures(&answer).is_empty());
+    assert_eq!(world.event_names(), ["later", "last"]);
+    assert_eq!(world.queued(), ["stranger"]);
+    let aws = world.aws();
+    assert_eq!(aws.retry[0].group_id, "v#waiting");
+    assert_eq!(aws.dead_letter.len(), 1);
+    assert_eq!(aws.dead_letter[0].event()["messageId"], "refused");
+}
+
+#[tokio::test]
+async fn events_that_share_a_message_are_given_up_together() {
+    let world = World::new(&[("RETRY_HOURS", "2")]).await;
+    world.intercom.add_fault(Fault::status(503));
+    let events = [identify("u", "a"), track("u", "b"), track("u", "c")];
+    world.queue([shared("u", &events, seconds_ago(3 * 3600))]);
+    world.redeliver(1).await;
+    assert!(world.queued().is_empty());
+    let aws = world.aws();
+    let records = aws.dead_letter.iter();
+    let records: Vec<&str> = records.flat_map(Sent::message_ids).collect();
+    assert_eq!(records, ["a", "b", "c"]);
+    for record in &aws.dead_letter {
+        let reason = record.attribute("reason").expect("a reason");
+        assert!(reason.starts_with("given up after 2 hours: "), "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_moved_in_time_stays_in_the_queue() {
+    let world = World::new(&[]).await;
+    let unknown = message("u", "x", json!({"type": "no such type"}));
+    let batch = sqs_event(&[unknown, track("v", "a"), identify("w", "b")], 1);
+    let warm_up = world.invoke_within(&batch, std::time::Duration::from_secs(30));
+    warm_up.await;
+    world.aws().sqs_delay = std::time::Duration::from_secs(60);
+    let started = std::time::Instant::now();
+    let limit = std::time::Duration::from_millis(6000);
+    let answer = world.invoke_within(&batch, limit).await;
+    assert!(started.elapsed() < limit, "{:?}", started.elapsed());
+    assert_eq!(failures(&answer), ["0", "1"]);
 }
 
 #[tokio::test]
@@ -239,6 +402,7 @@ async fn a_waiting_event_does_not_hide_the_failure_of_the_identify_behind_it() {
     let answer = world.redeliver(1).await;
     assert_eq!(failures(&answer), ["1"]);
     assert_eq!(world.queued(), ["b", "a"]);
+    assert_eq!(world.aws().retry[1].group_id, "u#waiting");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 pub(crate) use crate::function::{ACCESS_TOKEN, WRITE_KEY, invoke};
 use crate::function::{
-    DEAD_LETTER_QUEUE_URL, RETRY_QUEUE_ARN, RETRY_QUEUE_URL, function, invoke_raw,
+    DEAD_LETTER_QUEUE_URL, RETRY_QUEUE_ARN, RETRY_QUEUE_URL, function, invoke_raw, invoke_within,
 };
 
 pub(crate) const WEBHOOK_SECRET: &str = "local-webhook-secret";
@@ -31,6 +31,21 @@ pub(crate) struct Sent {
 impl Sent {
     pub(crate) fn event(&self) -> &Value {
         &self.body["event"]
+    }
+
+    /// Its events, several where they share the message.
+    pub(crate) fn events(&self) -> Vec<&Value> {
+        let several = self.body["events"].as_array();
+        several.map_or_else(|| vec![self.event()], |events| events.iter().collect())
+    }
+
+    /// The messageIds of its events.
+    pub(crate) fn message_ids(&self) -> Vec<&str> {
+        let ids = self
+            .events()
+            .into_iter()
+            .map(|event| event["messageId"].as_str());
+        ids.map(|id| id.expect("an id")).collect()
     }
 
     /// The body as it was sent.
@@ -57,6 +72,12 @@ pub(crate) struct AwsState {
     pub(crate) sqs_fails: bool,
     /// How long Secrets Manager takes.
     pub(crate) secret_delay: Duration,
+    /// How long a call of SQS takes.
+    pub(crate) sqs_delay: Duration,
+    /// Calls of SQS that succeed before `sqs_fails`.
+    pub(crate) sqs_calls_left: Option<usize>,
+    /// Deduplication ids of messages that SQS doesn't take, each once.
+    pub(crate) refused_once: Vec<String>,
 }
 
 /// Secrets Manager and SQS at the wire.
@@ -79,6 +100,13 @@ impl Respond for Aws {
                 .set_body_json(json!({"SecretString": secret}))
                 .set_delay(state.secret_delay);
         }
+        let delay = state.sqs_delay;
+        if let Some(left) = &mut state.sqs_calls_left {
+            match left.checked_sub(1) {
+                Some(fewer) => *left = fewer,
+                None => state.sqs_fails = true,
+            }
+        }
         if state.sqs_fails {
             return ResponseTemplate::new(400)
                 .set_body_json(json!({"__type": "AccessDenied", "message": "no"}));
@@ -89,14 +117,20 @@ impl Respond for Aws {
             return ResponseTemplate::new(400).set_body_json(json!({
                 "__type": "com.amazonaws.sqs#BatchRequestTooLong", "message": "over 1 MiB"}));
         }
-        let ids: Vec<Value> = entries
-            .iter()
-            .map(|entry| {
-                json!({"Id": entry["Id"],
-            "MessageId": entry["Id"], "MD5OfMessageBody": "x"})
-            })
-            .collect();
+        let (mut done, mut failed) = (Vec::new(), Vec::new());
         for entry in entries {
+            let id = entry["MessageDeduplicationId"].as_str();
+            let refused = state.refused_once.iter();
+            if let Some(place) = refused
+                .into_iter()
+                .position(|refused| Some(&**refused) == id)
+            {
+                state.refused_once.remove(place);
+                failed.push(json!({"Id": entry["Id"], "Code": "InternalError",
+                    "SenderFault": false, "Message": "no"}));
+                continue;
+            }
+            done.push(json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "x"}));
             if target == "AmazonSQS.ChangeMessageVisibilityBatch" {
                 let receipt = entry["ReceiptHandle"].as_str().expect("text").to_owned();
                 let seconds = entry["VisibilityTimeout"].as_i64().expect("a number");
@@ -117,7 +151,9 @@ impl Respond for Aws {
                 other => panic!("no such queue: {other:?}"),
             }
         }
-        ResponseTemplate::new(200).set_body_json(json!({"Successful": ids, "Failed": []}))
+        ResponseTemplate::new(200)
+            .set_body_json(json!({"Successful": done, "Failed": failed}))
+            .set_delay(delay)
     }
 }
 
@@ -154,6 +190,9 @@ impl World {
             hidden: Vec::new(),
             sqs_fails: false,
             secret_delay: Duration::ZERO,
+            sqs_delay: Duration::ZERO,
+            sqs_calls_left: None,
+            refused_once: Vec::new(),
         }));
         Mock::given(header("content-type", "application/x-amz-json-1.1"))
             .respond_with(Aws(Arc::clone(&aws)))
@@ -183,6 +222,12 @@ impl World {
 
     pub(crate) async fn invoke(&self, payload: &Value) -> Result<Value, InvocationError> {
         invoke(&self.function, payload).await
+    }
+
+    /// Invokes the function with so much time.
+    pub(crate) async fn invoke_within(&self, payload: &Value, limit: Duration) -> Value {
+        let answer = invoke_within(&self.function, payload.to_string(), limit).await;
+        answer.expect("an answer")
     }
 
     /// Invokes the function with this very JSON.

@@ -12,6 +12,9 @@ const LONGEST_PAUSE_SECONDS: i64 = 1200;
 
 pub(crate) const COMPANIES: usize = 8;
 
+/// Events of the busy user, all in one request.
+const BUSY_EVENTS: usize = 150;
+
 /// A user and all that happens to them, in order.
 #[derive(Debug)]
 pub(crate) struct User {
@@ -95,6 +98,23 @@ impl User {
             user.live(number, rng);
         }
         user
+    }
+
+    /// A user with so many events at once that ten share a message.
+    pub(crate) fn busy(number: usize, rng: &mut Rng) -> Self {
+        let mut user = Self {
+            id: format!("u{number:03}"),
+            before: Before::Unknown,
+            events: Vec::new(),
+        };
+        while user.events.len() < BUSY_EVENTS {
+            user.live(number, rng);
+        }
+        user
+    }
+
+    pub(crate) fn is_busy(&self) -> bool {
+        self.events.len() >= BUSY_EVENTS
     }
 
     pub(crate) fn email(&self) -> String {

@@ -27,13 +27,13 @@ pub(crate) struct Sender {
 impl Sender {
     /// A sender of these users' events: the users shuffled, the order within each kept.
     pub(crate) fn of(users: &[&User], rng: &mut Rng) -> Self {
-        let mut left: Vec<VecDeque<Value>> = users
-            .iter()
-            .map(|user| {
-                let events = user.events.iter();
-                events.map(|event| event.to_json(&user.id)).collect()
-            })
-            .collect();
+        let events_of = |user: &&User| {
+            let events = user.events.iter();
+            events.map(|event| event.to_json(&user.id)).collect()
+        };
+        let (busy, others): (Vec<&User>, Vec<&User>) =
+            users.iter().partition(|user| user.is_busy());
+        let mut left: Vec<VecDeque<Value>> = others.iter().map(events_of).collect();
         let mut requests = VecDeque::new();
         while !left.is_empty() {
             let mut request = Vec::new();
@@ -49,6 +49,10 @@ impl Sender {
                 }
             }
             requests.push_back(request);
+        }
+        for user in busy {
+            let events: VecDeque<Value> = events_of(&user);
+            requests.insert(rng.usize(..=requests.len()), events.into());
         }
         Self {
             requests,

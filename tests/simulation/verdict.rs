@@ -1,6 +1,7 @@
 //! Whether Intercom holds what it should. Every problem comes with the calls about it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use intercom_simulator::{ContactSnapshot, LoggedRequest, Simulator, Snapshot};
 use serde_json::Value;
@@ -11,10 +12,44 @@ use crate::history::User;
 /// Problems of which the calls are shown too.
 const SHOWN: usize = 3;
 
+/// Contacts that no event is about.
+pub(crate) const STRANGERS: usize = 5;
+
+/// Longest that a message may be in the retry queue. Retries come once a minute, a fifth of
+/// Intercom's calls fail, and a killed instance keeps its messages for three minutes.
+const HELD_AT_MOST: Duration = Duration::from_hours(2);
+
+/// The contacts that no event is about.
+pub(crate) fn strangers(intercom: &Simulator) -> Vec<String> {
+    let contacts = intercom.state().contacts.into_iter();
+    let strangers = contacts.filter(|contact| contact.name.as_deref() == Some("Stranger"));
+    strangers.map(|contact| format!("{contact:?}")).collect()
+}
+
+/// Messages that were in the queue for longer than their failures explain. The busy user's wait
+/// for each other.
+pub(crate) fn held_too_long(users: &[User], held: &HashMap<String, Duration>) -> Vec<String> {
+    let ordinary = users.iter().filter(|user| !user.is_busy());
+    let groups = ordinary.flat_map(|user| [user.id.clone(), format!("{}#waiting", user.id)]);
+    let held = groups.filter_map(|group| Some((held.get(&group)?, group)));
+    held.filter(|(time, _)| **time > HELD_AT_MOST)
+        .map(|(time, group)| format!("{group}: a message was in the queue for {time:?}"))
+        .collect()
+}
+
 /// Everything that isn't as it should be.
-pub(crate) fn problems(users: &[User], intercom: &Simulator) -> Vec<String> {
+pub(crate) fn problems(
+    users: &[User],
+    intercom: &Simulator,
+    strangers_before: &[String],
+) -> Vec<String> {
     let (state, requests) = (intercom.state(), intercom.requests());
     let mut problems = Vec::new();
+    if strangers(intercom) != strangers_before {
+        problems.push(format!(
+            "a stranger was touched: {strangers_before:?} before"
+        ));
+    }
     for user in users {
         let wrong = of_user(user, &state);
         if !wrong.is_empty() {
@@ -33,7 +68,7 @@ pub(crate) fn problems(users: &[User], intercom: &Simulator) -> Vec<String> {
     let ids: BTreeSet<&str> = users.iter().map(|user| &*user.id).collect();
     for contact in &state.contacts {
         let owner = contact.external_id.as_deref().unwrap_or_default();
-        if !ids.contains(owner) {
+        if !ids.contains(owner) && !owner.starts_with("stranger-") {
             problems.push(format!("nobody's contact: {contact:?}"));
         }
     }

@@ -37,6 +37,21 @@ const NOT_DELETED: f64 = 0.05;
 /// Share of calls of SQS that fail.
 const SQS_FAILURES: f64 = 0.03;
 
+/// Share of messages that SQS doesn't take, though it takes others of the same call.
+const SQS_REFUSALS: f64 = 0.01;
+
+/// Share of invocations after which the instance is frozen for minutes, and what it remembers
+/// grows old.
+const FROZEN: f64 = 0.1;
+
+/// Share of events that Intercom rejects, so that they become dead letters. Events alone: they
+/// carry their own time, and may come after later ones.
+const REJECTED: f64 = 0.1;
+
+/// Share of moments in which somebody moves all dead letters back. Most come twice and more
+/// within five minutes.
+const REDRIVES: f64 = 0.1;
+
 /// Share of Intercom's calls that fail, over all kinds.
 const INTERCOM_FAILURES: f64 = 0.2;
 
@@ -80,7 +95,10 @@ pub(crate) struct World {
     clock: Arc<ManualClock>,
     senders: Vec<Sender>,
     idle: Vec<Function>,
+    /// Instances that can't be used before some time.
+    frozen: Vec<(Duration, Function)>,
     invocations: usize,
+    problems: Vec<String>,
 }
 
 /// What an invocation is about.
@@ -109,7 +127,8 @@ impl World {
             Mode::Queue => (200, 3),
             Mode::Inline => (100, 1),
         };
-        let users: Vec<User> = (0..users).map(|n| User::random(n, &mut rng)).collect();
+        let mut users: Vec<User> = (0..users).map(|n| User::random(n, &mut rng)).collect();
+        users.push(User::busy(users.len(), &mut rng));
         let senders = (0..senders).map(|sender| {
             let theirs = users.iter().skip(sender).step_by(senders);
             Sender::of(&theirs.collect::<Vec<_>>(), &mut rng)
@@ -124,19 +143,23 @@ impl World {
             aws: Aws::start(move || of_aws.now(), seed).await,
             rng,
             idle: Vec::new(),
+            frozen: Vec::new(),
             invocations: 0,
+            problems: Vec::new(),
         };
-        world.aws.state().failure_rate = SQS_FAILURES;
-        if let Err(stuck) = world.live().await {
-            return vec![stuck];
+        {
+            let mut aws = world.aws.state();
+            (aws.failure_rate, aws.refusal_rate) = (SQS_FAILURES, SQS_REFUSALS);
         }
-        let mut problems = verdict::problems(&users, &world.intercom);
-        let aws = world.aws.state();
-        problems.extend(
-            aws.dead_letter
-                .messages()
-                .map(|m| format!("dead letter: {m:?}")),
-        );
+        let strangers = verdict::strangers(&world.intercom);
+        if let Err(stuck) = world.live().await {
+            world.problems.push(stuck);
+            return world.problems;
+        }
+        let mut problems = verdict::problems(&users, &world.intercom, &strangers);
+        problems.append(&mut world.problems);
+        let held = world.aws.state().retry.held();
+        problems.extend(verdict::held_too_long(&users, &held));
         problems
     }
 
@@ -154,14 +177,31 @@ impl World {
                 Some(ended) => self.settle(ended),
                 None => match self.next_moment() {
                     Some(pause) => self.pass(pause),
+                    None if self.redrive() => {}
                     None => return Ok(()),
                 },
+            }
+            if self.rng.f64() < REDRIVES {
+                self.redrive();
             }
             if self.invocations > TOO_MANY {
                 let left = self.aws.state().retry.len();
                 return Err(format!("no end in sight, {left} messages are left"));
             }
         }
+    }
+
+    /// Moves the dead letters back; false when there are none. Each must be one of those that
+    /// Intercom rejected.
+    fn redrive(&mut self) -> bool {
+        let mut aws = self.aws.state();
+        let records = aws.dead_letter.messages();
+        let unexpected = records.filter(|m| m.attributes["status"]["StringValue"] != "422");
+        let unexpected = unexpected.map(|m| format!("dead letter: {m:?}"));
+        self.problems.extend(unexpected);
+        let is_any = aws.dead_letter.len() > 0;
+        aws.redrive();
+        is_any
     }
 
     fn pass(&self, time: Duration) {
@@ -220,6 +260,9 @@ impl World {
             }
             Work::Redelivery(batch) => batch.payload(),
         };
+        let now = self.clock.now();
+        let thawed = self.frozen.extract_if(.., |(until, _)| *until <= now);
+        self.idle.extend(thawed.map(|(_, instance)| instance));
         let instance = if self.idle.is_empty() {
             self.another_instance()
         } else {
@@ -231,9 +274,10 @@ impl World {
         } else {
             usize::MAX
         };
+        let is_torn = self.aws.is_torn();
         Box::pin(async move {
             let invocation = invoke(&instance, &payload);
-            let answer = Box::pin(until_killed(invocation, polls)).await;
+            let answer = Box::pin(until_killed(invocation, polls, is_torn)).await;
             let answer = answer.map(|answer| answer.expect("an answer"));
             if answer.is_none() {
                 tokio::time::sleep(LAST_CALL).await;
@@ -261,7 +305,12 @@ impl World {
     fn settle(&mut self, ended: Ended) {
         let Ended { work, answer } = ended;
         let answer = answer.map(|(instance, answer)| {
-            self.idle.push(instance);
+            if self.rng.f64() < FROZEN {
+                let minutes = Duration::from_mins(self.rng.u64(1..20));
+                self.frozen.push((self.clock.now() + minutes, instance));
+            } else {
+                self.idle.push(instance);
+            }
             answer
         });
         match work {
@@ -286,7 +335,8 @@ impl World {
                     if self.rng.f64() < NOT_DELETED {
                         done.truncate(self.rng.usize(..=done.len()));
                     }
-                    self.aws.state().retry.delete(&done);
+                    let now = self.clock.now();
+                    self.aws.state().retry.delete(&done, now);
                 }
             }
         }
@@ -296,17 +346,25 @@ impl World {
 /// Tracks carry their own time, and may wait for an identify that is still to be sent.
 fn needs_order(message: &Message) -> bool {
     let body: Value = serde_json::from_str(&message.body).expect("our own envelope");
-    body["event"]["type"] != "track"
+    let several = body["events"].as_array();
+    let events = several.map_or(std::slice::from_ref(&body["event"]), Vec::as_slice);
+    events.iter().any(|event| event["type"] != "track")
 }
 
-/// The future's output, unless it is dropped before, after so many polls.
-async fn until_killed<F: Future>(future: F, mut polls: usize) -> Option<F::Output> {
+/// The future's output, unless it is dropped before, after so many polls. Not in the
+/// milliseconds in which a group of the queue is out of order, because SQS took a message and not
+/// the one before it: a kill just then is the one thing that this function takes the risk of.
+async fn until_killed<F: Future>(
+    future: F,
+    mut polls: usize,
+    is_torn: impl Fn() -> bool,
+) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|context| {
-        if polls == 0 {
+        if polls == 0 && !is_torn() {
             return Poll::Ready(None);
         }
-        polls -= 1;
+        polls = polls.saturating_sub(1);
         future.as_mut().poll(context).map(Some)
     })
     .await
@@ -334,6 +392,14 @@ fn intercom(seed: u64, users: &[User]) -> Simulator {
             }
         };
     }
+    for number in 0..verdict::STRANGERS {
+        intercom.seed_contact(json!({"role": "user", "name": "Stranger",
+            "external_id": format!("stranger-{number}"),
+            "email": format!("stranger-{number}@example.com")}));
+    }
+    let rejected = Fault::status(422).code("parameter_invalid");
+    let rejected = rejected.on("POST", "/events").probability(REJECTED, seed);
+    intercom.add_fault(rejected);
     let kinds = [
         Fault::status(500),
         Fault::status(500).after(),

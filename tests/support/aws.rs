@@ -1,5 +1,6 @@
 //! Stand-ins of Secrets Manager and SQS at the wire, with queues that behave like SQS.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,10 @@ pub(crate) struct AwsState {
     pub(crate) dead_letter: FifoQueue,
     /// Share of calls of SQS that fail.
     pub(crate) failure_rate: f64,
+    /// Share of messages that SQS doesn't take, of those sent in calls that succeed.
+    pub(crate) refusal_rate: f64,
+    /// Groups of which SQS took a message after one that it didn't take.
+    torn: HashSet<String>,
     rng: Rng,
 }
 
@@ -32,6 +37,8 @@ impl AwsState {
         let now = (self.now)();
         let entries = body["Entries"].as_array().expect("entries");
         assert!(entries.len() <= 10, "SQS takes ten at most");
+        let (mut done, mut failed) = (Vec::new(), Vec::new());
+        let mut refused: HashSet<&str> = HashSet::new();
         for entry in entries {
             let text = |key: &str| entry[key].as_str().expect("text").to_owned();
             if target == "AmazonSQS.ChangeMessageVisibilityBatch" {
@@ -39,6 +46,19 @@ impl AwsState {
                 let timeout = Duration::from_secs(seconds);
                 self.retry.hide(&text("ReceiptHandle"), timeout, now);
                 continue;
+            }
+            let group = entry["MessageGroupId"].as_str().expect("text");
+            if self.rng.f64() < self.refusal_rate {
+                refused.insert(group);
+                failed.push(json!({"Id": entry["Id"], "Code": "InternalError",
+                    "SenderFault": false, "Message": "SQS fails"}));
+                continue;
+            }
+            done.push(json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "x"}));
+            if refused.contains(group) {
+                self.torn.insert(group.to_owned());
+            } else {
+                self.torn.remove(group);
             }
             let message = Message {
                 group_id: text("MessageGroupId"),
@@ -52,11 +72,16 @@ impl AwsState {
                 other => panic!("no such queue: {other:?}"),
             }
         }
-        let done: Vec<Value> = entries
-            .iter()
-            .map(|entry| json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "x"}))
-            .collect();
-        ResponseTemplate::new(200).set_body_json(json!({"Successful": done, "Failed": []}))
+        let answer = json!({"Successful": done, "Failed": failed});
+        ResponseTemplate::new(200).set_body_json(answer)
+    }
+
+    /// Moves all dead letters back, as `StartMessageMoveTask` does.
+    pub(crate) fn redrive(&mut self) {
+        let now = (self.now)();
+        for message in self.dead_letter.take_all() {
+            self.retry.send(message, now);
+        }
     }
 }
 
@@ -91,6 +116,8 @@ impl Aws {
             retry: FifoQueue::default(),
             dead_letter: FifoQueue::default(),
             failure_rate: 0.0,
+            refusal_rate: 0.0,
+            torn: HashSet::new(),
             rng: Rng::with_seed(seed),
         }));
         let server = MockServer::builder().disable_request_recording();
@@ -102,6 +129,15 @@ impl Aws {
 
     pub(crate) fn state(&self) -> MutexGuard<'_, AwsState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells whether a sender has yet to put a group in order again.
+    pub(crate) fn is_torn(&self) -> impl Fn() -> bool + use<> {
+        let state = Arc::clone(&self.state);
+        move || {
+            let state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            !state.torn.is_empty()
+        }
     }
 
     pub(crate) fn url(&self) -> String {

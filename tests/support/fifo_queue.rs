@@ -31,6 +31,7 @@ struct Stored {
     receipt: String,
     receive_count: u32,
     visible_at: Duration,
+    sent_at: Duration,
 }
 
 /// The queue, its messages in the order received.
@@ -40,6 +41,8 @@ pub(crate) struct FifoQueue {
     /// When each deduplication id was taken.
     taken: HashMap<String, Duration>,
     last_number: u64,
+    /// The longest that a message of each group was here.
+    held: HashMap<String, Duration>,
 }
 
 impl FifoQueue {
@@ -57,6 +60,7 @@ impl FifoQueue {
             receipt: String::new(),
             receive_count: 0,
             visible_at: now,
+            sent_at: now,
         });
     }
 
@@ -116,7 +120,14 @@ impl FifoQueue {
     }
 
     /// Deletes the messages with these ids.
-    pub(crate) fn delete(&mut self, ids: &[&str]) {
+    pub(crate) fn delete(&mut self, ids: &[&str], now: Duration) {
+        for stored in &self.messages {
+            if ids.contains(&&*stored.id) {
+                let group = stored.message.group_id.clone();
+                let longest = self.held.entry(group).or_default();
+                *longest = (*longest).max(now.saturating_sub(stored.sent_at));
+            }
+        }
         self.messages.retain(|stored| !ids.contains(&&*stored.id));
     }
 
@@ -133,6 +144,17 @@ impl FifoQueue {
     pub(crate) fn next_visible(&self, now: Duration) -> Option<Duration> {
         let times = self.messages.iter().map(|stored| stored.visible_at);
         times.filter(|visible_at| *visible_at > now).min()
+    }
+
+    /// The longest that a message of each group was in the queue.
+    pub(crate) fn held(&self) -> HashMap<String, Duration> {
+        self.held.clone()
+    }
+
+    /// Takes all messages out.
+    pub(crate) fn take_all(&mut self) -> Vec<Message> {
+        let messages = self.messages.drain(..);
+        messages.map(|stored| stored.message).collect()
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -67,12 +67,21 @@ pub(crate) async fn invoke_raw(
     function: &Function,
     payload: String,
 ) -> Result<Value, InvocationError> {
+    invoke_within(function, payload, TIME_LIMIT).await
+}
+
+/// Invokes it with this very JSON and so much time.
+pub(crate) async fn invoke_within(
+    function: &Function,
+    payload: String,
+    time_limit: Duration,
+) -> Result<Value, InvocationError> {
     let payload = RawValue::from_string(payload).expect("valid JSON");
-    let limit = SystemTime::now() + TIME_LIMIT;
+    let limit = SystemTime::now() + time_limit;
     let limit = limit.duration_since(UNIX_EPOCH).expect("after 1970");
     let mut context = Context::default();
     INVOCATION_ID.clone_into(&mut context.request_id);
     context.deadline = u64::try_from(limit.as_millis()).expect("fits");
-    // Boxed, for the compiler lays out the futures of all tests around it.
+    // Boxed, or the compiler gives up on the depth of what awaits this.
     Box::pin(function.handle(LambdaEvent::new(payload, context))).await
 }

@@ -1,0 +1,144 @@
+//! The body of a message, and reading it again.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::segment::Event;
+
+/// How an event came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the variants are named like the triggers")]
+pub enum Source {
+    Api,
+    Webhook,
+    EventBridge,
+    Direct,
+}
+
+impl Source {
+    /// Whether Segment itself sent it, rather than an SDK with a write key.
+    pub fn is_segment(self) -> bool {
+        self != Self::Api
+    }
+
+    /// As it stands in a message.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Webhook => "webhook",
+            Self::EventBridge => "eventbridge",
+            Self::Direct => "direct",
+        }
+    }
+}
+
+/// The body of a message in either queue. `E` is the event as it was received, unmapped.
+/// Several events of one user that share a message stand in `events` instead, in order: an
+/// event of its own can't pass itself off as several.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Envelope<E> {
+    /// Version of this format: 1.
+    pub v: u8,
+    /// How the event came in.
+    pub source: Source,
+    /// When it came in first.
+    pub received_at: DateTime<Utc>,
+    /// The event.
+    pub event: E,
+}
+
+/// What a message holds.
+#[derive(Debug)]
+pub struct Received<'b> {
+    /// How its events came in.
+    pub source: Source,
+    /// When they came in first.
+    pub received_at: DateTime<Utc>,
+    /// The events, in order; at least one.
+    pub events: Vec<Event<'b>>,
+}
+
+/// The version of [`Envelope`] that this code writes and reads.
+pub const ENVELOPE_VERSION: u8 = 1;
+
+pub(super) fn body<E: Serialize + ?Sized>(
+    source: Source,
+    received_at: DateTime<Utc>,
+    event: &E,
+) -> String {
+    let envelope = Envelope {
+        v: ENVELOPE_VERSION,
+        source,
+        received_at,
+        event,
+    };
+    printable(&json(&envelope)).into_owned()
+}
+
+pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> String {
+    serde_json::to_string(value).expect("JSON values always serialise")
+}
+
+/// The text without the characters that SQS refuses, written as JSON escapes (they can only
+/// stand inside of strings).
+pub(super) fn printable(text: &str) -> Cow<'_, str> {
+    let refused = |c: char| {
+        matches!(c, '\u{fffe}' | '\u{ffff}') || (c < ' ' && !matches!(c, '\t' | '\n' | '\r'))
+    };
+    if !text.contains(refused) {
+        return Cow::Borrowed(text);
+    }
+    let escaped = text.chars().map(|c| {
+        if refused(c) {
+            format!("\\u{:04x}", u32::from(c))
+        } else {
+            c.to_string()
+        }
+    });
+    Cow::Owned(escaped.collect())
+}
+
+/// Reads the body of a message. The events borrow from it.
+///
+/// # Errors
+/// One line that says what is wrong with it.
+pub fn read_body(body: &str) -> Result<Received<'_>, String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Body<'b> {
+        v: u8,
+        source: Source,
+        received_at: DateTime<Utc>,
+        #[serde(borrow)]
+        event: Option<&'b RawValue>,
+        #[serde(borrow, default)]
+        events: Vec<&'b RawValue>,
+    }
+    let not_ours = |error| format!("the message is not ours: {error}");
+    let body: Body<'_> = serde_json::from_str(body).map_err(not_ours)?;
+    if body.v != ENVELOPE_VERSION {
+        return Err(format!(
+            "the message has version {}, only {ENVELOPE_VERSION} is known",
+            body.v
+        ));
+    }
+    let events = body.event.into_iter().chain(body.events).map(|event| {
+        // On its own, so that it may nest as deep here as it did at the door.
+        let event = serde_json::from_str(event.get()).map_err(not_ours)?;
+        Event::new(event).map_err(|error| error.to_string())
+    });
+    let events = events.collect::<Result<Vec<_>, String>>()?;
+    if events.is_empty() {
+        return Err("the message holds no event".to_owned());
+    }
+    Ok(Received {
+        source: body.source,
+        received_at: body.received_at,
+        events,
+    })
+}

@@ -1,0 +1,71 @@
+//! Group and deduplication ids as SQS takes them.
+
+use std::borrow::Cow;
+
+use sha2::{Digest, Sha256};
+
+/// What the group of a user's parked events has behind the group of the others.
+const WAITING: &str = "#waiting";
+
+/// Most characters of an id.
+const MAX_ID_CHARS: usize = 128;
+
+/// An id as SQS takes it for groups and deduplication: up to 128 printable ASCII characters
+/// without spaces. Any other becomes its SHA-256, and so does one that ends like the group of
+/// another user's parked events.
+pub fn queue_id(id: &str) -> Cow<'_, str> {
+    let fits = (1..=MAX_ID_CHARS).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_graphic())
+        && !id.ends_with(WAITING);
+    if fits {
+        Cow::Borrowed(id)
+    } else {
+        Cow::Owned(sha256(id))
+    }
+}
+
+/// The group of those events of this group that wait for their user.
+pub(super) fn waiting_group(group_id: &str) -> String {
+    if group_id.len() + WAITING.len() <= MAX_ID_CHARS {
+        format!("{group_id}{WAITING}")
+    } else {
+        format!("{}{WAITING}", sha256(group_id))
+    }
+}
+
+/// A deduplication id that no queue has seen.
+pub(super) fn fresh_id() -> String {
+    format!("{:032x}", fastrand::u128(..))
+}
+
+pub(super) fn sha256(text: &str) -> String {
+    hex::encode(Sha256::digest(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_that_sqs_refuses_become_hashes() {
+        assert_eq!(queue_id("user-1@example.com"), "user-1@example.com");
+        for id in ["two words", "é", "", "u#waiting", &"x".repeat(129)] {
+            assert_eq!(queue_id(id).len(), 64, "{id}");
+        }
+    }
+
+    #[test]
+    fn the_group_of_parked_events_is_an_id_too_and_nobody_elses() {
+        assert_eq!(waiting_group("u"), "u#waiting");
+        assert_ne!(queue_id("u#waiting"), waiting_group("u"));
+        for length in [119, 120, 121, 128] {
+            let group = waiting_group(&"x".repeat(length));
+            assert!(group.len() <= MAX_ID_CHARS, "{group}");
+            assert!(group.ends_with(WAITING), "{group}");
+        }
+        assert_ne!(
+            waiting_group(&"x".repeat(121)),
+            waiting_group(&"x".repeat(122))
+        );
+    }
+}

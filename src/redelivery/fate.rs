@@ -1,0 +1,206 @@
+//! What is done with an event of a message, and when a message that stays comes back.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::Redelivery;
+use super::record::Record;
+use crate::delivery::{Failure, Otherwise, Undelivered};
+use crate::job::NOT_TRIED;
+
+/// What is done with an event.
+#[derive(Clone, Debug)]
+pub(super) enum Fate {
+    /// Intercom has it, but for what these lines say.
+    Delivered(Vec<String>),
+    /// There is nothing to send.
+    Skipped(Cow<'static, str>),
+    /// Into the dead-letter queue.
+    Rejected(Failure),
+    /// Into the group of those that wait for their user.
+    Parked(Failure),
+    /// Stays, and its message with it.
+    Stays(Failure, Return),
+}
+
+/// When what stays in the queue is tried again.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Return {
+    /// It failed: after so long at the earliest.
+    NotBefore(Duration),
+    /// It waits for its user: after so long, or earlier with another one of its group.
+    NotAfter(Duration),
+    /// It wasn't tried: with its group.
+    WithItsGroup,
+}
+
+impl Return {
+    /// The delay with which all of a group come back. None when none of them says anything.
+    pub(super) fn together(returns: impl Iterator<Item = Self>) -> Option<Duration> {
+        let (mut earliest, mut latest) = (None, None);
+        for this in returns {
+            match this {
+                Self::NotBefore(delay) => earliest = earliest.max(Some(delay)),
+                Self::NotAfter(delay) => {
+                    latest = Some(latest.map_or(delay, |latest| delay.min(latest)));
+                }
+                Self::WithItsGroup => {}
+            }
+        }
+        earliest.or(latest)
+    }
+}
+
+impl Fate {
+    pub(super) fn not_tried() -> Self {
+        Self::Stays(Failure::new(NOT_TRIED), Return::WithItsGroup)
+    }
+
+    pub(super) fn status(&self) -> &'static str {
+        match self {
+            Self::Delivered(_) => "delivered",
+            Self::Skipped(_) => "skipped",
+            Self::Rejected(_) => "rejected",
+            Self::Parked(_) => "waiting",
+            Self::Stays(..) => "queued",
+        }
+    }
+
+    /// What Intercom would not take of it, a line each.
+    pub(super) fn warnings(&self) -> &[String] {
+        match self {
+            Self::Delivered(left_out) => left_out,
+            _ => &[],
+        }
+    }
+
+    pub(super) fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Delivered(_) => None,
+            Self::Skipped(reason) => Some(reason),
+            Self::Rejected(failure) | Self::Parked(failure) | Self::Stays(failure, _) => {
+                Some(&failure.reason)
+            }
+        }
+    }
+}
+
+impl Redelivery {
+    /// What is done with an event that wasn't delivered.
+    pub(super) fn fate(&self, why: Undelivered, record: &Record<'_>, now: DateTime<Utc>) -> Fate {
+        let age = record.age(now);
+        let delay = |age, asked| self.schedule.delay(age, asked, fastrand::f64());
+        match why {
+            Undelivered::Skipped(reason) => Fate::Skipped(reason),
+            Undelivered::Rejected(failure) => Fate::Rejected(failure),
+            Undelivered::Retry { failure, .. } | Undelivered::RateLimited { failure, .. }
+                if age >= self.schedule.give_up_after =>
+            {
+                Fate::Rejected(given_up(failure, self.schedule.give_up_after))
+            }
+            Undelivered::Retry { failure, after } => {
+                Fate::Stays(failure, Return::NotBefore(delay(age, after)))
+            }
+            // It says itself when to come back, and no event has failed.
+            Undelivered::RateLimited { failure, after } => {
+                Fate::Stays(failure, Return::NotBefore(delay(Duration::ZERO, after)))
+            }
+            Undelivered::NotTried => Fate::not_tried(),
+            Undelivered::Waiting { failure, otherwise } => {
+                let waited = record.waiting_since().map(|since| now - since);
+                let waited = waited.map(|waited| waited.to_std().unwrap_or_default());
+                if waited.unwrap_or_default() >= self.schedule.unknown_user {
+                    return match otherwise {
+                        Otherwise::Rejected => {
+                            Fate::Rejected(given_up(failure, self.schedule.unknown_user))
+                        }
+                        Otherwise::Skipped(reason) => Fate::Skipped(reason),
+                        Otherwise::Delivered => Fate::Delivered(Vec::new()),
+                    };
+                }
+                match waited {
+                    None => Fate::Parked(failure),
+                    Some(_) => Fate::Stays(failure, Return::NotAfter(delay(age, None))),
+                }
+            }
+        }
+    }
+}
+
+fn given_up(failure: Failure, after: Duration) -> Failure {
+    let (number, unit) = match after.as_secs() {
+        seconds if seconds >= 3600 && seconds % 3600 == 0 => (seconds / 3600, "hours"),
+        seconds => (seconds, "seconds"),
+    };
+    Failure {
+        reason: format!("given up after {number} {unit}: {}", failure.reason),
+        ..failure
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lambda_events::sqs::SqsMessage;
+    use serde_json::json;
+
+    use super::*;
+    use crate::mapping;
+    use crate::retry::Schedule;
+    use crate::segment::IgnoredUserIds;
+
+    #[test]
+    fn when_the_wait_is_over_each_event_ends_as_its_delivery_says() {
+        let redelivery = Redelivery {
+            mapping: mapping::Settings::default(),
+            schedule: Schedule {
+                base: Duration::from_secs(5),
+                max: Duration::from_secs(900),
+                give_up_after: Duration::from_hours(72),
+                unknown_user: Duration::from_mins(15),
+            },
+        };
+        let now = "2026-11-23T12:15:00Z".parse().expect("a date");
+        let fate = |since: &str, otherwise| {
+            let since = json!({"dataType": "String", "stringValue": since});
+            let message = json!({"messageAttributes": {"waitingSince": since}, "attributes": {}});
+            let message: SqsMessage = serde_json::from_value(message).expect("a message");
+            let why = Undelivered::Waiting {
+                failure: Failure::new("unknown"),
+                otherwise,
+            };
+            redelivery.fate(
+                why,
+                &Record::read(&message, &IgnoredUserIds::default()),
+                now,
+            )
+        };
+        let over = "2026-11-23T12:00:00Z";
+        assert!(matches!(
+            fate(over, Otherwise::Delivered),
+            Fate::Delivered(_)
+        ));
+        let skipped = fate(over, Otherwise::Skipped("no lead".into()));
+        assert!(matches!(skipped, Fate::Skipped(reason) if reason == "no lead"));
+        let rejected = fate(over, Otherwise::Rejected);
+        assert_eq!(
+            rejected.reason(),
+            Some("given up after 900 seconds: unknown")
+        );
+        let not_over = fate("2026-11-23T12:00:01Z", Otherwise::Delivered);
+        assert!(matches!(not_over, Fate::Stays(_, Return::NotAfter(_))));
+        assert!(matches!(fate("", Otherwise::Delivered), Fate::Parked(_)));
+    }
+
+    #[test]
+    fn a_group_comes_back_when_its_failure_allows_it_else_with_its_youngest() {
+        let seconds = Duration::from_secs;
+        let together = |returns: &[Return]| Return::together(returns.iter().copied());
+        let (early, late) = (Return::NotAfter(seconds(5)), Return::NotAfter(seconds(900)));
+        assert_eq!(together(&[late, early, late]), Some(seconds(5)));
+        let failed = Return::NotBefore(seconds(60));
+        assert_eq!(together(&[failed, early]), Some(seconds(60)));
+        assert_eq!(together(&[Return::WithItsGroup]), None);
+    }
+}
