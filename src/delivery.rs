@@ -142,15 +142,16 @@ impl Delivery {
         }
     }
 
-    /// Executes jobs until `deadline`. The outcomes stand in the order of the jobs.
+    /// Executes jobs until `deadline`. The outcomes stand in the order of the jobs. `now` is in
+    /// Unix seconds.
     ///
     /// Jobs of one user run one after another; once one has to be tried again later, the later
     /// ones of that user are not tried. An event that only waits for its user steps aside and is
     /// tried again when one of them made the contact.
-    pub async fn deliver(&self, jobs: &[Job<'_>], deadline: Instant) -> Vec<Outcome> {
-        let session = &Session::new(self, self.intercom.session(deadline));
-        let now = Instant::now();
-        let look_up_until = now + deadline.saturating_duration_since(now) / LOOK_UP_SHARE;
+    pub async fn deliver(&self, jobs: &[Job<'_>], now: i64, deadline: Instant) -> Vec<Outcome> {
+        let session = &Session::new(self, self.intercom.session(deadline), now);
+        let began = Instant::now();
+        let look_up_until = began + deadline.saturating_duration_since(began) / LOOK_UP_SHARE;
         let looking_up = self.intercom.session(look_up_until);
         session
             .look_up_together(&users_to_find(jobs), &users_of_events(jobs), looking_up)

@@ -7,7 +7,7 @@ mod webhook;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use http::StatusCode;
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use serde_json::value::RawValue;
@@ -33,9 +33,12 @@ const MARGIN: Duration = Duration::from_secs(4);
 /// Lambda lets a function take 10 s to start.
 const WARM_UP_WITHIN: Duration = Duration::from_secs(3);
 
+/// What time it is.
+pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
 /// Everything that lives as long as the instance.
-#[derive(Debug)]
 pub struct Function {
+    clock: Clock,
     secrets: Arc<Secrets>,
     queues: Queues,
     delivery: Delivery,
@@ -98,6 +101,7 @@ impl Function {
             Arc::clone(&secrets),
         );
         Self {
+            clock: Arc::new(Utc::now),
             secrets,
             queues: Queues::new(
                 sqs,
@@ -119,6 +123,12 @@ impl Function {
             retry_queue_url: config.retry_queue_url,
             strict_webhook_signature: config.strict_webhook_signature,
         }
+    }
+
+    /// By another clock: a simulation's time passes only when it is told to.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// Reads the secret before the first request, which then needn't wait for it. A failure is
@@ -146,7 +156,7 @@ impl Function {
             started,
             deadline: started + left.saturating_sub(MARGIN),
             ends: started + left,
-            now: Utc::now(),
+            now: (self.clock)(),
         };
         match Trigger::of(&lambda.payload, &self.retry_queue_url)? {
             Trigger::Http(request) => {

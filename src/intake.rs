@@ -238,10 +238,12 @@ impl Intake {
             .store_until
             .checked_sub(to_store)
             .map_or(deadline, |latest| latest.min(deadline));
-        let outcomes = delivery.deliver(&jobs, deadline).await;
+        let outcomes = delivery
+            .deliver(&jobs, request.received_at.timestamp(), deadline)
+            .await;
         // Once for all of them, so that those of one user can share a message.
         let first_retry = self.schedule.delay(Duration::ZERO, None, fastrand::f64());
-        let first_retry = Utc::now() + first_retry;
+        let first_retry = request.received_at + first_retry;
         for ((index, job), outcome) in indexes.into_iter().zip(&jobs).zip(outcomes) {
             pending[index].fate = match outcome {
                 Ok(left_out) => {
@@ -259,7 +261,7 @@ impl Intake {
                     let delay = self.schedule.delay(Duration::ZERO, after, fastrand::f64());
                     Fate::Queue {
                         failure,
-                        not_before: is_first.then(|| Utc::now() + delay),
+                        not_before: is_first.then(|| request.received_at + delay),
                         is_parked: false,
                     }
                 }
@@ -308,7 +310,6 @@ impl Intake {
 /// with a record of its ids.
 async fn store(pending: &mut [Pending<'_>], request: &Request<'_>, queues: &Queues) {
     let (mut to_retry, mut to_reject) = (Vec::new(), Vec::new());
-    let now = Utc::now();
     for (index, pending) in pending.iter_mut().enumerate() {
         let (Fate::Queue { failure, .. } | Fate::Reject(failure)) = &mut pending.fate else {
             continue;
@@ -333,7 +334,7 @@ async fn store(pending: &mut [Pending<'_>], request: &Request<'_>, queues: &Queu
                 ..
             } => {
                 if *is_parked {
-                    message = message.parked(now);
+                    message = message.parked(request.received_at);
                 }
                 if let Some(time) = not_before {
                     message = message.not_before(*time);

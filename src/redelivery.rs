@@ -99,7 +99,7 @@ impl Redelivery {
                 of_record
             });
         }
-        let outcomes = delivery.deliver(&jobs, deadline).await;
+        let outcomes = delivery.deliver(&jobs, now.timestamp(), deadline).await;
         let mut given_up: Option<(usize, Fate)> = None;
         for ((index, place), outcome) in places.into_iter().zip(outcomes) {
             let may_be_tried_again = matches!(

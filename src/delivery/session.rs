@@ -4,8 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::Utc;
-
 use super::contact_cache::KnownContact;
 use super::{Delivery, Stop};
 use crate::intercom::{self, CallError, Contact, Found, SEARCH_PAGE};
@@ -29,11 +27,11 @@ pub(super) struct Session<'d> {
 }
 
 impl<'d> Session<'d> {
-    pub(super) fn new(delivery: &'d Delivery, intercom: intercom::Session<'d>) -> Self {
+    pub(super) fn new(delivery: &'d Delivery, intercom: intercom::Session<'d>, now: i64) -> Self {
         Self {
             delivery,
             intercom,
-            now: Utc::now().timestamp(),
+            now,
             memberships: Noted::default(),
             shown: Noted::default(),
             sent_companies: Noted::default(),

@@ -33,7 +33,7 @@ async fn a_full_request_of_one_user_is_taken_within_five_seconds_whatever_interc
         ("inline", "u1", "identify"),
         ("inline", "u1", "track"),
         ("queue", "u1", "track"),
-        ("inline", "unknown", "track"),
+        ("inline", "stranger", "track"),
     ] {
         let world = World::new(&[("DELIVERY_MODE", mode)]).await;
         if user == "u1" {
@@ -61,7 +61,7 @@ async fn a_full_request_of_one_user_is_taken_within_five_seconds_whatever_interc
         let group = if user == "u1" {
             "u1"
         } else {
-            "unknown#waiting"
+            "stranger#waiting"
         };
         assert!(aws.retry.iter().all(|message| message.group_id == group));
         for message in &aws.retry {

@@ -393,16 +393,18 @@ async fn what_cannot_be_moved_in_time_stays_in_the_queue() {
 }
 
 #[tokio::test]
-async fn a_waiting_event_does_not_hide_the_failure_of_the_identify_behind_it() {
+async fn a_waiting_event_is_not_parked_while_the_identify_behind_it_fails() {
     let world = World::new(&[]).await;
-    world
-        .intercom
-        .add_fault(Fault::status(503).on("GET", "/contacts/find_by_external_id"));
+    let fails = Fault::status(503).on("GET", "/contacts/find_by_external_id");
+    world.intercom.add_fault(fails);
     world.queue([track("u", "a"), identify("u", "b")]);
     let answer = world.redeliver(1).await;
-    assert_eq!(failures(&answer), ["1"]);
-    assert_eq!(world.queued(), ["b", "a"]);
-    assert_eq!(world.aws().retry[1].group_id, "u#waiting");
+    assert_eq!(failures(&answer), ["0", "1"]);
+    assert_eq!(world.queued(), ["a", "b"]);
+    world.intercom.clear_faults();
+    world.redeliver(2).await;
+    assert!(world.queued().is_empty());
+    assert_eq!(world.intercom.state().events.len(), 1);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use intercom_simulator::{ClockMode, Fault, Settings, Simulator};
+use intercom_simulator::{ClockMode, Fault, FaultKind, Settings, Simulator};
 use segment_intercom::function::Function;
 use serde_json::{Value, json};
 
@@ -418,7 +418,18 @@ fn intercom(seed: u64, users: &[User]) -> Simulator {
     for kind in kinds {
         // Only those calls reach a rule that none before it applied to.
         let share = INTERCOM_FAILURES / 11.0;
-        intercom.add_fault(kind.probability(share / left, rng.u64(..)));
+        let fault = kind.probability(share / left, rng.u64(..));
+        // An attribute that can't be made for a 5xx is left out on purpose.
+        let is_5xx = matches!(&fault.kind, FaultKind::Status(answer) if answer.status >= 500);
+        if is_5xx {
+            for path in ["/contacts", "/companies", "/events"] {
+                let mut on_path = fault.clone();
+                on_path.matching.path_prefix = Some(path.to_owned());
+                intercom.add_fault(on_path);
+            }
+        } else {
+            intercom.add_fault(fault);
+        }
         left -= share;
     }
     intercom
