@@ -181,7 +181,7 @@ fn main() -> ExitCode {
 /// twice what one of a smaller body does. Other programs can only make it slower, so what looks
 /// so is measured again.
 fn measure(name: &str, bodies: &[(String, usize)], settings: &Settings) -> bool {
-    const MOST_ROUNDS: usize = 8;
+    const MOST_ROUNDS: usize = 20;
     let mut costs = vec![f64::MAX; bodies.len()];
     let mut is_linear = false;
     for _ in 0..MOST_ROUNDS {

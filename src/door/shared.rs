@@ -9,7 +9,7 @@ use crate::segment::{Event, Value};
 
 /// Every event has its own copy, which takes up to some 20 times the memory of its JSON. So of
 /// the JSON there may be this much in all.
-const MOST_BYTES: usize = 2 * 1024 * 1024;
+const MOST_BYTES: usize = 4 * 1024 * 1024;
 
 /// The fields of a batch that hold for each of its events, unless the event has its own.
 #[derive(Default, Deserialize)]

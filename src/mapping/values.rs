@@ -155,7 +155,6 @@ impl<'e> Mapper<'e, '_> {
         value: Value<'e>,
         is_date: bool,
     ) {
-        self.budget.count(ATTRIBUTE_BYTES);
         let renamed = renamed(&key, rules, is_date);
         let name = renamed.as_deref().unwrap_or(&key);
         if name.is_empty() {
@@ -168,11 +167,14 @@ impl<'e> Mapper<'e, '_> {
         } else if attributes.len() >= MOST_ATTRIBUTES {
             let reason = "1000 attributes are taken, more than a workspace has";
             self.warn(rules.place, key, Change::LeftOut(reason));
-        } else if let Some(name) = renamed {
+        } else {
+            self.budget.count(ATTRIBUTE_BYTES);
+            let Some(name) = renamed else {
+                attributes.insert_as(key, value, is_date);
+                return;
+            };
             attributes.insert_as(name.clone().into(), value, is_date);
             self.warn(rules.place, key, Change::Renamed(name.into()));
-        } else {
-            attributes.insert_as(key, value, is_date);
         }
     }
 }

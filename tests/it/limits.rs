@@ -340,6 +340,43 @@ async fn flattened_data_stays_in_proportion() {
     }
 }
 
+#[tokio::test]
+async fn what_a_request_has_no_memory_for_is_queued_and_delivered_whole() {
+    let world = World::new(&[("NESTED", "flatten")]).await;
+    world
+        .intercom
+        .seed_contact(json!({"role": "user", "external_id": "u1"}));
+    let list = vec!["1"; 1_850].join(",");
+    let events: Vec<String> = (0..120)
+        .map(|n| {
+            format!(
+                r#"{{"type":"track","messageId":"{n}","userId":"u1","event":"e{n}",
+                "properties":{{"k":[{list}]}}}}"#
+            )
+        })
+        .collect();
+    let answer = signed(&format!("[{}]", events.join(",")))
+        .send(&world)
+        .await;
+    let results = answer.body["results"].as_array().expect("results");
+    let is_for_memory = |result: &&Value| result.to_string().contains("used up its memory");
+    let waiting = results.iter().filter(is_for_memory).count();
+    assert!((1..120).contains(&waiting), "{waiting}");
+    assert!(
+        results[120 - waiting..]
+            .iter()
+            .all(|result| is_for_memory(&result))
+    );
+    while !world.aws().retry.is_empty() {
+        world.redeliver(1).await;
+    }
+    let state = world.intercom.state();
+    assert_eq!(state.events.len(), 120);
+    let (first, last) = (&state.events[0], &state.events[119]);
+    assert_eq!(last.name, "e119");
+    assert_eq!(first.metadata, last.metadata);
+}
+
 /// Lambda answers with 6 MB at most.
 #[tokio::test]
 async fn a_preview_too_large_to_show_is_refused() {
