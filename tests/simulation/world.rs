@@ -200,8 +200,11 @@ impl World {
         let unexpected = records.filter(|m| m.attributes["status"]["StringValue"] != "422");
         let unexpected = unexpected.map(|m| format!("dead letter: {m:?}"));
         self.problems.extend(unexpected);
-        let is_any = aws.dead_letter.len() > 0;
-        aws.redrive();
+        // What is wrong would come back for ever.
+        let is_any = aws.dead_letter.len() > 0 && self.problems.is_empty();
+        if is_any {
+            aws.redrive();
+        }
         is_any
     }
 
