@@ -250,6 +250,12 @@ impl World {
     }
 
     fn next_batch(&mut self) -> Option<Work> {
+        // For the milliseconds until a sender has put a group in order again, nothing is handed
+        // out: what SQS hands out just then is delivered before its earlier event, and once more
+        // after it.
+        if self.aws.is_torn()() {
+            return None;
+        }
         let now = self.clock.now();
         let batch = self.aws.state().retry.receive(now, &mut self.rng);
         (!batch.is_empty()).then_some(Work::Redelivery(batch))
