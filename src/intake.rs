@@ -1,22 +1,22 @@
 //! Events that just came in: delivered now, queued for later, or put aside with a reason.
 
 mod entry;
+mod pending;
 mod taken;
 
 use std::collections::{HashMap, HashSet, hash_map};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-
 pub use entry::{Entry, EventResult, Invocation, Request, Status};
 pub use taken::Taken;
 
 use crate::config::DeliveryMode;
-use crate::delivery::{Delivery, Failure, Job, Undelivered};
+use crate::delivery::{Delivery, Failure, Undelivered};
 use crate::job::{NOT_TRIED, job};
-use crate::mapping::{self, Arrival, Budget, Mapped, Warning, map};
+use crate::mapping::{self, Arrival, Budget, Mapped, map};
 use crate::queue::{Queue, Queues, Source};
 use crate::retry::Schedule;
+use pending::{Fate, Pending, results};
 
 /// Most warnings in one line of the log, which CloudWatch bounds; preview shows all.
 const WARNINGS_LOGGED: usize = 100;
@@ -37,51 +37,6 @@ pub struct Intake {
     pub schedule: Schedule,
     /// What was taken before.
     pub taken: Taken,
-}
-
-/// An entry on its way, with what the mapping changed of its event.
-struct Pending<'e> {
-    entry: &'e Entry<'e>,
-    warnings: Vec<Warning<'e>>,
-    /// What Intercom would not take of it, a line each.
-    left_out: Vec<String>,
-    /// By what it is remembered, where it is the first of its kind.
-    key: Option<String>,
-    fate: Fate<'e>,
-}
-
-/// What is done with an entry.
-enum Fate<'e> {
-    /// To be decided by its delivery.
-    Deliver(Job<'e>),
-    Delivered,
-    Skipped(String),
-    /// Into the retry queue.
-    Queue {
-        failure: Failure,
-        /// When the first retry is due, where it isn't at once.
-        not_before: Option<DateTime<Utc>>,
-        /// Whether Intercom doesn't know its user, and no earlier event of the user waits for
-        /// a retry: then it waits apart from the user's other events.
-        is_parked: bool,
-    },
-    Reject(Failure),
-    /// Not delivered again: this became of an event with its messageId in an earlier request.
-    DuplicateOfTaken(Status),
-    /// Not delivered again: the entry with this index has its messageId.
-    DuplicateOfEntry(usize),
-    /// Could be neither delivered nor queued.
-    Lost(String),
-}
-
-impl Fate<'_> {
-    fn queued(reason: &str) -> Self {
-        Self::Queue {
-            failure: Failure::new(reason),
-            not_before: None,
-            is_parked: false,
-        }
-    }
 }
 
 impl Intake {
@@ -357,39 +312,4 @@ async fn store(pending: &mut [Pending<'_>], request: &Request<'_>, queues: &Queu
         tracing::error!(%error, "an event could not be queued");
         pending[index].fate = Fate::Lost("the queue did not take it".to_owned());
     }
-}
-
-fn results(pending: &[Pending<'_>]) -> Vec<EventResult> {
-    let mut results: Vec<EventResult> = Vec::with_capacity(pending.len());
-    for Pending { entry, fate, .. } in pending {
-        let (status, reason) = match fate {
-            Fate::Delivered => (Status::Delivered, None),
-            Fate::Skipped(reason) => (Status::Skipped, Some(reason.clone())),
-            Fate::Queue { failure, .. } => (Status::Queued, Some(failure.reason.clone())),
-            Fate::Reject(failure) => (Status::Rejected, Some(failure.reason.clone())),
-            Fate::DuplicateOfTaken(first) => duplicate_of(*first),
-            Fate::DuplicateOfEntry(first) => duplicate_of(results[*first].status),
-            Fate::Lost(reason) => (Status::Lost, Some(reason.clone())),
-            Fate::Deliver(_) => unreachable!("deliver() decides all of them"),
-        };
-        results.push(EventResult {
-            message_id: entry.message_id().map(str::to_owned),
-            type_name: entry.type_name().map(str::to_owned),
-            status,
-            reason,
-        });
-    }
-    results
-}
-
-/// Status and reason of an event of which the first became this. It is skipped, but not where
-/// that would hide from its sender that there is something to do.
-fn duplicate_of(first: Status) -> (Status, Option<String>) {
-    let status = match first {
-        Status::Delivered | Status::Queued | Status::Skipped => Status::Skipped,
-        Status::Rejected | Status::Lost => first,
-    };
-    let first = first.as_str();
-    let reason = format!("duplicate: an event with this messageId was already {first}");
-    (status, Some(reason))
 }

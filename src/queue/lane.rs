@@ -129,7 +129,9 @@ impl<K: Copy> Lane<K> {
     /// group in that call, which may have been taken: they go in once more under fresh ids, so
     /// that the group ends in order. That is harmless, since every event can come twice, and it
     /// keeps ten messages to a call, where one of a group to a call would take ten times as
-    /// long. Only a sender that is killed in these milliseconds leaves the group as it is.
+    /// long. Only for these milliseconds is the group out of order: a later message
+    /// that is handed out just then is delivered before the earlier one and once more after it,
+    /// and a sender that is killed then leaves the group as it is.
     fn repeat(&mut self, batch: Vec<Outbound<K>>, but: Vec<(usize, NotTaken)>) {
         let mut but: HashMap<usize, NotTaken> = but.into_iter().collect();
         let mut torn: HashSet<String> = HashSet::new();

@@ -74,6 +74,7 @@ pub(crate) struct AwsState {
     pub(crate) secret_delay: Duration,
     /// How long a call of SQS takes.
     pub(crate) sqs_delay: Duration,
+    pub(crate) sqs_calls: usize,
     /// Calls of SQS that succeed before `sqs_fails`.
     pub(crate) sqs_calls_left: Option<usize>,
     /// Deduplication ids of messages that SQS doesn't take, each once.
@@ -101,6 +102,7 @@ impl Respond for Aws {
                 .set_delay(state.secret_delay);
         }
         let delay = state.sqs_delay;
+        state.sqs_calls += 1;
         if let Some(left) = &mut state.sqs_calls_left {
             match left.checked_sub(1) {
                 Some(fewer) => *left = fewer,
@@ -191,6 +193,7 @@ impl World {
             sqs_fails: false,
             secret_delay: Duration::ZERO,
             sqs_delay: Duration::ZERO,
+            sqs_calls: 0,
             sqs_calls_left: None,
             refused_once: Vec::new(),
         }));

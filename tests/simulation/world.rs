@@ -199,8 +199,11 @@ impl World {
         let unexpected = records.filter(|m| m.attributes["status"]["StringValue"] != "422");
         let unexpected = unexpected.map(|m| format!("dead letter: {m:?}"));
         self.problems.extend(unexpected);
-        let is_any = aws.dead_letter.len() > 0;
-        aws.redrive();
+        // What is wrong would come back for ever.
+        let is_any = aws.dead_letter.len() > 0 && self.problems.is_empty();
+        if is_any {
+            aws.redrive();
+        }
         is_any
     }
 
@@ -246,6 +249,12 @@ impl World {
     }
 
     fn next_batch(&mut self) -> Option<Work> {
+        // For the milliseconds until a sender has put a group in order again, nothing is handed
+        // out: what SQS hands out just then is delivered before its earlier event, and once more
+        // after it.
+        if self.aws.is_torn()() {
+            return None;
+        }
         let now = self.clock.now();
         let batch = self.aws.state().retry.receive(now, &mut self.rng);
         (!batch.is_empty()).then_some(Work::Redelivery(batch))

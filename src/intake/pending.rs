@@ -1,0 +1,88 @@
+//! The events of a request between their receipt and their results.
+
+use chrono::{DateTime, Utc};
+
+use super::{Entry, EventResult, Status};
+use crate::delivery::{Failure, Job};
+use crate::mapping::Warning;
+
+/// An entry on its way, with what the mapping changed of its event.
+pub(super) struct Pending<'e> {
+    pub(super) entry: &'e Entry<'e>,
+    pub(super) warnings: Vec<Warning<'e>>,
+    /// What Intercom would not take of it, a line each.
+    pub(super) left_out: Vec<String>,
+    /// By what it is remembered, where it is the first of its kind.
+    pub(super) key: Option<String>,
+    pub(super) fate: Fate<'e>,
+}
+
+/// What is done with an entry.
+pub(super) enum Fate<'e> {
+    /// To be decided by its delivery.
+    Deliver(Job<'e>),
+    Delivered,
+    Skipped(String),
+    /// Into the retry queue.
+    Queue {
+        failure: Failure,
+        /// When the first retry is due, where it isn't at once.
+        not_before: Option<DateTime<Utc>>,
+        /// Whether Intercom doesn't know its user, and no earlier event of the user waits for
+        /// a retry: then it waits apart from the user's other events.
+        is_parked: bool,
+    },
+    Reject(Failure),
+    /// Not delivered again: this became of an event with its messageId in an earlier request.
+    DuplicateOfTaken(Status),
+    /// Not delivered again: the entry with this index has its messageId.
+    DuplicateOfEntry(usize),
+    /// Could be neither delivered nor queued.
+    Lost(String),
+}
+
+impl Fate<'_> {
+    pub(super) fn queued(reason: &str) -> Self {
+        Self::Queue {
+            failure: Failure::new(reason),
+            not_before: None,
+            is_parked: false,
+        }
+    }
+}
+
+/// The results, in the order of the entries.
+pub(super) fn results(pending: &[Pending<'_>]) -> Vec<EventResult> {
+    let mut results: Vec<EventResult> = Vec::with_capacity(pending.len());
+    for Pending { entry, fate, .. } in pending {
+        let (status, reason) = match fate {
+            Fate::Delivered => (Status::Delivered, None),
+            Fate::Skipped(reason) => (Status::Skipped, Some(reason.clone())),
+            Fate::Queue { failure, .. } => (Status::Queued, Some(failure.reason.clone())),
+            Fate::Reject(failure) => (Status::Rejected, Some(failure.reason.clone())),
+            Fate::DuplicateOfTaken(first) => duplicate_of(*first),
+            Fate::DuplicateOfEntry(first) => duplicate_of(results[*first].status),
+            Fate::Lost(reason) => (Status::Lost, Some(reason.clone())),
+            Fate::Deliver(_) => unreachable!("deliver() decides all of them"),
+        };
+        results.push(EventResult {
+            message_id: entry.message_id().map(str::to_owned),
+            type_name: entry.type_name().map(str::to_owned),
+            status,
+            reason,
+        });
+    }
+    results
+}
+
+/// Status and reason of an event of which the first became this. It is skipped, but not where
+/// that would hide from its sender that there is something to do.
+fn duplicate_of(first: Status) -> (Status, Option<String>) {
+    let status = match first {
+        Status::Delivered | Status::Queued | Status::Skipped => Status::Skipped,
+        Status::Rejected | Status::Lost => first,
+    };
+    let first = first.as_str();
+    let reason = format!("duplicate: an event with this messageId was already {first}");
+    (status, Some(reason))
+}
