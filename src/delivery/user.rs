@@ -19,10 +19,10 @@ impl Delivery {
         let mut waiting: Vec<(usize, Undelivered)> = Vec::new();
         let mut steps = steps.into_iter();
         for step in steps.by_ref() {
+            let rights = jobs[step.jobs[0]].rights;
             let outcome = match waits_like(&step, &waiting, jobs) {
                 Some(why) => Err(why),
                 None => {
-                    let rights = jobs[step.jobs[0]].rights;
                     self.execute(&step.actions, step.is_identify, rights, deadline)
                         .await
                 }

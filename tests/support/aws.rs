@@ -9,7 +9,9 @@ use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use super::fifo_queue::{FifoQueue, Message};
-use super::function::{ACCESS_TOKEN, DEAD_LETTER_QUEUE_URL, RETRY_QUEUE_URL, WRITE_KEY};
+use super::function::{
+    ACCESS_TOKEN, DEAD_LETTER_QUEUE_URL, RETRY_QUEUE_URL, WEBHOOK_SECRET, WRITE_KEY,
+};
 
 /// The queues and how they behave.
 pub(crate) struct AwsState {
@@ -70,7 +72,8 @@ impl Respond for Wire {
     fn respond(&self, request: &Request) -> ResponseTemplate {
         let target = request.headers["x-amz-target"].to_str().expect("text");
         if target == "secretsmanager.GetSecretValue" {
-            let secret = json!({"access_token": ACCESS_TOKEN, "write_keys": [WRITE_KEY]});
+            let secret = json!({"access_token": ACCESS_TOKEN, "write_keys": [WRITE_KEY],
+                "webhook_secret": WEBHOOK_SECRET});
             let answer = json!({"SecretString": secret.to_string()});
             return ResponseTemplate::new(200).set_body_json(answer);
         }
