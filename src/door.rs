@@ -3,6 +3,7 @@
 mod answer;
 mod authentication;
 mod body;
+mod gzip;
 mod request;
 mod shared;
 mod surrogates;
@@ -10,9 +11,10 @@ mod surrogates;
 pub use answer::{Answer, LARGEST_ANSWER, Refused};
 pub use authentication::{Signed, signed, user_hash_is_valid, write_key, write_keys_in_headers};
 pub use body::{
-    BodyError, Call, LARGEST_BODY, MOST_EVENTS_OF_SEGMENT, decode, entries_of_array, parse_call,
-    parse_preview, without_byte_order_mark, write_key_in,
+    BodyError, Call, LARGEST_BODY, MOST_EVENTS_OF_SEGMENT, entries_of_array, parse_call,
+    parse_preview, write_key_in,
 };
+pub use gzip::{decode, without_byte_order_mark};
 pub use request::HttpRequest;
 pub use surrogates::with_whole_characters;
 

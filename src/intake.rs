@@ -74,7 +74,7 @@ impl Intake {
             if let Some(key) = &pending.key
                 && (!is_any_lost || is_in_its_place)
             {
-                self.taken.insert(key, result.status);
+                self.taken.insert(key, result.status, request.received_at);
             }
             self.log(result, pending, request.source);
         }
@@ -134,7 +134,7 @@ impl Intake {
         let Some(key) = Taken::key(event, request) else {
             return;
         };
-        let duplicate = if let Some(status) = self.taken.get(&key) {
+        let duplicate = if let Some(status) = self.taken.get(&key, request.received_at) {
             Fate::DuplicateOfTaken(status)
         } else {
             match first_of_key.entry(key) {

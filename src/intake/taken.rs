@@ -4,6 +4,8 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use super::{Request, Status};
 use crate::queue::queue_id;
 use crate::segment::Event;
@@ -21,7 +23,7 @@ const ENTRIES: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 /// by the messageId alone; a repeat has the same user anyway, and a client that uses one
 /// messageId for all of its users loses nothing.
 #[derive(Debug)]
-pub struct Taken(TtlCache<Status>);
+pub struct Taken(TtlCache<(Status, DateTime<Utc>)>);
 
 impl Default for Taken {
     fn default() -> Self {
@@ -41,11 +43,13 @@ impl Taken {
         Some(format!("{source} {write_key} {message_id} {user}"))
     }
 
-    pub(super) fn get(&self, key: &str) -> Option<Status> {
-        self.0.get(key)
+    /// What became of it, if that was less than five minutes before `now`.
+    pub(super) fn get(&self, key: &str, now: DateTime<Utc>) -> Option<Status> {
+        let (status, at) = self.0.get(key)?;
+        ((now - at).to_std().unwrap_or_default() < AGE).then_some(status)
     }
 
-    pub(super) fn insert(&self, key: &str, status: Status) {
-        self.0.insert(key, status);
+    pub(super) fn insert(&self, key: &str, status: Status, now: DateTime<Utc>) {
+        self.0.insert(key, (status, now));
     }
 }

@@ -10,7 +10,9 @@ use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use super::fifo_queue::{FifoQueue, Message};
-use super::function::{ACCESS_TOKEN, DEAD_LETTER_QUEUE_URL, RETRY_QUEUE_URL, WRITE_KEY};
+use super::function::{
+    ACCESS_TOKEN, DEAD_LETTER_QUEUE_URL, RETRY_QUEUE_URL, WEBHOOK_SECRET, WRITE_KEY,
+};
 
 pub(crate) const WEBHOOK_SECRET: &str = "local-webhook-secret";
 

@@ -12,6 +12,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 pub(crate) const WRITE_KEY: &str = "local-server-write-key";
+pub(crate) const WEBHOOK_SECRET: &str = "local-webhook-secret";
 pub(crate) const ACCESS_TOKEN: &str = "simulator-token";
 /// The queue of `events/sqs-retry.json`.
 pub(crate) const RETRY_QUEUE_URL: &str =
