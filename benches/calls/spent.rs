@@ -1,8 +1,11 @@
 //! Calls per event of a workload, from cold caches, beside what a peer needs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use chrono::DateTime;
 use intercom_simulator::{ClockMode, Settings, Simulator};
 use segment_intercom::function::Function;
 use serde_json::Value;
@@ -64,7 +67,13 @@ async fn calls_of(workload: &Workload, seed: u64) -> BTreeMap<String, usize> {
         ..Settings::default()
     });
     let aws = Aws::start(|| Duration::ZERO, seed).await;
-    let instance = || function(&[], &intercom.base_url(), &aws.url());
+    let now = Arc::new(AtomicI64::new(unix_seconds(&intercom)));
+    let instance = || {
+        let now = Arc::clone(&now);
+        let date = move || DateTime::from_timestamp_secs(now.load(Ordering::Relaxed));
+        function(&[], &intercom.base_url(), &aws.url())
+            .with_clock(Arc::new(move || date().expect("a date")))
+    };
     let before = instance();
     for request in Workload::past() {
         send(&before, &request).await;
@@ -74,6 +83,7 @@ async fn calls_of(workload: &Workload, seed: u64) -> BTreeMap<String, usize> {
     let cold = instance();
     for request in workload.requests(intercom.now().as_secs()) {
         intercom.advance(Duration::from_secs(BATCH as u64));
+        now.store(unix_seconds(&intercom), Ordering::Relaxed);
         send(&cold, &request).await;
     }
     assert_eq!(aws.state().retry.len(), 0, "an event was queued");
@@ -85,6 +95,10 @@ async fn calls_of(workload: &Workload, seed: u64) -> BTreeMap<String, usize> {
             .or_default() += 1;
     }
     calls
+}
+
+fn unix_seconds(intercom: &Simulator) -> i64 {
+    intercom.now().as_secs().cast_signed()
 }
 
 async fn send(instance: &Function, events: &[Value]) {

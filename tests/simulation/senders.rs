@@ -4,13 +4,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use fastrand::Rng;
-use hmac::{Hmac, KeyInit, Mac};
-use serde_json::{Value, json};
-use sha1::Sha1;
+use serde_json::Value;
 
 use crate::history::User;
-use crate::support::aws::WEBHOOK_SECRET;
-use crate::support::batch_call;
 
 /// Most events in one request.
 const LARGEST_REQUEST: usize = 40;
@@ -59,25 +55,4 @@ impl Sender {
             ..Self::default()
         }
     }
-}
-
-/// The payload of a request: an SDK's, or that of Segment's webhook where there are deletions,
-/// which only Segment itself may ask for.
-pub(crate) fn payload(request: &[Value]) -> Value {
-    if request.iter().all(|event| event["type"] != "delete") {
-        return batch_call(&request.iter().collect::<Vec<_>>());
-    }
-    let body = json!(request).to_string();
-    let mut mac = Hmac::<Sha1>::new_from_slice(WEBHOOK_SECRET.as_bytes()).expect("a key");
-    mac.update(body.as_bytes());
-    let signature = hex::encode(mac.finalize().into_bytes());
-    json!({
-        "resource": "/{proxy+}",
-        "path": "/webhook",
-        "httpMethod": "POST",
-        "headers": {"Content-Type": "application/json", "X-Signature": signature},
-        "requestContext": {"requestId": "r", "stage": "prod", "httpMethod": "POST"},
-        "body": body,
-        "isBase64Encoded": false,
-    })
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use fastrand::Rng;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -15,8 +16,9 @@ use segment_intercom::function::Function;
 use serde_json::{Value, json};
 
 use crate::history::{Before, User};
-use crate::senders::{Sender, payload};
+use crate::senders::Sender;
 use crate::support::aws::Aws;
+use crate::support::batch_call;
 use crate::support::fifo_queue::{Batch, Message};
 use crate::support::function::{function, invoke};
 use crate::verdict;
@@ -69,6 +71,12 @@ struct ManualClock(AtomicU64);
 impl ManualClock {
     fn now(&self) -> Duration {
         Duration::from_millis(self.0.load(Ordering::Relaxed))
+    }
+
+    /// Now, as the function sees it.
+    fn date(&self) -> DateTime<Utc> {
+        let start = DateTime::from_timestamp_secs(START_UNIX_SECONDS.cast_signed());
+        start.expect("a date") + self.now()
     }
 
     fn pass(&self, time: Duration) {
@@ -265,7 +273,7 @@ impl World {
         let payload = match &work {
             Work::Request(sender) => {
                 let request = self.senders[*sender].requests.front().expect("a request");
-                payload(request)
+                batch_call(&request.iter().collect::<Vec<_>>())
             }
             Work::Redelivery(batch) => batch.payload(),
         };
@@ -307,8 +315,12 @@ impl World {
             ("DELIVERY_MODE", mode),
             ("RETRY_BASE_SECONDS", "1"),
             ("RETRY_MAX_SECONDS", "60"),
+            // A sender that has to repeat its requests makes the others wait.
+            ("UNKNOWN_USER_SECONDS", "10800"),
         ];
+        let clock = Arc::clone(&self.clock);
         function(&variables, &self.intercom.base_url(), &self.aws.url())
+            .with_clock(Arc::new(move || clock.date()))
     }
 
     fn settle(&mut self, ended: Ended) {

@@ -14,8 +14,6 @@ use super::function::{
     ACCESS_TOKEN, DEAD_LETTER_QUEUE_URL, RETRY_QUEUE_URL, WEBHOOK_SECRET, WRITE_KEY,
 };
 
-pub(crate) const WEBHOOK_SECRET: &str = "local-webhook-secret";
-
 /// The queues and how they behave.
 pub(crate) struct AwsState {
     now: Box<dyn Fn() -> Duration + Send>,
