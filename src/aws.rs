@@ -1,4 +1,4 @@
-//! Clients of AWS, built once at start.
+//! Errors of AWS, in a line.
 
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 

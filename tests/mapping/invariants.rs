@@ -1,6 +1,7 @@
 //! What holds for every event, however strange. The property tests and the fuzz targets
 //! (`fuzz/src/lib.rs`) check the same.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use segment_intercom::mapping::{
@@ -51,7 +52,7 @@ pub(crate) fn every_trait_is_sent_or_named(
     }
     for (key, value) in event.identify_traits().into_iter().flat_map(Object::iter) {
         assert!(
-            is_named(key, &warnings) || is_sent(key, value, &actions),
+            is_named(key, &warnings) || is_sent(key, &actions) || repeats_an_id(key, value, event),
             "{key:?}: {value} is neither in {actions:?} nor in {warnings:?}"
         );
     }
@@ -160,7 +161,7 @@ fn is_named(key: &str, warnings: &[Warning<'_>]) -> bool {
     warnings.any(|warning| is_about(key, &warning.key) || is_loosely(key, &warning.key))
 }
 
-fn is_sent(key: &str, value: &Value<'_>, actions: &[Action<'_>]) -> bool {
+fn is_sent(key: &str, actions: &[Action<'_>]) -> bool {
     let [Action::UpsertContact { contact, .. }, companies @ ..] = actions else {
         panic!("an identify starts with its contact, not {actions:?}");
     };
@@ -170,20 +171,27 @@ fn is_sent(key: &str, value: &Value<'_>, actions: &[Action<'_>]) -> bool {
         .iter()
         .any(|(name, _)| is_about(key, name))
         || (is("company") || is("companies")) && !companies.is_empty()
-        || is_field(key, value, contact)
+        || is_field(key, contact)
 }
 
-fn is_field(key: &str, value: &Value<'_>, contact: &Contact<'_>) -> bool {
+fn is_field(key: &str, contact: &Contact<'_>) -> bool {
     let is = |field: &str| is_loosely(key, field);
     is("email") && contact.email.is_some()
         || is("name") && contact.name.is_some()
         || (is("phone") || is("phones")) && contact.phone.is_some()
         || is("lastrequestat") && contact.last_seen_at.is_some()
-        || is("id") && contact.external_id.as_deref() == Some(&*text_of(value))
         || contact.signed_up_at.is_some()
             && ["created", "createdat", "remotecreatedat"]
                 .into_iter()
                 .any(is)
+}
+
+/// Whether a trait says nothing but who the user is, as the event itself does.
+fn repeats_an_id(key: &str, value: &Value<'_>, event: &Event<'_>) -> bool {
+    let is = |field: &str| is_loosely(key, field);
+    let repeats = |id: Option<Cow<'_, str>>| id.as_deref() == Some(&*text_of(value));
+    (is("id") || is("userid")) && repeats(event.user_id())
+        || is("anonymousid") && repeats(event.anonymous_id())
 }
 
 fn text_of(value: &Value<'_>) -> String {

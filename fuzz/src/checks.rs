@@ -1,0 +1,271 @@
+//! What holds for every body and event.
+
+use segment_intercom::door::{
+    Answer, BodyError, Call, LARGEST_BODY, MOST_EVENTS_OF_SEGMENT, Route, decode, entries_of_array,
+    parse_call, parse_preview, user_hash_is_valid, write_key_in,
+};
+use segment_intercom::intake::Entry;
+use segment_intercom::mapping::{
+    Action, Arrival, Budget, Channel, Mapped, Sender, Settings, map, named_user,
+};
+use segment_intercom::preview::preview;
+use segment_intercom::queue::{Envelope, Message, Received, Source, read_body};
+use segment_intercom::segment::{Event, Value};
+use serde_json::value::RawValue;
+
+use super::settings;
+
+#[path = "../../tests/mapping/invariants.rs"]
+mod invariants;
+
+pub(super) fn check_body(route: Route, raw: &[u8]) {
+    let body = match (route, decode(raw, LARGEST_BODY)) {
+        // Its signature covers the raw bytes, and nobody packs it.
+        (Route::Webhook, _) => raw.into(),
+        (_, Ok(body)) => body,
+        (_, Err(broken)) => return check_refusal(&broken, raw),
+    };
+    let (entries, channel) = if route == Route::Webhook {
+        let entries = entries_of_array(&body, MOST_EVENTS_OF_SEGMENT);
+        (entries, Channel::Server)
+    } else {
+        (
+            parse(&body, route).map(|call| call.entries),
+            Channel::Browser,
+        )
+    };
+    let mut entries = match entries {
+        Ok(entries) => entries,
+        Err(broken) => return check_refusal(&broken, &body),
+    };
+    if let Route::Single(kind) = route {
+        let event = entries[0].event.as_ref().expect("an event");
+        assert_eq!(event.type_name(), Some(kind.as_str()));
+        assert_eq!(entries.len(), 1);
+    }
+    for entry in &mut entries {
+        entry.sender = Sender::by(channel);
+    }
+    check_entries(entries, &Settings::default());
+}
+
+pub(super) fn parse(body: &[u8], route: Route) -> Result<Call<'_>, BodyError> {
+    match route {
+        Route::Single(kind) => parse_call(body, Some(kind)),
+        Route::Batch => parse_call(body, None),
+        _ => parse_preview(body),
+    }
+}
+
+fn check_refusal(broken: &BodyError, body: &[u8]) {
+    let answer = Answer::from(broken).into_payload(None);
+    assert_eq!(answer["statusCode"], 400);
+    // Whatever it holds, looking for a key in it must not panic.
+    drop(write_key_in(body));
+}
+
+/// Checks that a batch which holds one event as often as a request may stays within bounds.
+pub(super) fn check_many(text: &[u8], settings: &Settings) {
+    /// What the actions and warnings of a request may take as JSON: the function's own bound is
+    /// of what they take in memory.
+    const MOST_BYTES: usize = 64 * 1024 * 1024;
+    const MOST_EVENTS: usize = 2_500;
+    let Some(line) = text.iter().position(|byte| *byte == b'\n') else {
+        return;
+    };
+    let (shared, event) = (&text[..line], &text[line + 1..]);
+    let body_around = b"{\"batch\":[]}".len() + shared.len();
+    let left = LARGEST_BODY.saturating_sub(body_around);
+    let count = MOST_EVENTS.min(left / (event.len() + 1));
+    let events = vec![event; count].join(&b","[..]);
+    let body = [b"{", shared, b"\"batch\":[", &events, b"]}"].concat();
+    let Ok(call) = parse_call(&body, None) else {
+        return;
+    };
+    let mut budget = Budget::default();
+    let mut bytes = 0;
+    for entry in call.entries {
+        if budget.is_used_up() {
+            break;
+        }
+        let Some(mut event) = entry.event else {
+            return;
+        };
+        event.ignore_user_id(&settings.ignored_user_ids);
+        let arrival = arrival(Sender::by(Channel::Server));
+        if let Mapped::Deliver { actions, warnings } = map(&event, arrival, settings, &mut budget) {
+            let actions = serde_json::to_vec(&actions).expect("JSON");
+            let warnings = warnings.iter().map(|warning| warning.to_string().len());
+            bytes += actions.len() + warnings.sum::<usize>();
+            assert!(bytes < MOST_BYTES);
+        }
+    }
+}
+
+/// Checks the events of a message, and what it may have done.
+pub(super) fn check_received(received: Received<'_>, sender: Sender) {
+    for mut event in received.events {
+        event.ignore_user_id(&Settings::default().ignored_user_ids);
+        check_rights(
+            &event,
+            Arrival {
+                received_at_millis: received.received_at.timestamp_millis(),
+                source: received.source,
+                sender,
+            },
+            &Settings::default(),
+        );
+        check_envelope(&Envelope {
+            v: 1,
+            source: received.source,
+            received_at: received.received_at,
+            event,
+        });
+    }
+}
+
+/// Checks events whose senders are known.
+pub(super) fn check_entries(mut entries: Vec<Entry<'_>>, settings: &Settings) {
+    for event in entries.iter_mut().filter_map(|entry| entry.event.as_mut()) {
+        event.ignore_user_id(&settings.ignored_user_ids);
+        let user_id = event.user_id();
+        assert!(user_id.is_none_or(|id| !settings.ignored_user_ids.contains(&id)));
+    }
+    let millis = received_at().timestamp_millis();
+    if let Some(shown) = preview(&entries, millis, Source::Api, settings) {
+        let results = shown["results"].as_array().expect("a list");
+        assert_eq!(results.len(), entries.len());
+        for (entry, result) in entries.iter().zip(results) {
+            assert!(entry.refusal.is_none() || result["status"] == "would_reject");
+        }
+    }
+    for entry in &entries {
+        assert!(entry.refusal.is_some() || entry.event.is_some());
+        let Some(event) = &entry.event else {
+            check_non_event(entry.raw);
+            continue;
+        };
+        check_mapping(event, arrival(entry.sender), settings);
+        let user_hash = event.option("userhash").and_then(Value::as_str);
+        assert!(!user_hash_is_valid(
+            "a secret",
+            "u",
+            user_hash.unwrap_or_default()
+        ));
+        let event = event.clone();
+        check_envelope(&Envelope {
+            v: 1,
+            source: Source::Api,
+            received_at: received_at(),
+            event,
+        });
+    }
+}
+
+fn check_non_event(json: &RawValue) {
+    let message = Message::of_non_event(Source::Api, received_at(), json);
+    check_ids(&message);
+    serde_json::from_str::<Envelope<&RawValue>>(message.body()).expect("our own body");
+}
+
+fn arrival(sender: Sender) -> Arrival {
+    Arrival {
+        received_at_millis: received_at().timestamp_millis(),
+        source: Source::Api,
+        sender,
+    }
+}
+
+fn received_at() -> chrono::DateTime<chrono::Utc> {
+    "2023-11-14T22:13:20Z".parse().expect("a date")
+}
+
+fn check_mapping(event: &Event<'_>, arrival: Arrival, settings: &Settings) {
+    check_rights(event, arrival, settings);
+    if settings.require_user_hash {
+        // What is left out then has a warning for all companies, not for each trait.
+        return;
+    }
+    invariants::same_again(event, arrival, settings);
+    invariants::what_intercom_takes(event, arrival, settings);
+    invariants::every_trait_is_sent_or_named(event, arrival, settings);
+    invariants::every_property_is_sent_or_named(event, arrival, settings);
+}
+
+/// Checks that nobody has more done than they may.
+fn check_rights(event: &Event<'_>, arrival: Arrival, settings: &Settings) {
+    let Mapped::Deliver { actions, .. } = map(event, arrival, settings, &mut Budget::default())
+    else {
+        return;
+    };
+    let Sender {
+        channel,
+        is_verified,
+    } = arrival.sender;
+    let is_public = channel == Channel::Public;
+    let needs_proof = settings.require_user_hash && (is_public || channel == Channel::Browser);
+    assert!(
+        !needs_proof || is_verified || named_user(event).is_none(),
+        "{arrival:?}"
+    );
+    for action in actions {
+        let is_allowed = match action {
+            Action::DeleteContact { .. } => channel == Channel::Segment,
+            Action::MergeContact { .. } if needs_proof || is_public => {
+                is_verified && event.previous_id() == event.anonymous_id()
+            }
+            Action::UpsertCompany { .. }
+            | Action::AttachCompany { .. }
+            | Action::DetachCompany { .. } => {
+                !needs_proof || is_verified && settings.verified_companies
+            }
+            Action::UpsertContact { .. }
+            | Action::CreateEvent { .. }
+            | Action::MergeContact { .. } => true,
+        };
+        assert!(is_allowed, "{arrival:?}");
+    }
+}
+
+/// Checks that an event comes out of the queue as it went in, and alone.
+fn check_envelope(envelope: &Envelope<Event<'_>>) {
+    let message = Message::new(envelope.source, envelope.received_at, &envelope.event);
+    check_ids(&message);
+    check_ids(&message.clone().parked(envelope.received_at));
+    check_ids(&message.clone().among_those_of("0123456789abcdef"));
+    let is_taken = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    assert!(message.body().chars().all(is_taken), "{}", message.body());
+    let ids = message.clone();
+    let ids = ids.with_ids_alone(envelope.source, envelope.received_at, Some(&envelope.event));
+    assert!(ids.fits());
+    let ids = read_body(ids.body()).expect("our own body");
+    assert!(ids.events[0].type_name().is_none());
+    let mut read = read_body(message.body()).expect("our own body");
+    assert_eq!(read.source, envelope.source);
+    assert_eq!(read.received_at, envelope.received_at);
+    let [event] = read.events.as_mut_slice() else {
+        panic!("one event became {}", read.events.len());
+    };
+    let sent = envelope.event.fields().iter();
+    let sent = sent.filter(|(key, _)| *key != "writeKey");
+    assert!(event.fields().iter().eq(sent), "{}", message.body());
+    let arrival = Arrival {
+        received_at_millis: read.received_at.timestamp_millis(),
+        source: read.source,
+        sender: Sender::by(Channel::Segment),
+    };
+    let settings = settings([0b1_0110, 20]);
+    event.ignore_user_id(&settings.ignored_user_ids);
+    let again = map(event, arrival, &settings, &mut Budget::default());
+    let first = map(&envelope.event, arrival, &settings, &mut Budget::default());
+    assert_eq!(again, first);
+    check_mapping(event, arrival, &settings);
+}
+
+/// Checks that SQS takes the ids of a message.
+pub(super) fn check_ids(message: &Message) {
+    for id in [message.group_id(), message.deduplication_id()] {
+        let is_taken = (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
+        assert!(is_taken, "{id:?}");
+    }
+}
