@@ -15,7 +15,8 @@ impl Event<'_> {
     /// From Segment itself: `timestamp`, which Segment has corrected; else
     /// `receivedAt − (sentAt − originalTimestamp)`; else `originalTimestamp`. From an SDK,
     /// whose `timestamp` is by the sender's own clock: `received − (sentAt − timestamp)` where that
-    /// clock is wrong by more than 5 s, else `timestamp`. What isn't [plausible](super::timestamp) is passed over.
+    /// clock is wrong by more than 5 s, else `timestamp`. What isn't
+    /// [plausible](super::timestamp) is passed over.
     pub fn time(&self, received_at_millis: i64, is_from_segment: bool) -> i64 {
         let date = |key| timestamp_millis(self.fields().get(key)?);
         let corrected = |own: i64, received: i64| {
