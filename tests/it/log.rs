@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use intercom_simulator::Fault;
+use intercom_simulator::{Fault, TakenEmails};
 use lambda_runtime::tracing::subscriber::fmt;
 use serde_json::{Value, json};
 use tracing::Level;
@@ -180,6 +180,36 @@ async fn each_event_has_one_line_with_what_became_of_it() {
         for part in [level, status, detail] {
             assert!(found[0].contains(part), "{part}: {}", found[0]);
         }
+    }
+}
+
+#[tokio::test]
+async fn what_intercom_would_not_take_stands_in_its_events_line_and_raises_no_alarm() {
+    let world = World::new(&[]).await;
+    world.intercom.set(|settings| {
+        settings.attribute_writes_allowed = false;
+        settings.taken_emails = TakenEmails::Refused;
+    });
+    let other = json!({"role": "user", "external_id": "o", "email": "o@example.com"});
+    world.intercom.seed_contact(other);
+    let event = |id: &str, traits: &Value| json!({"type": "identify", "messageId": id, "userId": "u", "traits": traits});
+    let batch = [
+        event("m1", &json!({"email": "o@example.com"})),
+        event("m2", &json!({"plan": "pro"})),
+    ];
+    let (log, _guard) = Log::start(Level::INFO);
+    world.batch(&batch).await;
+    let lines = log.lines();
+    assert_nowhere(&lines, "account_refused");
+    for (id, warning, others) in [
+        ("m1", "email left out", "attribute"),
+        ("m2", "attribute \\\"plan\\\" left out", "email left out"),
+    ] {
+        let is_of_event = |line: &&String| line.contains(&format!("{id:?}"));
+        let line = lines.iter().find(is_of_event).expect("a line");
+        assert!(line.contains("delivered"), "{line}");
+        assert!(line.contains(warning), "{line}");
+        assert!(!line.contains(others), "{line}");
     }
 }
 
