@@ -20,6 +20,7 @@
 
 mod attempt;
 mod attributes;
+mod catalogue;
 mod coalesce;
 mod companies;
 mod contact_cache;
@@ -43,7 +44,7 @@ pub use outcome::{Failure, Otherwise, Outcome, Undelivered};
 use crate::intercom::Intercom;
 use crate::mapping::{Action, Identity, Rights};
 use crate::ttl_cache::TtlCache;
-use attributes::RefusedAttributes;
+use catalogue::RefusedAttributes;
 use coalesce::steps;
 use contact_cache::ContactCache;
 use outcome::Stop;

@@ -10,8 +10,8 @@ use segment_intercom::function::Function;
 use serde_json::{Value, json};
 
 use crate::support::aws::Aws;
-use crate::support::batch_call;
 use crate::support::function::{function, invoke};
+use crate::support::{KEYS, batch_call};
 
 /// What Intercom allows 1,000 calls a minute for, in a window of ten seconds.
 const ALLOWANCE: usize = 167;
@@ -84,7 +84,7 @@ async fn fill(instance: &Function, intercom: &Simulator) {
         })
         .collect();
     for request in events.chunks(100) {
-        let payload = batch_call(&request.iter().collect::<Vec<_>>());
+        let payload = batch_call(KEYS, &request.iter().collect::<Vec<_>>());
         let answer = invoke(instance, &payload).await.expect("an answer");
         assert_eq!(answer["statusCode"], 200, "{answer}");
     }

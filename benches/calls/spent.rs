@@ -11,8 +11,8 @@ use segment_intercom::function::Function;
 use serde_json::Value;
 
 use crate::support::aws::Aws;
-use crate::support::batch_call;
 use crate::support::function::{function, invoke};
+use crate::support::{KEYS, batch_call};
 use crate::workload::{BATCH, Workload};
 
 /// As much as a lagging index of search may hide.
@@ -102,7 +102,7 @@ fn unix_seconds(intercom: &Simulator) -> i64 {
 }
 
 async fn send(instance: &Function, events: &[Value]) {
-    let payload = batch_call(&events.iter().collect::<Vec<_>>());
+    let payload = batch_call(KEYS, &events.iter().collect::<Vec<_>>());
     let answer = invoke(instance, &payload).await.expect("an answer");
     assert_eq!(answer["statusCode"], 200, "{answer}");
 }

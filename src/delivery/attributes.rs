@@ -1,20 +1,17 @@
 //! Custom attributes that the workspace lacks: created or left out, never the end of a write.
 
 use std::borrow::Cow;
-use std::num::NonZeroUsize;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 
 use super::UnknownAttributes;
 use super::attempt::Attempt;
-use super::session::{Noted, Session};
-use crate::intercom::{CallError, DataAttribute, ErrorResponse, Model};
+use super::catalogue::{Catalogue, RefusedAttributes, catalogue_key};
+use crate::intercom::{CallError, ErrorResponse, Model};
 use crate::mapping::{ANONYMOUS_ID, Attributes, Company, Contact, Role};
 use crate::segment::Value;
-use crate::ttl_cache::TtlCache;
 
 /// Most refusals for a single attribute that one write follows, before it goes without all of
 /// them.
@@ -22,12 +19,6 @@ const MAX_REFUSALS: usize = 20;
 
 /// Attributes that are created side by side.
 const CREATED_AT_ONCE: usize = 8;
-
-/// Attributes remembered as refused. One takes some 100 bytes, so all about half a megabyte.
-const ENTRIES: NonZeroUsize = NonZeroUsize::new(5_000).expect("not zero");
-
-/// A person can create an attribute, free one of its name, or change the workspace's limit.
-const AGE: Duration = Duration::from_mins(10);
 
 /// A body with custom attributes.
 pub(super) trait WithAttributes<'e>: Clone + Serialize {
@@ -72,86 +63,6 @@ impl<'e> WithAttributes<'e> for Company<'e> {
 
     fn attributes_mut(&mut self) -> &mut Attributes<'e> {
         &mut self.custom_attributes
-    }
-}
-
-/// What Intercom lately refused, so as not to be refused for it again.
-#[derive(Debug)]
-pub(super) struct RefusedAttributes {
-    /// Why, by model, name and kind of value.
-    reasons: TtlCache<String>,
-    /// Models that are at the workspace's limit of attributes.
-    full: TtlCache<()>,
-}
-
-impl Default for RefusedAttributes {
-    fn default() -> Self {
-        Self {
-            reasons: TtlCache::new(ENTRIES, AGE),
-            full: TtlCache::new(ENTRIES, AGE),
-        }
-    }
-}
-
-impl RefusedAttributes {
-    /// An attribute takes only values of its type, so what is refused is one kind of value.
-    fn key(model: Model, name: &str, value: &Value<'_>) -> String {
-        let kind = match value {
-            Value::Bool(_) => "boolean",
-            Value::Number(_) => "number",
-            _ => "string",
-        };
-        format!("{} {kind} {name}", model.as_str())
-    }
-}
-
-/// The attributes of the workspace by model, as far as this invocation asked for them.
-#[derive(Debug, Default)]
-pub(super) struct Catalogues {
-    contact: tokio::sync::OnceCell<Catalogue>,
-    company: tokio::sync::OnceCell<Catalogue>,
-}
-
-/// Names of attributes, and whether they are custom ones.
-type Catalogue = Noted<String, bool>;
-
-impl Session<'_> {
-    async fn catalogue(&self, model: Model) -> Result<&Catalogue, CallError> {
-        let catalogue = match model {
-            Model::Contact => &self.attributes.contact,
-            Model::Company => &self.attributes.company,
-        };
-        let read = async || {
-            let catalogue = Catalogue::default();
-            self.read_catalogue(model, &catalogue).await?;
-            Ok(catalogue)
-        };
-        catalogue.get_or_try_init(read).await
-    }
-
-    async fn read_catalogue(&self, model: Model, catalogue: &Catalogue) -> Result<(), CallError> {
-        for attribute in self.intercom.list_data_attributes(model).await? {
-            let DataAttribute {
-                name,
-                custom,
-                archived,
-                ..
-            } = attribute;
-            if archived != Some(true) {
-                let is_custom = custom != Some(false);
-                catalogue.insert(catalogue_key(&name, is_custom), is_custom);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Intercom's own names are taken in any case.
-fn catalogue_key(name: &str, is_custom: bool) -> String {
-    if is_custom {
-        name.to_owned()
-    } else {
-        format!("standard {}", name.to_lowercase())
     }
 }
 

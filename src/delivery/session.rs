@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::catalogue::Catalogues;
 use super::contact_cache::KnownContact;
 use super::{Delivery, Stop};
 use crate::intercom::{self, CallError, Contact, Found, SEARCH_PAGE};
@@ -22,7 +23,7 @@ pub(super) struct Session<'d> {
     pub(super) shown: Noted<String, ()>,
     /// Hashes of what was last sent of a company, by company_id.
     pub(super) sent_companies: Noted<String, u64>,
-    pub(super) attributes: super::attributes::Catalogues,
+    pub(super) attributes: Catalogues,
     turns: Noted<String, Arc<tokio::sync::Mutex<()>>>,
 }
 
@@ -35,7 +36,7 @@ impl<'d> Session<'d> {
             memberships: Noted::default(),
             shown: Noted::default(),
             sent_companies: Noted::default(),
-            attributes: super::attributes::Catalogues::default(),
+            attributes: Catalogues::default(),
             turns: Noted::default(),
         }
     }

@@ -22,6 +22,9 @@ const FIRST_NANOSECONDS: f64 = 1e18;
 /// and C# (the year 1) and -1, after it 9999-12-31; Intercom refuses the whole write for one.
 const PLAUSIBLE: std::ops::RangeInclusive<i64> = 1_000..=4_102_444_800_000;
 
+/// Milliseconds of what can be a date of somebody's life, from 1900 on: the zero dates are none.
+const OF_A_LIFE: std::ops::RangeInclusive<i64> = -2_208_988_800_000..=*PLAUSIBLE.end();
+
 /// Unix seconds of a date, from 1 to 4,102,444,800: ISO 8601 and RFC 3339 (also `2014`,
 /// `2014-03`, `20140311`), RFC 2822, the default formats of JavaScript, Go, Ruby and Unix and
 /// whatever else JavaScript's `Date` reads without doubt, Unix seconds to nanoseconds as a
@@ -49,7 +52,8 @@ pub(super) fn is_plausible(millis: i64) -> bool {
 
 /// Unix seconds of a string that is unmistakably an ISO 8601 date: it starts with `YYYY-MM-DD`.
 ///
-/// For values whose key doesn't say that they are dates. Stricter than [`timestamp`], as
+/// From 1900 to 2100, so that a birthday is one and a zero date isn't. For values whose key
+/// doesn't say that they are dates. Stricter than [`timestamp`], as
 /// Segment's own `isodate` is there: the postcode "2014" stays a postcode.
 pub fn iso_timestamp(text: &str) -> Option<i64> {
     let bytes = text.as_bytes();
@@ -58,7 +62,10 @@ pub fn iso_timestamp(text: &str) -> Option<i64> {
             4 | 7 => *byte == b'-',
             _ => byte.is_ascii_digit(),
         });
-    starts_with_date.then(|| iso(text).map(whole_seconds))?
+    let millis = starts_with_date.then(|| iso(text))?;
+    millis
+        .filter(|millis| OF_A_LIFE.contains(millis))
+        .map(whole_seconds)
 }
 
 fn whole_seconds(millis: i64) -> i64 {
@@ -341,12 +348,15 @@ mod tests {
     #[test]
     fn an_unmarked_value_is_a_date_only_when_unmistakable() {
         assert_eq!(iso_timestamp("2014-03-11"), Some(1_394_496_000));
+        assert_eq!(iso_timestamp("1950-05-01"), Some(-620_784_000));
         assert_eq!(iso_timestamp("2014-03-11T00:00:00Z"), Some(1_394_496_000));
         for text in [
             "2014",
             "2014-03",
             "20140311",
             "1394496000",
+            "0001-01-01T00:00:00Z",
+            "9999-12-31T23:59:59Z",
             "2014-03-11 at noon",
             "x",
         ] {

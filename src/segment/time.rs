@@ -3,14 +3,20 @@
 use super::Event;
 use super::date::{is_plausible, timestamp_millis};
 
+/// As much as an SDK's `sentAt` may differ from the receipt before its clock counts as wrong: the
+/// request was underway. To take that for the clock's fault would give an event that is sent once
+/// more, to another instance, another second, and Intercom knows a repeat by its second.
+const UNDERWAY_MILLIS: u64 = 5_000;
+
 impl Event<'_> {
     /// When it happened, in Unix seconds. `received_at_millis` is when this project first saw
     /// it, so that a retry keeps the time; nothing happened after that.
     ///
     /// From Segment itself: `timestamp`, which Segment has corrected; else
     /// `receivedAt − (sentAt − originalTimestamp)`; else `originalTimestamp`. From an SDK,
-    /// whose `timestamp` is by the sender's own clock: `received − (sentAt − timestamp)`, else
-    /// `timestamp`. What isn't [plausible](super::timestamp) is passed over.
+    /// whose `timestamp` is by the sender's own clock: `received − (sentAt − timestamp)` where that
+    /// clock is wrong by more than 5 s, else `timestamp`. What isn't
+    /// [plausible](super::timestamp) is passed over.
     pub fn time(&self, received_at_millis: i64, is_from_segment: bool) -> i64 {
         let date = |key| timestamp_millis(self.fields().get(key)?);
         let corrected = |own: i64, received: i64| {
@@ -26,8 +32,13 @@ impl Event<'_> {
                 .or_else(corrected)
                 .or_else(|| date("originalTimestamp"))
         } else {
+            let clock_is_wrong = date("sentAt")
+                .is_some_and(|sent| sent.abs_diff(received_at_millis) > UNDERWAY_MILLIS);
             let own = date("timestamp").or_else(|| date("originalTimestamp"));
-            own.map(|own| corrected(own, received_at_millis).unwrap_or(own))
+            own.map(|own| match corrected(own, received_at_millis) {
+                Some(corrected) if clock_is_wrong => corrected,
+                _ => own,
+            })
         };
         let happened = happened.unwrap_or(received_at_millis);
         happened.min(received_at_millis).div_euclid(1000)
@@ -76,6 +87,17 @@ mod tests {
                 "{json}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_sent_once_more_happened_at_the_same_time() {
+        let event = event(r#"{"timestamp":1699999990900,"sentAt":1700000000000}"#);
+        for underway_millis in [0, 50, 150, 1_100, 4_900] {
+            let received = 1_700_000_000_000 + underway_millis;
+            assert_eq!(event.time(received, false), 1_699_999_990);
+        }
+        assert_eq!(event.time(1_700_000_006_000, false), 1_699_999_996);
+        assert_eq!(event.time(1_699_999_994_000, false), 1_699_999_984);
     }
 
     #[test]

@@ -85,6 +85,18 @@ async fn at_the_limit_of_attributes_one_event_costs_hardly_more_than_another() {
 }
 
 #[tokio::test]
+async fn all_companies_of_an_event_are_written_in_one_try() {
+    let world = World::new(&[]).await;
+    world.intercom.add_fault(Fault::hang(0.1));
+    let companies: Vec<Value> = (0..60).map(|n| json!({"id": format!("c{n}")})).collect();
+    let user = identify("u", &json!({"companies": companies}));
+    let answer = world.invoke(&user).await.expect("results");
+    assert_eq!(answer["results"][0]["status"], "delivered", "{answer}");
+    // The others are left out, with a warning.
+    assert_eq!(world.intercom.state().contacts[0].companies.len(), 50);
+}
+
+#[tokio::test]
 async fn one_event_makes_at_most_a_hundred_attributes() {
     let world = World::new(&[]).await;
     world

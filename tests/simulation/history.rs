@@ -3,14 +3,19 @@
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
+use crate::circumstances::Circumstances;
+
 /// Time of the first event, Unix seconds.
 const FIRST_EVENT_AT: i64 = 1_759_000_000;
 
 /// Longest time between two events of a user: some below the quarter of an hour in which a
 /// group call need not renew last_seen_at, some above.
-const LONGEST_PAUSE_SECONDS: i64 = 1200;
+pub(crate) const LONGEST_PAUSE_SECONDS: i64 = 1200;
 
 pub(crate) const COMPANIES: usize = 8;
+
+/// How emails begin that two users share.
+pub(crate) const SHARED: &str = "shared-";
 
 /// Events of the busy user, all in one request.
 const BUSY_EVENTS: usize = 150;
@@ -51,6 +56,10 @@ pub(crate) enum What {
     Track {
         name: String,
     },
+    /// As a visitor, before the user is known.
+    Visit,
+    /// The visitor turns out to be the user.
+    Alias,
     Delete,
 }
 
@@ -73,7 +82,7 @@ pub(crate) struct Company {
 
 impl User {
     /// The user with this number.
-    pub(crate) fn random(number: usize, rng: &mut Rng) -> Self {
+    pub(crate) fn random(number: usize, circumstances: Circumstances, rng: &mut Rng) -> Self {
         let before = match rng.u32(..20) {
             0..=3 => Before::User,
             4 => Before::ArchivedUser,
@@ -90,14 +99,43 @@ impl User {
             let traits = Map::from_iter([("email".to_owned(), user.email().into())]);
             user.push(rng, identify(traits, Vec::new()));
         }
-        let lives = if rng.u32(..8) == 0 { 2 } else { 1 };
-        for life in 0..lives {
-            if life > 0 {
-                user.push(rng, What::Delete);
+        let is_visitor = user.events.is_empty() && rng.u32(..10) == 0;
+        if is_visitor {
+            user.push(rng, What::Visit);
+            user.push(rng, What::Alias);
+        }
+        user.live(number, rng);
+        if !is_visitor && rng.u32(..8) == 0 {
+            user.push(rng, What::Delete);
+            if circumstances.deleted_users_return {
+                user.live(number, rng);
+            } else {
+                let traits = user.traits(rng);
+                user.push(rng, identify(traits, Vec::new()));
+                user.push(
+                    rng,
+                    What::Track {
+                        name: "too late".to_owned(),
+                    },
+                );
             }
-            user.live(number, rng);
         }
         user
+    }
+
+    pub(crate) fn is_deleted(&self) -> bool {
+        let mut events = self.events.iter();
+        events.any(|event| matches!(event.what, What::Delete))
+    }
+
+    pub(crate) fn is_visitor(&self) -> bool {
+        let mut events = self.events.iter();
+        events.any(|event| matches!(event.what, What::Alias))
+    }
+
+    /// The anonymousId of the visitor who turns out to be the user.
+    pub(crate) fn anonymous_id(&self) -> String {
+        format!("visitor-{}", self.id)
     }
 
     /// A user with so many events at once that ten share a message.
@@ -119,6 +157,12 @@ impl User {
 
     pub(crate) fn email(&self) -> String {
         format!("{}@example.com", self.id)
+    }
+
+    /// An email of two users, where this is one of them.
+    fn shared_email(&self) -> Option<String> {
+        let (tens, ones) = self.id.split_at(self.id.len() - 1);
+        matches!(ones, "7" | "8").then(|| format!("{SHARED}{tens}@example.com"))
     }
 
     /// Some events, of which one at least makes the contact.
@@ -156,8 +200,9 @@ impl User {
     fn traits(&self, rng: &mut Rng) -> Map<String, Value> {
         let number = rng.u32(..4);
         let may_move = !matches!(self.before, Before::EmailOnly(_));
+        let other = || format!("{}+{number}@example.com", self.id);
         let email = if may_move && number == 0 {
-            format!("{}+{number}@example.com", self.id)
+            self.shared_email().unwrap_or_else(other)
         } else {
             self.email()
         };
@@ -227,8 +272,9 @@ impl Company {
 
 impl Event {
     /// As a Segment SDK sends it.
-    pub(crate) fn to_json(&self, user_id: &str) -> Value {
-        let mut event = json!({"messageId": self.message_id, "userId": user_id,
+    pub(crate) fn to_json(&self, user: &User) -> Value {
+        let anonymous_id = user.anonymous_id();
+        let mut event = json!({"messageId": self.message_id, "userId": user.id,
             "timestamp": self.at});
         match &self.what {
             What::Identify {
@@ -251,6 +297,16 @@ impl Event {
             What::Track { name } => {
                 event["type"] = "track".into();
                 event["event"] = name.clone().into();
+            }
+            What::Visit => {
+                event["type"] = "identify".into();
+                event["userId"] = Value::Null;
+                event["anonymousId"] = anonymous_id.into();
+                event["traits"] = json!({"visited": true});
+            }
+            What::Alias => {
+                event["type"] = "alias".into();
+                event["previousId"] = anonymous_id.into();
             }
             What::Delete => event["type"] = "delete".into(),
         }

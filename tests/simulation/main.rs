@@ -6,6 +6,7 @@
 //! order in which calls of users side by side reach Intercom, so a rare failure may take
 //! several runs of its seed.
 
+mod circumstances;
 mod expectation;
 mod history;
 mod senders;

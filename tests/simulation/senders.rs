@@ -25,7 +25,7 @@ impl Sender {
     pub(crate) fn of(users: &[&User], rng: &mut Rng) -> Self {
         let events_of = |user: &&User| {
             let events = user.events.iter();
-            events.map(|event| event.to_json(&user.id)).collect()
+            events.map(|event| event.to_json(user)).collect()
         };
         let (busy, others): (Vec<&User>, Vec<&User>) =
             users.iter().partition(|user| user.is_busy());

@@ -11,10 +11,13 @@ use chrono::{DateTime, Utc};
 use fastrand::Rng;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use intercom_simulator::{ClockMode, Fault, FaultKind, Settings, Simulator};
+use intercom_simulator::{
+    ClockMode, ContactSnapshot, Fault, FaultKind, Settings, Simulator, TakenEmails,
+};
 use segment_intercom::function::Function;
 use serde_json::{Value, json};
 
+use crate::circumstances::Circumstances;
 use crate::history::{Before, User};
 use crate::senders::Sender;
 use crate::support::aws::Aws;
@@ -53,6 +56,15 @@ const REJECTED: f64 = 0.1;
 /// Share of moments in which somebody moves all dead letters back. Most come twice and more
 /// within five minutes.
 const REDRIVES: f64 = 0.1;
+
+/// Share of moments in which the keys of the doors are rotated, once in a world.
+const ROTATIONS: f64 = 0.02;
+
+/// Share of new contacts and companies that somebody else makes at the same moment.
+const RACES: f64 = 0.05;
+
+/// A user who was merged into a stranger, and then deleted by Segment.
+const MERGED_USER: &str = "merged";
 
 /// Share of Intercom's calls that fail, over all kinds.
 const INTERCOM_FAILURES: f64 = 0.2;
@@ -101,6 +113,7 @@ pub(crate) struct World {
     intercom: Simulator,
     aws: Aws,
     clock: Arc<ManualClock>,
+    circumstances: Circumstances,
     senders: Vec<Sender>,
     idle: Vec<Function>,
     /// Instances that can't be used before some time.
@@ -135,19 +148,25 @@ impl World {
             Mode::Queue => (200, 3),
             Mode::Inline => (100, 1),
         };
-        let mut users: Vec<User> = (0..users).map(|n| User::random(n, &mut rng)).collect();
+        let circumstances = Circumstances::of(seed);
+        let users = (0..users).map(|n| User::random(n, circumstances, &mut rng));
+        let mut users: Vec<User> = users.collect();
         users.push(User::busy(users.len(), &mut rng));
         let senders = (0..senders).map(|sender| {
             let theirs = users.iter().skip(sender).step_by(senders);
             Sender::of(&theirs.collect::<Vec<_>>(), &mut rng)
         });
+        let mut senders: Vec<Sender> = senders.collect();
+        let merged = json!({"type": "delete", "messageId": "merged", "userId": MERGED_USER});
+        senders[0].requests.push_back(vec![merged]);
         let clock = Arc::new(ManualClock::default());
         let of_aws = Arc::clone(&clock);
         let mut world = Self {
             mode,
             clock,
-            senders: senders.collect(),
-            intercom: intercom(seed, &users),
+            circumstances,
+            senders,
+            intercom: intercom(seed, circumstances, &users),
             aws: Aws::start(move || of_aws.now(), seed).await,
             rng,
             idle: Vec::new(),
@@ -164,7 +183,7 @@ impl World {
             world.problems.push(stuck);
             return world.problems;
         }
-        let mut problems = verdict::problems(&users, &world.intercom, &strangers);
+        let mut problems = verdict::problems(&users, circumstances, &world.intercom, &strangers);
         problems.append(&mut world.problems);
         let held = world.aws.state().retry.held();
         problems.extend(verdict::held_too_long(&users, &held));
@@ -192,17 +211,33 @@ impl World {
             if self.rng.f64() < REDRIVES {
                 self.redrive();
             }
+            if self.rng.f64() < ROTATIONS {
+                self.aws.state().is_rotated = true;
+            }
             if self.invocations > TOO_MANY {
                 let left = self.aws.state().retry.len();
-                return Err(format!("no end in sight, {left} messages are left"));
+                let about: Vec<String> = self
+                    .aws
+                    .state()
+                    .retry
+                    .messages()
+                    .take(3)
+                    .map(|m| format!("{} {}", m.group_id, m.body))
+                    .collect();
+                return Err(format!(
+                    "no end in sight, {left} messages are left, the first of them {about:#?}"
+                ));
             }
         }
     }
 
     /// Moves the dead letters back; false when there are none. Each must be one of those that
-    /// Intercom rejected.
+    /// Intercom rejected. What can never work stays away.
     fn redrive(&mut self) -> bool {
         let mut aws = self.aws.state();
+        let deleted_users_return = self.circumstances.deleted_users_return;
+        aws.dead_letter
+            .retain(|message| !is_final(message, deleted_users_return));
         let records = aws.dead_letter.messages();
         let unexpected = records.filter(|m| m.attributes["status"]["StringValue"] != "422");
         let unexpected = unexpected.map(|m| format!("dead letter: {m:?}"));
@@ -273,7 +308,8 @@ impl World {
         let payload = match &work {
             Work::Request(sender) => {
                 let request = self.senders[*sender].requests.front().expect("a request");
-                batch_call(&request.iter().collect::<Vec<_>>())
+                let keys = self.aws.state().keys();
+                batch_call(keys, &request.iter().collect::<Vec<_>>())
             }
             Work::Redelivery(batch) => batch.payload(),
         };
@@ -311,12 +347,19 @@ impl World {
             Mode::Queue => "queue",
             Mode::Inline => "inline",
         };
+        // Some wait in vain, for 90 minutes: more often would take this machine too long.
+        let retry_max_seconds = if self.circumstances.deleted_users_return {
+            "60"
+        } else {
+            "600"
+        };
         let variables = [
             ("DELIVERY_MODE", mode),
             ("RETRY_BASE_SECONDS", "1"),
-            ("RETRY_MAX_SECONDS", "60"),
+            ("RETRY_MAX_SECONDS", retry_max_seconds),
+            ("ANONYMOUS", "lead"),
             // A sender that has to repeat its requests makes the others wait.
-            ("UNKNOWN_USER_SECONDS", "10800"),
+            ("UNKNOWN_USER_SECONDS", "5400"),
         ];
         let clock = Arc::clone(&self.clock);
         function(&variables, &self.intercom.base_url(), &self.aws.url())
@@ -345,7 +388,8 @@ impl World {
                 let sender = &mut self.senders[sender];
                 sender.is_waiting = false;
                 match answer.map(|answer| answer["statusCode"].as_u64()) {
-                    Some(Some(200)) => drop(sender.requests.pop_front()),
+                    // 400: each of them is rejected, with a record.
+                    Some(Some(200 | 400)) => drop(sender.requests.pop_front()),
                     Some(Some(503)) | None => sender.due = now + Duration::from_secs(pause),
                     Some(other) => panic!("a request was answered {other:?}"),
                 }
@@ -362,6 +406,16 @@ impl World {
             }
         }
     }
+}
+
+/// Whether a dead letter is one that can never work: an event of a user who was deleted for good,
+/// or the deletion of one who was merged into another.
+fn is_final(message: &Message, deleted_users_return: bool) -> bool {
+    let reason = message.attributes["reason"]["StringValue"].as_str();
+    let reason = reason.unwrap_or_default();
+    let is_deleted = reason.contains("was deleted for good")
+        || reason.contains("Intercom does not know the event's user");
+    (is_deleted && !deleted_users_return) || reason.contains("was merged into")
 }
 
 /// Tracks carry their own time, and may wait for an identify that is still to be sent.
@@ -392,11 +446,12 @@ async fn until_killed<F: Future>(
 }
 
 /// Intercom with whom it knows before, slow to search, and failing in every way.
-fn intercom(seed: u64, users: &[User]) -> Simulator {
+fn intercom(seed: u64, circumstances: Circumstances, users: &[User]) -> Simulator {
     let intercom = Simulator::start(Settings {
         search_lag_seconds: 60,
         rate_limit: 1_000_000,
-        deleted_users_may_return: true,
+        taken_emails: circumstances.taken_emails,
+        deleted_users_may_return: circumstances.deleted_users_return,
         clock: ClockMode::Manual {
             start_unix_seconds: START_UNIX_SECONDS,
         },
@@ -417,6 +472,26 @@ fn intercom(seed: u64, users: &[User]) -> Simulator {
         intercom.seed_contact(json!({"role": "user", "name": "Stranger",
             "external_id": format!("stranger-{number}"),
             "email": format!("stranger-{number}@example.com")}));
+    }
+    let contacts = intercom.state().contacts;
+    let is_stranger = |contact: &&ContactSnapshot| contact.name.as_deref() == Some("Stranger");
+    let stranger = contacts.iter().find(is_stranger).expect("a stranger");
+    let stranger = &stranger.id;
+    let merged = Fault::status(410).code("contact_merged");
+    let merged = merged.header(
+        "Link",
+        &format!("</contacts/{stranger}>; rel=\"canonical\""),
+    );
+    let path = format!("/contacts/find_by_external_id/{MERGED_USER}");
+    intercom.add_fault(merged.on("GET", &path));
+    let race = |status: u16, path: &str| {
+        let race = Fault::race(status).on("POST", path);
+        intercom.add_fault(race.probability(RACES, seed));
+    };
+    race(400, "/companies");
+    // Where emails are refused, nobody could tell any more whose a contact with an email alone is.
+    if circumstances.taken_emails != TakenEmails::Refused {
+        race(409, "/contacts");
     }
     let rejected = Fault::status(422).code("parameter_invalid");
     let rejected = rejected.on("POST", "/events").probability(REJECTED, seed);

@@ -13,12 +13,15 @@ use super::fifo_queue::{FifoQueue, Message};
 use super::function::{
     ACCESS_TOKEN, DEAD_LETTER_QUEUE_URL, RETRY_QUEUE_URL, WEBHOOK_SECRET, WRITE_KEY,
 };
+use super::{KEYS, Keys, ROTATED_KEYS};
 
 /// The queues and how they behave.
 pub(crate) struct AwsState {
     now: Box<dyn Fn() -> Duration + Send>,
     pub(crate) retry: FifoQueue,
     pub(crate) dead_letter: FifoQueue,
+    /// Whether the keys were rotated: the old ones are still good.
+    pub(crate) is_rotated: bool,
     /// Share of calls of SQS that fail.
     pub(crate) failure_rate: f64,
     /// Share of messages that SQS doesn't take, of those sent in calls that succeed.
@@ -76,6 +79,11 @@ impl AwsState {
         ResponseTemplate::new(200).set_body_json(answer)
     }
 
+    /// The newest keys.
+    pub(crate) fn keys(&self) -> Keys {
+        if self.is_rotated { ROTATED_KEYS } else { KEYS }
+    }
+
     /// Moves all dead letters back, as `StartMessageMoveTask` does.
     pub(crate) fn redrive(&mut self) {
         let now = (self.now)();
@@ -97,8 +105,11 @@ impl Respond for Wire {
     fn respond(&self, request: &Request) -> ResponseTemplate {
         let target = request.headers["x-amz-target"].to_str().expect("text");
         if target == "secretsmanager.GetSecretValue" {
-            let secret = json!({"access_token": ACCESS_TOKEN, "write_keys": [WRITE_KEY],
-                "webhook_secret": WEBHOOK_SECRET});
+            let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let keys = state.keys();
+            let secret = json!({"access_token": ACCESS_TOKEN,
+                "write_keys": [WRITE_KEY, keys.write_key],
+                "webhook_secret": [WEBHOOK_SECRET, keys.webhook_secret]});
             let answer = json!({"SecretString": secret.to_string()});
             return ResponseTemplate::new(200).set_body_json(answer);
         }
@@ -115,6 +126,7 @@ impl Aws {
             now: Box::new(now),
             retry: FifoQueue::default(),
             dead_letter: FifoQueue::default(),
+            is_rotated: false,
             failure_rate: 0.0,
             refusal_rate: 0.0,
             torn: HashSet::new(),

@@ -157,6 +157,11 @@ impl FifoQueue {
         messages.map(|stored| stored.message).collect()
     }
 
+    /// Takes those messages out of which `keep` says no.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&Message) -> bool) {
+        self.messages.retain(|stored| keep(&stored.message));
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.messages.len()
     }

@@ -12,17 +12,35 @@ pub(crate) mod aws;
 pub(crate) mod fifo_queue;
 pub(crate) mod function;
 
+/// With what a sender proves who it is.
+#[derive(Clone, Copy)]
+pub(crate) struct Keys {
+    pub(crate) write_key: &'static str,
+    pub(crate) webhook_secret: &'static str,
+}
+
+pub(crate) const KEYS: Keys = Keys {
+    write_key: WRITE_KEY,
+    webhook_secret: WEBHOOK_SECRET,
+};
+
+/// Those that replace them.
+pub(crate) const ROTATED_KEYS: Keys = Keys {
+    write_key: "rotated-server-write-key",
+    webhook_secret: "rotated-webhook-secret",
+};
+
 /// The payload of a request with these events: a `POST /v1/batch` with the right write key or,
 /// since no write key may delete, a signed webhook where one of them is a delete.
-pub(crate) fn batch_call(events: &[&Value]) -> Value {
+pub(crate) fn batch_call(keys: Keys, events: &[&Value]) -> Value {
     let base64 = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
     let (path, body, header) = if events.iter().any(|event| event["type"] == "delete") {
         let body = json!(events).to_string();
-        let signature = signature(&body);
+        let signature = signature(keys.webhook_secret, &body);
         ("/webhook", body, ("X-Signature", signature))
     } else {
         let body = json!({"batch": events}).to_string();
-        let credentials = base64(&format!("{WRITE_KEY}:"));
+        let credentials = base64(&format!("{}:", keys.write_key));
         (
             "/v1/batch",
             body,
@@ -40,8 +58,8 @@ pub(crate) fn batch_call(events: &[&Value]) -> Value {
     })
 }
 
-fn signature(body: &str) -> String {
-    let mut mac = Hmac::<Sha1>::new_from_slice(WEBHOOK_SECRET.as_bytes()).expect("a key");
+fn signature(webhook_secret: &str, body: &str) -> String {
+    let mut mac = Hmac::<Sha1>::new_from_slice(webhook_secret.as_bytes()).expect("a key");
     mac.update(body.as_bytes());
     hex::encode(mac.finalize().into_bytes())
 }

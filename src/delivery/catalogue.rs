@@ -1,0 +1,99 @@
+//! What is known of the workspace's attributes.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use super::session::{Noted, Session};
+use crate::intercom::{CallError, DataAttribute, Model};
+use crate::segment::Value;
+use crate::ttl_cache::TtlCache;
+
+/// Attributes remembered as refused. One takes some 100 bytes, so all about half a megabyte.
+const ENTRIES: NonZeroUsize = NonZeroUsize::new(5_000).expect("not zero");
+
+/// A person can create an attribute, free one of its name, or change the workspace's limit.
+const AGE: Duration = Duration::from_mins(10);
+
+/// What Intercom lately refused, so as not to be refused for it again.
+#[derive(Debug)]
+pub(super) struct RefusedAttributes {
+    /// Why, by model, name and kind of value.
+    pub(super) reasons: TtlCache<String>,
+    /// Models that are at the workspace's limit of attributes.
+    pub(super) full: TtlCache<()>,
+}
+
+impl Default for RefusedAttributes {
+    fn default() -> Self {
+        Self {
+            reasons: TtlCache::new(ENTRIES, AGE),
+            full: TtlCache::new(ENTRIES, AGE),
+        }
+    }
+}
+
+impl RefusedAttributes {
+    /// An attribute takes only values of its type, so what is refused is one kind of value.
+    pub(super) fn key(model: Model, name: &str, value: &Value<'_>) -> String {
+        let kind = match value {
+            Value::Bool(_) => "boolean",
+            Value::Number(_) => "number",
+            _ => "string",
+        };
+        format!("{} {kind} {name}", model.as_str())
+    }
+}
+
+/// The attributes of the workspace by model, as far as this invocation asked for them.
+#[derive(Debug, Default)]
+pub(super) struct Catalogues {
+    contact: tokio::sync::OnceCell<Catalogue>,
+    company: tokio::sync::OnceCell<Catalogue>,
+}
+
+/// Names of attributes, and whether they are custom ones.
+pub(super) type Catalogue = Noted<String, bool>;
+
+impl Session<'_> {
+    pub(super) async fn catalogue(&self, model: Model) -> Result<&Catalogue, CallError> {
+        let catalogue = match model {
+            Model::Contact => &self.attributes.contact,
+            Model::Company => &self.attributes.company,
+        };
+        let read = async || {
+            let catalogue = Catalogue::default();
+            self.read_catalogue(model, &catalogue).await?;
+            Ok(catalogue)
+        };
+        catalogue.get_or_try_init(read).await
+    }
+
+    pub(super) async fn read_catalogue(
+        &self,
+        model: Model,
+        catalogue: &Catalogue,
+    ) -> Result<(), CallError> {
+        for attribute in self.intercom.list_data_attributes(model).await? {
+            let DataAttribute {
+                name,
+                custom,
+                archived,
+                ..
+            } = attribute;
+            if archived != Some(true) {
+                let is_custom = custom != Some(false);
+                catalogue.insert(catalogue_key(&name, is_custom), is_custom);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Intercom's own names are taken in any case.
+pub(super) fn catalogue_key(name: &str, is_custom: bool) -> String {
+    if is_custom {
+        name.to_owned()
+    } else {
+        format!("standard {}", name.to_lowercase())
+    }
+}
