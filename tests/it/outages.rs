@@ -12,6 +12,8 @@ async fn a_function_that_is_set_up_wrongly_rejects_nothing() {
         Fault::status(308),
         Fault::status(405),
         Fault::status(400).code("intercom_version_invalid"),
+        // Not Intercom's words, but those of a proxy.
+        Fault::status(404).code(""),
     ];
     for fault in faults {
         let name = format!("{fault:?}");
