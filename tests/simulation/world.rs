@@ -1,5 +1,6 @@
 //! One world: its instances, its queue, its clock, and what goes wrong in it.
 
+use std::collections::HashSet;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -115,6 +116,9 @@ pub(crate) struct World {
     clock: Arc<ManualClock>,
     circumstances: Circumstances,
     senders: Vec<Sender>,
+    /// Groups of what may wait in vain: events of a user who was deleted for good, the alias of a
+    /// visitor who was merged by a call whose answer was lost.
+    hopeless: HashSet<String>,
     idle: Vec<Function>,
     /// Instances that can't be used before some time.
     frozen: Vec<(Duration, Function)>,
@@ -166,6 +170,7 @@ impl World {
             clock,
             circumstances,
             senders,
+            hopeless: hopeless(circumstances, &users),
             intercom: intercom(seed, circumstances, &users),
             aws: Aws::start(move || of_aws.now(), seed).await,
             rng,
@@ -260,7 +265,10 @@ impl World {
         let now = self.clock.now();
         let waiting = self.senders.iter().filter(|s| !s.requests.is_empty());
         let due = waiting.map(|sender| sender.due).filter(|due| *due > now);
-        let visible = self.aws.state().retry.next_visible(now);
+        let visible = self.aws.state().retry.next_visible(now, |group| {
+            // Who waits in vain doesn't keep the world going.
+            !self.hopeless.contains(group)
+        });
         let next = due.chain(visible).min()?;
         Some(next.saturating_sub(now))
     }
@@ -279,7 +287,12 @@ impl World {
         let now = self.clock.now();
         let may_send = match self.mode {
             Mode::Queue => true,
-            Mode::Inline => is_idle && !self.aws.state().retry.messages().any(needs_order),
+            Mode::Inline => {
+                let in_order = |message: &Message| {
+                    needs_order(message) && !self.hopeless.contains(&message.group_id)
+                };
+                is_idle && !self.aws.state().retry.messages().any(in_order)
+            }
         };
         let ready = |sender: &Sender| {
             may_send && !sender.is_waiting && sender.due <= now && !sender.requests.is_empty()
@@ -347,7 +360,7 @@ impl World {
             Mode::Queue => "queue",
             Mode::Inline => "inline",
         };
-        // Some wait in vain, for 90 minutes: more often would take this machine too long.
+        // Some wait in vain: to try them more often would take this machine too long.
         let retry_max_seconds = if self.circumstances.deleted_users_return {
             "60"
         } else {
@@ -358,8 +371,8 @@ impl World {
             ("RETRY_BASE_SECONDS", "1"),
             ("RETRY_MAX_SECONDS", retry_max_seconds),
             ("ANONYMOUS", "lead"),
-            // A sender that has to repeat its requests makes the others wait.
-            ("UNKNOWN_USER_SECONDS", "5400"),
+            // A sender that has to repeat its requests makes the others wait for hours.
+            ("UNKNOWN_USER_SECONDS", "43200"),
         ];
         let clock = Arc::clone(&self.clock);
         function(&variables, &self.intercom.base_url(), &self.aws.url())
@@ -408,13 +421,21 @@ impl World {
     }
 }
 
+fn hopeless(circumstances: Circumstances, users: &[User]) -> HashSet<String> {
+    let is_deleted = |user: &User| user.is_deleted() && !circumstances.deleted_users_return;
+    let users = users.iter();
+    let hopeless = users.filter(|user| is_deleted(user) || user.is_visitor());
+    hopeless
+        .map(|user| format!("{}#waiting", user.id))
+        .collect()
+}
+
 /// Whether a dead letter is one that can never work: an event of a user who was deleted for good,
 /// or the deletion of one who was merged into another.
 fn is_final(message: &Message, deleted_users_return: bool) -> bool {
     let reason = message.attributes["reason"]["StringValue"].as_str();
     let reason = reason.unwrap_or_default();
-    let is_deleted = reason.contains("was deleted for good")
-        || reason.contains("Intercom does not know the event's user");
+    let is_deleted = reason.contains("was deleted for good");
     (is_deleted && !deleted_users_return) || reason.contains("was merged into")
 }
 

@@ -140,9 +140,15 @@ impl FifoQueue {
         }
     }
 
-    /// When the next hidden message becomes visible.
-    pub(crate) fn next_visible(&self, now: Duration) -> Option<Duration> {
-        let times = self.messages.iter().map(|stored| stored.visible_at);
+    /// When the next hidden message becomes visible, of those groups that count.
+    pub(crate) fn next_visible(
+        &self,
+        now: Duration,
+        counts: impl Fn(&str) -> bool,
+    ) -> Option<Duration> {
+        let counted = self.messages.iter();
+        let counted = counted.filter(|stored| counts(&stored.message.group_id));
+        let times = counted.map(|stored| stored.visible_at);
         times.filter(|visible_at| *visible_at > now).min()
     }
 
