@@ -174,11 +174,16 @@ impl Redelivery {
         for (index, error) in send_all(dead, parked, before(invocation, MOVE_MARGIN), queues).await
         {
             tracing::error!(%error, "a message could not be moved, it stays in the retry queue");
-            let record = &mut records[index];
-            record.fates = record.each(|| {
-                let failure = Failure::new("it could not be moved");
-                Fate::Stays(failure, Return::NotBefore(self.schedule.base))
-            });
+            // With it stay the later ones of its group: what was delivered of it comes again, and
+            // must not come on top of them.
+            let group = records[index].group();
+            let later = records[index..].iter_mut();
+            for record in later.filter(|record| record.group() == group) {
+                record.fates = record.each(|| {
+                    let failure = Failure::new("a message of its group could not be moved");
+                    Fate::Stays(failure, Return::NotBefore(self.schedule.base))
+                });
+            }
         }
         let delays = self.delays(records, now);
         let kept = records.iter().filter(|record| record.stays());

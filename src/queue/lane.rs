@@ -53,11 +53,11 @@ impl<K: Copy> Lane<K> {
                     || bytes + message.bytes() > MAX_BATCH_BYTES
                     || !last.1.can_share_with(&message)
             }) {
-                rest.push_back(shared(std::mem::take(group)));
+                rest.push_back(part_of_large(std::mem::take(group)));
             }
             group.push((key, message));
         }
-        rest.extend(large.into_values().map(shared));
+        rest.extend(large.into_values().map(part_of_large));
         Self {
             rest,
             failed: Vec::new(),
@@ -174,6 +174,16 @@ fn shared<K>(messages: Vec<(K, Message)>) -> Outbound<K> {
         message: Message::shared(&messages),
         is_urgent: false,
     }
+}
+
+/// Messages of a group that are too many to be sent one by one. Under a fresh id: of a sender's
+/// repeat, whose events may be shared out otherwise, SQS would take some for duplicates and not
+/// others, and those would stand behind later ones. So all of it is in the queue once more, in
+/// order.
+fn part_of_large<K>(messages: Vec<(K, Message)>) -> Outbound<K> {
+    let mut outbound = shared(messages);
+    outbound.message = outbound.message.with_fresh_id();
+    outbound
 }
 
 fn keyed<K>(outbound: Outbound<K>, error: &QueueError) -> Vec<(K, QueueError)> {

@@ -188,8 +188,7 @@ impl Message {
             && self.attributes == next.attributes
     }
 
-    /// One message with the events of these, in order. Of those that come again together, SQS
-    /// takes only the first.
+    /// One message with the events of these, in order.
     pub(super) fn shared(messages: &[Self]) -> Self {
         let [first, _, ..] = messages else {
             return messages[0].clone();

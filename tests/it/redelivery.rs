@@ -418,6 +418,16 @@ async fn nothing_is_lost_while_the_queues_cannot_be_written() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_moved_keeps_its_users_later_messages_behind_it() {
+    let world = World::new(&[]).await;
+    world.aws().sqs_fails = true;
+    let unknown = message("u", "x", json!({"type": "no such type"}));
+    world.queue([unknown, identify("u", "a"), identify("v", "b")]);
+    let answer = world.redeliver(1).await;
+    assert_eq!(failures(&answer), ["0", "1"]);
+}
+
+#[tokio::test]
 async fn a_message_delivered_twice_changes_nothing() {
     let world = World::new(&[]).await;
     let messages = [identify("u", "a"), track("u", "b")];

@@ -128,11 +128,6 @@ impl User {
         events.any(|event| matches!(event.what, What::Delete))
     }
 
-    pub(crate) fn is_visitor(&self) -> bool {
-        let mut events = self.events.iter();
-        events.any(|event| matches!(event.what, What::Alias))
-    }
-
     /// The anonymousId of the visitor who turns out to be the user.
     pub(crate) fn anonymous_id(&self) -> String {
         format!("visitor-{}", self.id)

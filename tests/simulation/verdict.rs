@@ -29,16 +29,21 @@ pub(crate) fn strangers(intercom: &Simulator) -> Vec<String> {
 
 /// Messages that were in the queue for longer than their failures explain. The busy user's wait
 /// for each other.
-pub(crate) fn held_too_long(users: &[User], held: &HashMap<String, Duration>) -> Vec<String> {
+pub(crate) fn held_too_long(
+    users: &[User],
+    circumstances: Circumstances,
+    held: &HashMap<String, Duration>,
+) -> Vec<String> {
+    // Those who wait in vain are tried every ten minutes at most, and so is everybody else.
+    let at_most = if circumstances.deleted_users_return {
+        HELD_AT_MOST
+    } else {
+        HELD_AT_MOST * 5
+    };
+    // What is parked waits for its sender, who may have to repeat other requests for hours.
     let ordinary = users.iter().filter(|user| !user.is_busy());
-    // Who was deleted may be waited for in vain, and so may a visitor who was merged already.
-    let groups = ordinary.flat_map(|user| {
-        let waiting =
-            (!user.is_deleted() && !user.is_visitor()).then(|| format!("{}#waiting", user.id));
-        waiting.into_iter().chain([user.id.clone()])
-    });
-    let held = groups.filter_map(|group| Some((held.get(&group)?, group)));
-    held.filter(|(time, _)| **time > HELD_AT_MOST)
+    let held = ordinary.filter_map(|user| Some((held.get(&user.id)?, &user.id)));
+    held.filter(|(time, _)| **time > at_most)
         .map(|(time, group)| format!("{group}: a message was in the queue for {time:?}"))
         .collect()
 }

@@ -116,8 +116,7 @@ pub(crate) struct World {
     clock: Arc<ManualClock>,
     circumstances: Circumstances,
     senders: Vec<Sender>,
-    /// Groups of what may wait in vain: events of a user who was deleted for good, the alias of a
-    /// visitor who was merged by a call whose answer was lost.
+    /// Groups of events that wait in vain, for a user who was deleted for good.
     hopeless: HashSet<String>,
     idle: Vec<Function>,
     /// Instances that can't be used before some time.
@@ -191,7 +190,7 @@ impl World {
         let mut problems = verdict::problems(&users, circumstances, &world.intercom, &strangers);
         problems.append(&mut world.problems);
         let held = world.aws.state().retry.held();
-        problems.extend(verdict::held_too_long(&users, &held));
+        problems.extend(verdict::held_too_long(&users, circumstances, &held));
         problems
     }
 
@@ -288,8 +287,9 @@ impl World {
         let may_send = match self.mode {
             Mode::Queue => true,
             Mode::Inline => {
+                // What is parked needs none.
                 let in_order = |message: &Message| {
-                    needs_order(message) && !self.hopeless.contains(&message.group_id)
+                    needs_order(message) && !message.group_id.ends_with("#waiting")
                 };
                 is_idle && !self.aws.state().retry.messages().any(in_order)
             }
@@ -422,9 +422,8 @@ impl World {
 }
 
 fn hopeless(circumstances: Circumstances, users: &[User]) -> HashSet<String> {
-    let is_deleted = |user: &User| user.is_deleted() && !circumstances.deleted_users_return;
-    let users = users.iter();
-    let hopeless = users.filter(|user| is_deleted(user) || user.is_visitor());
+    let deleted = users.iter().filter(|user| user.is_deleted());
+    let hopeless = deleted.filter(|_| !circumstances.deleted_users_return);
     hopeless
         .map(|user| format!("{}#waiting", user.id))
         .collect()
