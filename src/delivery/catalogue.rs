@@ -78,7 +78,6 @@ impl Session<'_> {
                 name,
                 custom,
                 archived,
-                ..
             } = attribute;
             if archived != Some(true) {
                 let is_custom = custom != Some(false);

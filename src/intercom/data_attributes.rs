@@ -30,9 +30,6 @@ impl Model {
 pub struct DataAttribute {
     /// Its name.
     pub name: String,
-    /// `string`, `integer`, `float`, `boolean` or `date`, as Intercom answers.
-    #[serde(default, deserialize_with = "if_readable")]
-    pub data_type: Option<String>,
     /// False for Intercom's own.
     #[serde(default, deserialize_with = "if_readable")]
     pub custom: Option<bool>,
