@@ -1,4 +1,4 @@
-.PHONY: run test bench setup clean
+.PHONY: run test bench deny setup clean
 
 PYTHON := .tools/emulator/bin/python
 SAM := AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
@@ -13,12 +13,20 @@ test: setup
 	@python3 local/tools.py tests
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+	.tools/ruff/bin/ruff check --quiet
 	cargo test --workspace
 	$(SAM) validate --lint
 	$(PYTHON) -m pytest -rs tests/e2e
 
 bench: setup
 	@python3 benches/run.py
+
+# Licences, sources, duplicates and known vulnerabilities of the dependencies. Not part of `test`:
+# compiling cargo-deny takes minutes, and the list of vulnerabilities comes from the network.
+deny:
+	cargo install --quiet --locked --root .tools/deny --target-dir target/deny --version 0.20.2 cargo-deny
+	.tools/deny/bin/cargo-deny check
 
 setup:
 	@command -v python3 >/dev/null || { echo "error: python3 is missing: install Python 3.10 or newer" >&2; exit 1; }
