@@ -10,7 +10,7 @@ use super::{assert_none, files, root, shown, text_of};
 
 /// A page with its folder and anchor, wherever it stands in a text.
 static PAGE: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"[\w./-]*\w\.md(#[\w-]+)?").expect("a pattern"));
+    LazyLock::new(|| Regex::new(r"\w[\w./-]*\.md(#[\w-]+)?").expect("a pattern"));
 static CODE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"`([^`\n]+)`").expect("a pattern"));
 /// A file or folder of the repository, seen from its root.
 static PATH: LazyLock<Regex> = LazyLock::new(|| {
