@@ -15,11 +15,11 @@ use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::delivery::Delivery;
-use crate::door::{
-    Answer, BodyError, HttpRequest, MOST_EVENTS_OF_SEGMENT, Route, entries_of_array,
-    with_whole_characters,
+use crate::http_api::{
+    Answer, BodyError, HttpRequest, MAX_SEGMENT_EVENTS, Route, entries_of_array,
+    replace_lone_surrogates,
 };
-use crate::intake::{Entry, EventResult, Intake, Invocation, Request, Status, Taken};
+use crate::intake::{Deduplication, Entry, EventResult, Intake, Invocation, Request, Status};
 use crate::intercom::Intercom;
 use crate::mapping::{Channel, Sender};
 use crate::queue::{Queues, Source};
@@ -114,7 +114,7 @@ impl Function {
                 mode: config.delivery_mode,
                 budget: config.inline_budget,
                 schedule: config.retry,
-                taken: Taken::default(),
+                deduplication: Deduplication::default(),
             },
             redelivery: Redelivery {
                 mapping: config.mapping,
@@ -192,8 +192,8 @@ impl Function {
         if secret.access_token().is_none() {
             return Err(InvocationError::NotConfigured("access_token"));
         }
-        let json = with_whole_characters(events.get().as_bytes().into());
-        let mut entries = entries_of_array(&json, MOST_EVENTS_OF_SEGMENT)?;
+        let json = replace_lone_surrogates(events.get().as_bytes().into());
+        let mut entries = entries_of_array(&json, MAX_SEGMENT_EVENTS)?;
         self.ignore_user_ids(&mut entries);
         for entry in &mut entries {
             entry.sender = Sender::by(Channel::Segment);

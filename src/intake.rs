@@ -1,14 +1,14 @@
 //! Events that just came in: delivered now, queued for later, or put aside with a reason.
 
+mod deduplication;
 mod entry;
 mod pending;
-mod taken;
 
 use std::collections::{HashMap, HashSet, hash_map};
 use std::time::Duration;
 
+pub use deduplication::Deduplication;
 pub use entry::{Entry, EventResult, Invocation, Request, Status};
-pub use taken::Taken;
 
 use crate::config::DeliveryMode;
 use crate::delivery::{Delivery, Failure, Undelivered};
@@ -37,7 +37,7 @@ pub struct Intake {
     /// When what failed is tried again.
     pub schedule: Schedule,
     /// What was taken before.
-    pub taken: Taken,
+    pub deduplication: Deduplication,
 }
 
 impl Intake {
@@ -75,7 +75,8 @@ impl Intake {
             if let Some(key) = &pending.key
                 && (!is_any_lost || is_in_its_place)
             {
-                self.taken.insert(key, result.status, request.received_at);
+                self.deduplication
+                    .insert(key, result.status, request.received_at);
             }
             self.log(result, pending, request.source);
         }
@@ -132,10 +133,10 @@ impl Intake {
         let (Fate::Deliver(_), Some(event)) = (&pending.fate, &pending.entry.event) else {
             return;
         };
-        let Some(key) = Taken::key(event, request) else {
+        let Some(key) = Deduplication::key(event, request) else {
             return;
         };
-        let duplicate = if let Some(status) = self.taken.get(&key, request.received_at) {
+        let duplicate = if let Some(status) = self.deduplication.get(&key, request.received_at) {
             Fate::DuplicateOfTaken(status)
         } else {
             match first_of_key.entry(key) {

@@ -21,7 +21,7 @@ pub use ids::queue_id;
 pub use message::{Message, NOT_BEFORE_ATTRIBUTE, WAITING_SINCE_ATTRIBUTE};
 pub use sender::sender;
 
-use crate::aws;
+use crate::aws_error;
 use lane::{Lane, Outbound};
 
 /// Which of the two.
@@ -122,7 +122,7 @@ impl Queues {
                     but: failed.filter_map(not_taken).collect(),
                 }
             }
-            Err(error) => Sent::Nothing(QueueError(aws::reason(&error))),
+            Err(error) => Sent::Nothing(QueueError(aws_error::reason(&error))),
         }
     }
 
@@ -148,7 +148,7 @@ impl Queues {
                 }
                 Err(error) => {
                     tracing::warn!(
-                        reason = aws::reason(&error),
+                        reason = aws_error::reason(&error),
                         "messages could not be delayed"
                     );
                 }

@@ -5,9 +5,9 @@ use std::str;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
-use segment_intercom::door::{
-    Answer, BodyError, HttpRequest, LARGEST_BODY, MOST_EVENTS_OF_SEGMENT, Refused, Route, Signed,
-    decode, entries_of_array, signed, user_hash_is_valid, with_whole_characters,
+use segment_intercom::http_api::{
+    Answer, BodyError, HttpRequest, MAX_BODY_BYTES, MAX_SEGMENT_EVENTS, Refused, Route, Signed,
+    decode, entries_of_array, replace_lone_surrogates, signed, user_hash_is_valid,
     without_byte_order_mark, write_key, write_key_in, write_keys_in_headers,
 };
 use segment_intercom::intake::Entry;
@@ -135,8 +135,8 @@ fn check_door(request: &HttpRequest, route: Route, keys: &str, settings: &Settin
             let signature = request.header("x-signature").unwrap_or_default();
             let covered = |key| signed([key].into_iter(), &raw, signature);
             assert_eq!(covered("nobody knows this one"), None);
-            let body = with_whole_characters(without_byte_order_mark(&raw).into());
-            if let Ok(mut entries) = entries_of_array(&body, MOST_EVENTS_OF_SEGMENT)
+            let body = replace_lone_surrogates(without_byte_order_mark(&raw).into());
+            if let Ok(mut entries) = entries_of_array(&body, MAX_SEGMENT_EVENTS)
                 && let Some(covered) = covered(KEY)
             {
                 for (index, entry) in entries.iter_mut().enumerate() {
@@ -175,7 +175,7 @@ fn enter(
         let refused = write_key_in(body).map_or(None, |in_body| key(in_body).err());
         refused.unwrap_or_else(|| broken.into())
     };
-    let body = decode(raw, LARGEST_BODY).map_err(|broken| refuse(broken, raw))?;
+    let body = decode(raw, MAX_BODY_BYTES).map_err(|broken| refuse(broken, raw))?;
     let mut call = parse(&body, route).map_err(|broken| refuse(broken, &body))?;
     let key = key(call.write_key)?;
     assert_eq!(secret.write_key(KEY).as_ref(), Some(&key));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use http::StatusCode;
 
 use super::Function;
-use crate::door::{
+use crate::http_api::{
     Answer, BodyError, HttpRequest, Refused, user_hash_is_valid, write_key_in,
     write_keys_in_headers,
 };

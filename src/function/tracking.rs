@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use http::StatusCode;
 
 use super::{Function, lost};
-use crate::door::{
-    Answer, BodyError, Call, HttpRequest, LARGEST_BODY, decode, parse_call, parse_preview,
+use crate::http_api::{
+    Answer, BodyError, Call, HttpRequest, MAX_BODY_BYTES, decode, parse_call, parse_preview,
 };
 use crate::intake::{Entry, Invocation, Request};
 use crate::mapping::{Channel, Sender};
@@ -85,7 +85,7 @@ impl Function {
         raw: &'r [u8],
         invocation: Invocation<'_>,
     ) -> Result<Cow<'r, [u8]>, Answer> {
-        match decode(raw, LARGEST_BODY) {
+        match decode(raw, MAX_BODY_BYTES) {
             Ok(body) => Ok(body),
             Err(broken) => Err(self
                 .refuse(in_headers.cloned(), &broken, raw, invocation)

@@ -4,9 +4,9 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::{Function, lost};
-use crate::door::{
-    Answer, HttpRequest, MOST_EVENTS_OF_SEGMENT, Refused, Signed, entries_of_array, signed,
-    with_whole_characters, without_byte_order_mark,
+use crate::http_api::{
+    Answer, HttpRequest, MAX_SEGMENT_EVENTS, Refused, Signed, entries_of_array,
+    replace_lone_surrogates, signed, without_byte_order_mark,
 };
 use crate::intake::{EventResult, Invocation, Request, Status};
 use crate::mapping::{Channel, Sender};
@@ -25,8 +25,8 @@ impl Function {
         let signature = http.header("x-signature").unwrap_or_default();
         let covered = self.look_up(|secret| self.covered(secret, &raw, signature), invocation);
         let covered = covered.await?;
-        let body = with_whole_characters(without_byte_order_mark(&raw).into());
-        let mut entries = entries_of_array(&body, MOST_EVENTS_OF_SEGMENT)?;
+        let body = replace_lone_surrogates(without_byte_order_mark(&raw).into());
+        let mut entries = entries_of_array(&body, MAX_SEGMENT_EVENTS)?;
         self.ignore_user_ids(&mut entries);
         for (index, entry) in entries.iter_mut().enumerate() {
             let is_covered = covered == Signed::Whole || index == 0;

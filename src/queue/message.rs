@@ -22,7 +22,7 @@ pub const WAITING_SINCE_ATTRIBUTE: &str = "waitingSince";
 const LARGEST: usize = 1024 * 1024 - 16 * 1024;
 
 /// Most characters of an attribute, which may quote what somebody else chose.
-const LONGEST_ATTRIBUTE: usize = 1_000;
+const MAX_ATTRIBUTE_CHARS: usize = 1_000;
 
 /// What is kept of an event that no queue takes. Its type is not among it, so that it can't come
 /// back from the dead-letter queue and be delivered as if it were whole.
@@ -95,7 +95,7 @@ impl Message {
             let kept = KEPT.into_iter().filter_map(|key| {
                 let value = event.fields().get(key)?;
                 let is_id = matches!(value, Value::Str(_) | Value::Number(_));
-                (is_id && json(value).len() <= LONGEST_ATTRIBUTE).then(|| (key, value.clone()))
+                (is_id && json(value).len() <= MAX_ATTRIBUTE_CHARS).then(|| (key, value.clone()))
             });
             kept.collect::<Object<'_>>()
         });
@@ -224,7 +224,7 @@ impl Message {
     /// With an attribute. A long value is cut, and an empty one left out: SQS refuses it.
     #[must_use]
     pub fn with_attribute(mut self, name: &'static str, value: &str) -> Self {
-        let end = value.char_indices().nth(LONGEST_ATTRIBUTE);
+        let end = value.char_indices().nth(MAX_ATTRIBUTE_CHARS);
         let value = end.map_or(value, |(end, _)| &value[..end]);
         if !value.is_empty() {
             self.attributes.push((name, printable(value).into_owned()));
@@ -264,7 +264,7 @@ mod tests {
             let json = format!(r#"{{"type":"track","userId":"u","x":{value}}}"#);
             let raw: &RawValue = serde_json::from_str(&json).expect("JSON");
             let entry = crate::intake::Entry::parse(raw);
-            let event = entry.event.expect("the door takes it");
+            let event = entry.event.expect("an event");
             let message = Message::new(Source::Api, received_at, &event);
             assert!(message.body.contains(&json), "{}", message.body);
             let envelope = read_body(&message.body).expect("our own body");

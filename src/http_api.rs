@@ -4,19 +4,19 @@ mod answer;
 mod authentication;
 mod body;
 mod gzip;
+mod lone_surrogates;
 mod request;
 mod shared;
-mod surrogates;
 
-pub use answer::{Answer, LARGEST_ANSWER, Refused};
+pub use answer::{Answer, MAX_ANSWER_BYTES, Refused};
 pub use authentication::{Signed, signed, user_hash_is_valid, write_key, write_keys_in_headers};
 pub use body::{
-    BodyError, Call, LARGEST_BODY, MOST_EVENTS_OF_SEGMENT, entries_of_array, parse_call,
+    BodyError, Call, MAX_BODY_BYTES, MAX_SEGMENT_EVENTS, entries_of_array, parse_call,
     parse_preview, write_key_in,
 };
 pub use gzip::{decode, without_byte_order_mark};
+pub use lone_surrogates::replace_lone_surrogates;
 pub use request::HttpRequest;
-pub use surrogates::with_whole_characters;
 
 use crate::segment::Kind;
 

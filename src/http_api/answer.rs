@@ -19,7 +19,7 @@ pub struct Answer {
 const RETRY_AFTER_SECONDS: u32 = 10;
 
 /// Most bytes of an answer. Lambda takes 6 MB, headers included.
-pub const LARGEST_ANSWER: usize = 6_000_000;
+pub const MAX_ANSWER_BYTES: usize = 6_000_000;
 
 impl Answer {
     /// 200 with this JSON.
@@ -69,7 +69,7 @@ impl Answer {
     pub fn is_too_large(&self) -> bool {
         let body = self.body.as_ref().map(Value::to_string);
         // Inside of the payload, the body is a JSON string.
-        json!(body).to_string().len() > LARGEST_ANSWER
+        json!(body).to_string().len() > MAX_ANSWER_BYTES
     }
 
     /// The payload that API Gateway (both kinds) and Function URLs take as an answer, with the
