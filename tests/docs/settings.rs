@@ -8,8 +8,9 @@ use regex::Regex;
 
 use super::{assert_none, files, root, text_of};
 
-static NAME: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r#""([A-Z][A-Z0-9_]+)""#).expect("a pattern"));
+static NAME: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"(?:lookup[,(]\s*|NAME: &str = )"([A-Z0-9_]+)""#).expect("a pattern")
+});
 static READ: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r#"env::var(?:_os)?\("(\w+)"\)"#).expect("a pattern"));
 static CODE: LazyLock<Regex> = LazyLock::new(|| Regex::new("`([^`]+)`").expect("a pattern"));
