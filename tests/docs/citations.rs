@@ -21,7 +21,8 @@ static PATH: LazyLock<Regex> = LazyLock::new(|| {
 static TEST: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^([\w./-]+)::([a-z]\w+)$").expect("a pattern"));
 
-/// Code and comments cite pages by their path from the root, or from the folder they are in.
+/// Code and comments cite pages by their path from the root or from the folder they are in, or
+/// name one of `docs/`.
 #[test]
 fn every_page_that_code_cites_is_there() {
     let mut problems = Vec::new();
@@ -35,8 +36,9 @@ fn every_page_that_code_cites_is_there() {
         let urls_aside = text.split_whitespace().filter(|word| !word.contains("://"));
         for page in urls_aside.flat_map(|word| PAGE.find_iter(word)) {
             count += 1;
-            let from_root = leads_somewhere(&root().join("README.md"), page.as_str());
-            if !from_root && !leads_somewhere(&file, page.as_str()) {
+            let (top, docs) = (root().join("README.md"), root().join("docs/api.md"));
+            let mut places = [&top, &docs, &file].into_iter();
+            if !places.any(|from| leads_somewhere(from, page.as_str())) {
                 problems.push(format!("{}: there is no {}", shown(&file), page.as_str()));
             }
         }

@@ -8,8 +8,7 @@ use regex::Regex;
 
 use super::{assert_none, files, shown, text_of};
 
-static LINK: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"\]\(([^)\s]+)\)").expect("a pattern"));
+static LINK: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\]\(([^)\s]+)\)").expect("a pattern"));
 static NAMED: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r#"<a name="([^"]+)">"#).expect("a pattern"));
 static LINK_TEXT: LazyLock<Regex> =

@@ -14,8 +14,7 @@ static NAME: LazyLock<Regex> = LazyLock::new(|| {
 static READ: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r#"env::var(?:_os)?\("(\w+)"\)"#).expect("a pattern"));
 static CODE: LazyLock<Regex> = LazyLock::new(|| Regex::new("`([^`]+)`").expect("a pattern"));
-static REFERENCE: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"!Ref (\w+)").expect("a pattern"));
+static REFERENCE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"!Ref (\w+)").expect("a pattern"));
 
 /// Not settings of ours: the AWS SDK's, which the template names so that `sam local invoke` can set
 /// it, and one that many programs read.
@@ -50,7 +49,9 @@ fn template() -> Template {
     let mut parameters: BTreeMap<String, Option<String>> = BTreeMap::new();
     let mut last = String::new();
     for line in block(&text, "Parameters:") {
-        if let Some(name) = line.strip_prefix("  ").and_then(|line| line.strip_suffix(':'))
+        if let Some(name) = line
+            .strip_prefix("  ")
+            .and_then(|line| line.strip_suffix(':'))
             && !name.starts_with(' ')
         {
             name.clone_into(&mut last);
@@ -75,9 +76,8 @@ fn template() -> Template {
 /// The lines beneath a key of YAML.
 fn block<'t>(text: &'t str, key: &'static str) -> impl Iterator<Item = &'t str> {
     let depth = key.len() - key.trim_start().len();
-    let is_inside = move |line: &&str| {
-        line.trim().is_empty() || line.len() - line.trim_start().len() > depth
-    };
+    let is_inside =
+        move |line: &&str| line.trim().is_empty() || line.len() - line.trim_start().len() > depth;
     let lines = text.lines().skip_while(move |line| *line != key).skip(1);
     lines.take_while(is_inside)
 }
