@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::delivery;
+use crate::intake::DeliveryMode;
 use crate::mapping::{self, Anonymous, CollectContext, CompanyIdHash, Nested};
 use crate::retry::Schedule;
 use crate::segment::IgnoredUserIds;
@@ -40,16 +41,6 @@ pub struct Config {
     pub mapping: mapping::Settings,
     /// The settings of delivery.
     pub delivery: delivery::Settings,
-}
-
-/// `DELIVERY_MODE`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DeliveryMode {
-    /// Call Intercom in the request, queue what fails for now.
-    #[default]
-    Inline,
-    /// Queue everything.
-    Queue,
 }
 
 /// A variable that can't be used. One line: its name, its value and what is allowed.

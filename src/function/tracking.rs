@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 
 use super::{Function, check_none_lost};
+use crate::entry::Entry;
 use crate::http_api::{
     Answer, ApiError, BodyError, Call, HttpRequest, MAX_BODY_BYTES, decode, parse_call,
     parse_preview,
 };
-use crate::intake::{Entry, Invocation, Request};
+use crate::invocation::{Invocation, Request};
 use crate::mapping::{Channel, Sender};
 use crate::preview::preview;
 use crate::queue::Source;
