@@ -12,17 +12,15 @@ use crate::delivery::{Delivery, Failure, Undelivered};
 use crate::entry::{Entry, Parsed};
 use crate::invocation::Request;
 use crate::job::{NOT_TRIED, job};
+use crate::log::COUNTED;
 use crate::mapping::{self, Arrival, Budget, Mapped, NotSent, map};
-use crate::queue::{Queue, Queues, Source};
+use crate::queue::{Queue, Queues, Source, time_to_send};
 use crate::retry::Schedule;
 use crate::status::{EventResult, Status};
 use pending::{Fate, Pending, message_of, results};
 
 /// Most warnings in one line of the log, which CloudWatch bounds; preview shows all.
 const WARNINGS_LOGGED: usize = 100;
-
-/// Time that SQS is given to take a hundred events of one user: one call, as slow as they get.
-const STORING_A_HUNDRED: Duration = Duration::from_millis(80);
 
 /// `DELIVERY_MODE`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -201,8 +199,7 @@ impl Intake {
         if jobs.is_empty() {
             return;
         }
-        let hundreds = u32::try_from(pending.len() / 100).unwrap_or(u32::MAX);
-        let to_store = STORING_A_HUNDRED.saturating_mul(hundreds);
+        let to_store = time_to_send(jobs.iter().map(|job| &*job.user));
         let deadline = request.invocation.started + self.budget;
         let deadline = request
             .store_until
@@ -263,7 +260,7 @@ impl Intake {
         let (status, source) = (result.status.as_str(), source.as_str());
         macro_rules! log {
             ($level:ident) => {
-                tracing::$level!(message_id, kind, status, reason, source, ?warnings, "event")
+                tracing::$level!(target: COUNTED, message_id, kind, status, reason, source, ?warnings, "event")
             };
         }
         match result.status {

@@ -17,6 +17,7 @@ pub mod intake;
 pub mod intercom;
 pub mod invocation;
 mod job;
+pub mod log;
 pub mod mapping;
 pub mod preview;
 pub mod queue;
