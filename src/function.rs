@@ -1,6 +1,7 @@
 //! The Lambda function: from a trigger to its answer.
 
 mod admission;
+mod preview;
 mod tracking;
 mod webhook;
 

@@ -5,6 +5,7 @@
 
 mod action;
 mod alias;
+mod attribute_names;
 mod attributes;
 mod budget;
 mod company;

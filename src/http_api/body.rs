@@ -1,11 +1,10 @@
-//! The events in a body.
+//! The bodies of the Tracking API: a single call, a batch, a preview.
 
 use serde::Deserialize;
-use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::event_array::entries_of_array;
 use super::gzip::MAX_GZIP_MEMBERS;
-use super::gzip::without_byte_order_mark;
 use super::shared::Shared;
 use crate::entry::Entry;
 use crate::segment::{Event, Kind};
@@ -18,9 +17,6 @@ pub const MAX_BODY_BYTES: usize = 500 * 1024;
 
 /// Segment's limit of events in a batch.
 const MAX_BATCH_EVENTS: usize = 2_500;
-
-/// Limit of events from Segment itself or from AWS. Segment's webhook sends at most 4,000.
-pub const MAX_SEGMENT_EVENTS: usize = 5_000;
 
 /// A body that can't be taken.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -172,49 +168,6 @@ fn rejected_if_large(entry: Entry<'_>) -> Entry<'_> {
     }
 }
 
-/// The entries of a body that is one event or an array of such, at most so many. No limit of
-/// size: Segment itself kept it when it took the events.
-///
-/// # Errors
-/// [`BodyError::Json`], [`BodyError::TooManyEvents`].
-pub fn entries_of_array(body: &[u8], most: usize) -> Result<Vec<Entry<'_>>, BodyError> {
-    let raw: &RawValue = from_json(body)?;
-    let items: Vec<&RawValue> = if raw.get().starts_with('[') {
-        from_json(body)?
-    } else {
-        vec![raw]
-    };
-    if items.len() > most {
-        let events = items.len();
-        return Err(BodyError::TooManyEvents { events, most });
-    }
-    Ok(items.into_iter().map(Entry::parse).collect())
-}
-
-/// The first element's JSON, where the body begins like an array. Nothing behind it is read.
-pub(super) fn first_of_array(body: &[u8]) -> Option<&str> {
-    struct First<'f, 'b>(&'f mut Option<&'b RawValue>);
-
-    impl<'b> Visitor<'b> for First<'_, 'b> {
-        type Value = ();
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("an array")
-        }
-
-        fn visit_seq<A: SeqAccess<'b>>(self, mut elements: A) -> Result<(), A::Error> {
-            *self.0 = elements.next_element()?;
-            Ok(())
-        }
-    }
-
-    let mut first = None;
-    let mut json = serde_json::Deserializer::from_slice(without_byte_order_mark(body));
-    // It fails when there is a second element, which is all the same here.
-    drop(json.deserialize_seq(First(&mut first)));
-    first.map(RawValue::get)
-}
-
 /// `writeKey` of a body that can't be taken, whatever else is in it.
 ///
 /// # Errors
@@ -232,7 +185,7 @@ pub fn write_key_in(body: &[u8]) -> Result<Option<String>, BodyError> {
     }
 }
 
-fn from_json<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, BodyError> {
+pub(super) fn from_json<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, BodyError> {
     serde_json::from_slice(body).map_err(|error| BodyError::Json(error.to_string()))
 }
 
