@@ -6,6 +6,7 @@ mod answer;
 mod authentication;
 mod body;
 mod error;
+mod event_array;
 mod gzip;
 mod lone_surrogates;
 mod request;
@@ -13,11 +14,9 @@ mod shared;
 
 pub use answer::{Answer, MAX_ANSWER_BYTES};
 pub use authentication::{Signed, signed, user_hash_is_valid, write_key, write_keys_in_headers};
-pub use body::{
-    BodyError, Call, MAX_BODY_BYTES, MAX_SEGMENT_EVENTS, entries_of_array, parse_call,
-    parse_preview, write_key_in,
-};
+pub use body::{BodyError, Call, MAX_BODY_BYTES, parse_call, parse_preview, write_key_in};
 pub use error::ApiError;
+pub use event_array::{MAX_SEGMENT_EVENTS, entries_of_array};
 pub use gzip::{decode, without_byte_order_mark};
 pub use lone_surrogates::replace_lone_surrogates;
 pub use request::HttpRequest;

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Function;
+use crate::entry::Entry;
 use crate::http_api::{
     ApiError, BodyError, HttpRequest, user_hash_is_valid, write_key_in, write_keys_in_headers,
 };
-use crate::intake::{Entry, Invocation};
+use crate::invocation::Invocation;
 use crate::mapping::{Channel, Sender, named_user};
 use crate::secret::{Secret, WriteKey};
 use crate::segment::Value;
@@ -175,7 +176,7 @@ fn known_key(secret: &Secret, keys: &[String]) -> Result<WriteKey, ApiError> {
 /// a user or a hash, or without a key to check it with.
 fn proofs(entries: &[Entry<'_>], secret: &Secret) -> Vec<Option<bool>> {
     let proof = |entry: &Entry<'_>| {
-        let event = entry.event.as_ref()?;
+        let event = entry.event()?;
         let user_hash = event.option("userhash").and_then(Value::as_str)?;
         let user = named_user(event)?;
         let api_secret = secret.api_secret()?;
