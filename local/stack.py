@@ -156,9 +156,6 @@ class Stack:
         environment = {
             **clean_environment(), **CREDENTIALS,
             "AWS_ENDPOINT_URL": self.emulator_url,  # handed on to the functions
-            # What AWS makes of the function's LoggingConfig; the emulator ignores that.
-            "AWS_LAMBDA_LOG_FORMAT": "JSON",
-            "AWS_LAMBDA_LOG_LEVEL": self.parameters.get("LogLevel", "INFO"),
             "AUTH": "true",
             **{f"GUARD_{name.upper()}": " ".join(values) for name, values in self.guard.items()},
             "GATEWAY_PORT": str(self.port),

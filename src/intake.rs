@@ -13,6 +13,7 @@ pub use entry::{Entry, EventResult, Invocation, Request, Status};
 use crate::config::DeliveryMode;
 use crate::delivery::{Delivery, Failure, Undelivered};
 use crate::job::{NOT_TRIED, job};
+use crate::log::COUNTED;
 use crate::mapping::{self, Arrival, Budget, Mapped, map};
 use crate::queue::{Queue, Queues, Source};
 use crate::retry::Schedule;
@@ -249,7 +250,7 @@ impl Intake {
         let (status, source) = (result.status.as_str(), source.as_str());
         macro_rules! log {
             ($level:ident) => {
-                tracing::$level!(message_id, kind, status, reason, source, ?warnings, "event")
+                tracing::$level!(target: COUNTED, message_id, kind, status, reason, source, ?warnings, "event")
             };
         }
         match result.status {

@@ -15,6 +15,7 @@ pub mod http_client;
 pub mod intake;
 pub mod intercom;
 mod job;
+pub mod log;
 pub mod mapping;
 pub mod preview;
 pub mod queue;
