@@ -9,10 +9,12 @@ mod request;
 mod shared;
 
 pub use answer::{Answer, MAX_ANSWER_BYTES, Refused};
-pub use authentication::{Signed, signed, user_hash_is_valid, write_key, write_keys_in_headers};
+pub use authentication::{
+    Signed, proof, signed, user_hash_is_valid, write_key, write_keys_in_headers,
+};
 pub use body::{
-    BodyError, Call, MAX_BODY_BYTES, MAX_SEGMENT_EVENTS, entries_of_array, parse_call,
-    parse_preview, write_key_in,
+    BodyError, Call, MAX_BODY_BYTES, MAX_EVENT_BYTES, MAX_SEGMENT_EVENTS, entries_of_array,
+    parse_call, parse_preview, write_key_in,
 };
 pub use gzip::{decode, without_byte_order_mark};
 pub use lone_surrogates::replace_lone_surrogates;

@@ -42,13 +42,29 @@ fn preview_of(
     settings: &Settings,
     budget: &mut Budget,
 ) -> Value {
-    let mapped = match (&entry.event, &entry.refusal) {
-        (Some(event), None) => map(event, arrival, settings, budget),
-        (_, refusal) => Mapped::Reject(refusal.clone().unwrap_or_default()),
-    };
+    match (&entry.event, &entry.refusal) {
+        (Some(event), None) => preview_of_event(event, arrival, settings, budget),
+        (event, refusal) => {
+            let refusal = refusal.clone().unwrap_or_default();
+            show(event.as_ref(), Mapped::Reject(refusal))
+        }
+    }
+}
+
+/// What would be sent for this event.
+pub(crate) fn preview_of_event(
+    event: &Event<'_>,
+    arrival: Arrival,
+    settings: &Settings,
+    budget: &mut Budget,
+) -> Value {
+    show(Some(event), map(event, arrival, settings, budget))
+}
+
+fn show(event: Option<&Event<'_>>, mapped: Mapped<'_>) -> Value {
     let mut result = json!({
-        "messageId": entry.event.as_ref().and_then(Event::message_id),
-        "type": entry.event.as_ref().and_then(Event::type_name),
+        "messageId": event.and_then(Event::message_id),
+        "type": event.and_then(Event::type_name),
     });
     let (status, reason, actions, warnings) = match mapped {
         Mapped::Deliver { actions, warnings } => {

@@ -7,13 +7,11 @@ use http::StatusCode;
 
 use super::Function;
 use crate::http_api::{
-    Answer, BodyError, HttpRequest, Refused, user_hash_is_valid, write_key_in,
-    write_keys_in_headers,
+    Answer, BodyError, HttpRequest, Refused, proof, write_key_in, write_keys_in_headers,
 };
 use crate::intake::{Entry, Invocation};
-use crate::mapping::{Channel, Sender, named_user};
+use crate::mapping::{Channel, Sender};
 use crate::secret::{Secret, SecretError, WriteKey};
-use crate::segment::Value;
 
 /// Time from the start of a request within which its keys are read, so that it is answered within
 /// 5 s even when Secrets Manager hangs.
@@ -186,12 +184,6 @@ fn known_key(secret: &Secret, keys: &[String]) -> Result<WriteKey, Refused> {
 /// Whether the `user_hash` of each event proves the user whom it names; None for an event without
 /// a user or a hash, or without a key to check it with.
 fn proofs(entries: &[Entry<'_>], secret: &Secret) -> Vec<Option<bool>> {
-    let proof = |entry: &Entry<'_>| {
-        let event = entry.event.as_ref()?;
-        let user_hash = event.option("userhash").and_then(Value::as_str)?;
-        let user = named_user(event)?;
-        let api_secret = secret.api_secret()?;
-        Some(user_hash_is_valid(api_secret, user.as_str(), user_hash))
-    };
+    let proof = |entry: &Entry<'_>| proof(entry.event.as_ref()?, secret);
     entries.iter().map(proof).collect()
 }
