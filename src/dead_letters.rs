@@ -99,15 +99,11 @@ impl DeadLetters<'_> {
             }
             let now = || letter.now(self.mapping, secret.as_deref());
             let decision = match verb {
-                Verb::List => Decision::Keep,
-                Verb::Show => match letters.push(&letter, Some(now().previews())) {
-                    true => Decision::Keep,
-                    false => return Decision::Stop,
-                },
-                Verb::Export => match letters.push(&letter, None) {
-                    true => Decision::Keep,
-                    false => return Decision::Stop,
-                },
+                Verb::Show if !letters.push(&letter, Some(now().previews())) => {
+                    return Decision::Stop;
+                }
+                Verb::Export if !letters.push(&letter, None) => return Decision::Stop,
+                Verb::List | Verb::Show | Verb::Export => Decision::Keep,
                 Verb::Drop => Decision::Delete,
                 Verb::Retry => match now().messages() {
                     Ok(messages) => Decision::Retry(messages),

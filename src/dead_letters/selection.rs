@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::letter::Letter;
+use crate::segment::Event;
 
 /// A letter is meant when each condition that is there holds.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +37,7 @@ impl Selection {
             kinds.any(|other| other == Some(kind))
         };
         let is_of_user = |user_id: &String| {
-            let mut users = events.iter().filter_map(|event| event.user());
+            let mut users = events.iter().filter_map(Event::user);
             users.any(|user| user == *user_id)
         };
         let received_at = letter.received_at();
