@@ -14,8 +14,6 @@ import signal
 import socket
 import tempfile
 import time
-import urllib.error
-import urllib.request
 
 import boto3
 
@@ -24,6 +22,7 @@ try:
 except ModuleNotFoundError:  # Python 3.10
     import tomli as tomllib
 
+import http_call
 import simulator
 from processes import Service, run_step
 from simulator import Simulator
@@ -49,19 +48,6 @@ CREDENTIALS = {
 def progress(text):
     """Shows the user what is being done."""
     print(f"▸ {text}", flush=True)
-
-
-class Answer:
-    """An HTTP answer: `status`, `headers`, `body` in bytes."""
-
-    def __init__(self, status, headers, body):
-        self.status = status
-        self.headers = headers
-        self.body = body
-
-    def json(self):
-        """The body as JSON."""
-        return json.loads(self.body)
 
 
 class Stack:
@@ -242,14 +228,8 @@ class Stack:
         }
 
     def request(self, method, url, body=None, headers=None):
-        """Sends bytes to a URL; an error status is an Answer as well."""
-        request = urllib.request.Request(url, data=body, method=method, headers=headers or {})
-        try:
-            with urllib.request.urlopen(request, timeout=40) as response:
-                return Answer(response.status, response.headers, response.read())
-        except urllib.error.HTTPError as error:
-            with error:
-                return Answer(error.code, error.headers, error.read())
+        """Sends bytes to a URL; gives an http_call.Answer."""
+        return http_call.request(method, url, body, headers)
 
     def authorization(self, write_key=None):
         """The header that Segment's SDKs send."""

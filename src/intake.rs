@@ -15,15 +15,12 @@ use crate::delivery::{Delivery, Failure, Undelivered};
 use crate::job::{NOT_TRIED, job};
 use crate::log::COUNTED;
 use crate::mapping::{self, Arrival, Budget, Mapped, map};
-use crate::queue::{Queue, Queues, Source};
+use crate::queue::{Queue, Queues, Source, time_to_send};
 use crate::retry::Schedule;
 use pending::{Fate, Pending, results};
 
 /// Most warnings in one line of the log, which CloudWatch bounds; preview shows all.
 const WARNINGS_LOGGED: usize = 100;
-
-/// Time that SQS is given to take a hundred events of one user: one call, as slow as they get.
-const STORING_A_HUNDRED: Duration = Duration::from_millis(80);
 
 /// Takes events in.
 #[derive(Debug)]
@@ -188,8 +185,7 @@ impl Intake {
         if jobs.is_empty() {
             return;
         }
-        let hundreds = u32::try_from(pending.len() / 100).unwrap_or(u32::MAX);
-        let to_store = STORING_A_HUNDRED.saturating_mul(hundreds);
+        let to_store = time_to_send(jobs.iter().map(|job| &*job.user));
         let deadline = request.invocation.started + self.budget;
         let deadline = request
             .store_until

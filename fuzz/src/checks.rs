@@ -1,8 +1,8 @@
 //! What holds for every body and event.
 
 use segment_intercom::http_api::{
-    Answer, BodyError, Call, MAX_BODY_BYTES, MAX_SEGMENT_EVENTS, Route, decode, entries_of_array,
-    parse_call, parse_preview, user_hash_is_valid, write_key_in,
+    Answer, ApiError, BodyError, Call, MAX_BODY_BYTES, MAX_SEGMENT_EVENTS, Route, decode,
+    entries_of_array, parse_call, parse_preview, user_hash_is_valid, write_key_in,
 };
 use segment_intercom::intake::Entry;
 use segment_intercom::mapping::{
@@ -23,7 +23,7 @@ pub(super) fn check_body(route: Route, raw: &[u8]) {
         // Its signature covers the raw bytes, and nobody packs it.
         (Route::Webhook, _) => raw.into(),
         (_, Ok(body)) => body,
-        (_, Err(broken)) => return check_refusal(&broken, raw),
+        (_, Err(broken)) => return check_refusal(broken, raw),
     };
     let (entries, channel) = if route == Route::Webhook {
         let entries = entries_of_array(&body, MAX_SEGMENT_EVENTS);
@@ -36,7 +36,7 @@ pub(super) fn check_body(route: Route, raw: &[u8]) {
     };
     let mut entries = match entries {
         Ok(entries) => entries,
-        Err(broken) => return check_refusal(&broken, &body),
+        Err(broken) => return check_refusal(broken, &body),
     };
     if let Route::Single(kind) = route {
         let event = entries[0].event.as_ref().expect("an event");
@@ -57,8 +57,8 @@ pub(super) fn parse(body: &[u8], route: Route) -> Result<Call<'_>, BodyError> {
     }
 }
 
-fn check_refusal(broken: &BodyError, body: &[u8]) {
-    let answer = Answer::from(broken).into_payload(None);
+fn check_refusal(broken: BodyError, body: &[u8]) {
+    let answer = Answer::from(&ApiError::from(broken)).into_payload(None);
     assert_eq!(answer["statusCode"], 400);
     // Whatever it holds, looking for a key in it must not panic.
     drop(write_key_in(body));

@@ -57,21 +57,6 @@ pub enum BodyError {
     },
 }
 
-impl BodyError {
-    /// The `code` of the answer.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Json(_) => "invalid_json",
-            Self::Base64 => "invalid_base64",
-            Self::Gzip | Self::GzipMembers => "invalid_gzip",
-            Self::Shape(_) => "invalid_request",
-            Self::TooLarge => "body_too_large",
-            Self::EventTooLarge => "event_too_large",
-            Self::TooManyEvents { .. } => "too_many_events",
-        }
-    }
-}
-
 /// A parsed call of the Tracking API.
 #[derive(Debug)]
 pub struct Call<'b> {

@@ -1,6 +1,5 @@
 //! Stand-ins of Secrets Manager and SQS at the wire, with queues that behave like SQS.
 
-use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,8 +27,6 @@ pub(crate) struct AwsState {
     pub(crate) failure_rate: f64,
     /// Share of messages that SQS doesn't take, of those sent in calls that succeed.
     pub(crate) refusal_rate: f64,
-    /// Groups of which SQS took a message after one that it didn't take.
-    torn: HashSet<String>,
     rng: Rng,
 }
 
@@ -49,7 +46,6 @@ impl AwsState {
         let entries = body["Entries"].as_array().expect("entries");
         assert!(entries.len() <= 10, "SQS takes ten at most");
         let (mut done, mut failed) = (Vec::new(), Vec::new());
-        let mut refused: HashSet<String> = HashSet::new();
         for entry in entries {
             let text = |key: &str| entry[key].as_str().expect("text").to_owned();
             if target == "AmazonSQS.ChangeMessageVisibilityBatch" {
@@ -69,17 +65,11 @@ impl AwsState {
             // Without one, as in a queue that is no FIFO queue, each message is its own group.
             let group = group.unwrap_or_else(|| self.rng.u128(..).to_string());
             if self.rng.f64() < self.refusal_rate {
-                refused.insert(group.clone());
                 failed.push(json!({"Id": entry["Id"], "Code": "InternalError",
                     "SenderFault": false, "Message": "SQS fails"}));
                 continue;
             }
             done.push(json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "x"}));
-            if refused.contains(&group) {
-                self.torn.insert(group.clone());
-            } else {
-                self.torn.remove(&group);
-            }
             let deduplication_id = entry["MessageDeduplicationId"].as_str();
             let message = Message {
                 deduplication_id: deduplication_id.unwrap_or(&group).to_owned(),
@@ -154,7 +144,6 @@ impl Aws {
             is_rotated: false,
             failure_rate: 0.0,
             refusal_rate: 0.0,
-            torn: HashSet::new(),
             rng: Rng::with_seed(seed),
         }));
         let server = MockServer::builder().disable_request_recording();
@@ -166,15 +155,6 @@ impl Aws {
 
     pub(crate) fn state(&self) -> MutexGuard<'_, AwsState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Tells whether a sender has yet to put a group in order again.
-    pub(crate) fn is_torn(&self) -> impl Fn() -> bool + use<> {
-        let state = Arc::clone(&self.state);
-        move || {
-            let state = state.lock().unwrap_or_else(PoisonError::into_inner);
-            !state.torn.is_empty()
-        }
     }
 
     pub(crate) fn url(&self) -> String {
