@@ -8,7 +8,9 @@ use std::time::Duration;
 use intercom_simulator::{Settings, Simulator};
 use segment_intercom::function::{Function, InvocationError};
 use serde_json::{Value, json};
-pub(crate) use test_support::function::{ACCESS_TOKEN, WEBHOOK_SECRET, WRITE_KEY, invoke};
+pub(crate) use test_support::function::{
+    ACCESS_TOKEN, API_SECRET, WEBHOOK_SECRET, WRITE_KEY, invoke,
+};
 use test_support::function::{RETRY_QUEUE_ARN, function, invoke_raw, invoke_within};
 use wiremock::matchers::header;
 use wiremock::{Mock, MockServer};
@@ -16,7 +18,6 @@ use wiremock::{Mock, MockServer};
 pub(crate) use recorded_aws::Sent;
 use recorded_aws::{RecordedAws, Wire};
 
-pub(crate) const API_SECRET: &str = "local-api-secret";
 pub(crate) const PUBLIC_WRITE_KEY: &str = "local-public-write-key";
 
 /// The function and all that it talks to.

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 
 pub const WRITE_KEY: &str = "local-server-write-key";
 pub const WEBHOOK_SECRET: &str = "local-webhook-secret";
+pub const API_SECRET: &str = "local-api-secret";
 pub const ACCESS_TOKEN: &str = "simulator-token";
 /// The queue of `events/sqs-retry.json`.
 pub const RETRY_QUEUE_URL: &str =
@@ -20,6 +21,8 @@ pub const RETRY_QUEUE_URL: &str =
 pub const RETRY_QUEUE_ARN: &str = "arn:aws:sqs:us-east-1:123456789012:segment-intercom-retry.fifo";
 pub const DEAD_LETTER_QUEUE_URL: &str =
     "https://sqs.us-east-1.amazonaws.com/123456789012/segment-intercom-dead-letter.fifo";
+pub const FAILED_INVOCATION_QUEUE_URL: &str =
+    "https://sqs.us-east-1.amazonaws.com/123456789012/segment-intercom-failed-invocations";
 
 /// Lambda's id of every invocation.
 const INVOCATION_ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
@@ -33,6 +36,7 @@ pub fn function(variables: &[(&str, &str)], intercom_url: &str, aws_url: &str) -
         ("SECRET_ID", "a-secret"),
         ("RETRY_QUEUE_URL", RETRY_QUEUE_URL),
         ("DEAD_LETTER_QUEUE_URL", DEAD_LETTER_QUEUE_URL),
+        ("FAILED_INVOCATION_QUEUE_URL", FAILED_INVOCATION_QUEUE_URL),
         ("INTERCOM_BASE_URL", intercom_url),
     ];
     let config = Config::read(|name| {
