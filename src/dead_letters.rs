@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 pub use command::{Command, CommandError, Options, Verb};
 
 use crate::http_api::{MAX_ANSWER_BYTES, replace_lone_surrogates};
-use crate::intake::Invocation;
+use crate::invocation::Invocation;
 use crate::log::COUNTED;
 use crate::mapping;
 use crate::queue::{QueueError, Queues, Stored};

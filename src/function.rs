@@ -1,6 +1,7 @@
 //! The Lambda function: from a trigger to its answer.
 
 mod admission;
+mod preview;
 mod tracking;
 mod webhook;
 
@@ -15,16 +16,19 @@ use serde_json::{Value, json};
 use crate::config::Config;
 use crate::dead_letters::{DeadLetters, DeadLettersError};
 use crate::delivery::Delivery;
+use crate::entry::Entry;
 use crate::http_api::{
     Answer, ApiError, BodyError, HttpRequest, MAX_SEGMENT_EVENTS, Route, entries_of_array,
     replace_lone_surrogates,
 };
-use crate::intake::{Deduplication, Entry, EventResult, Intake, Invocation, Request, Status};
+use crate::intake::{Deduplication, Intake};
 use crate::intercom::Intercom;
+use crate::invocation::{Invocation, Request};
 use crate::mapping::{Channel, Sender};
 use crate::queue::{Queues, Source};
 use crate::redelivery::Redelivery;
 use crate::secret::{SecretError, Secrets};
+use crate::status::{EventResult, Status};
 use crate::trigger::{Trigger, TriggerError};
 
 /// Time kept back from Lambda's own limit to put away what is left.
@@ -229,7 +233,7 @@ impl Function {
     /// Sees to it that no event has a user who is nobody.
     fn ignore_user_ids(&self, entries: &mut [Entry<'_>]) {
         let ignored = &self.intake.mapping.ignored_user_ids;
-        for event in entries.iter_mut().filter_map(|entry| entry.event.as_mut()) {
+        for event in entries.iter_mut().filter_map(Entry::event_mut) {
             event.ignore_user_id(ignored);
         }
     }

@@ -4,6 +4,7 @@ mod answer;
 mod authentication;
 mod body;
 mod error;
+mod event_array;
 mod gzip;
 mod lone_surrogates;
 mod request;
@@ -14,10 +15,10 @@ pub use authentication::{
     Signed, proof, signed, user_hash_is_valid, write_key, write_keys_in_headers,
 };
 pub use body::{
-    BodyError, Call, MAX_BODY_BYTES, MAX_EVENT_BYTES, MAX_SEGMENT_EVENTS, entries_of_array,
-    parse_call, parse_preview, write_key_in,
+    BodyError, Call, MAX_BODY_BYTES, MAX_EVENT_BYTES, parse_call, parse_preview, write_key_in,
 };
 pub use error::ApiError;
+pub use event_array::{MAX_SEGMENT_EVENTS, entries_of_array};
 pub use gzip::{decode, without_byte_order_mark};
 pub use lone_surrogates::replace_lone_surrogates;
 pub use request::HttpRequest;

@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
+use crate::entry::{Entry, Parsed};
 use crate::http_api::MAX_ANSWER_BYTES;
-use crate::intake::Entry;
-use crate::mapping::{Arrival, Budget, Mapped, Settings, map};
+use crate::mapping::{Arrival, Budget, Mapped, NotSent, Settings, map};
 use crate::queue::Source;
 use crate::segment::Event;
+use crate::status::PreviewStatus;
 
 /// The body of the answer to `POST /v1/preview`. `None` when it is larger than an answer may be.
 pub fn preview(
@@ -42,11 +43,11 @@ fn preview_of(
     settings: &Settings,
     budget: &mut Budget,
 ) -> Value {
-    match (&entry.event, &entry.refusal) {
-        (Some(event), None) => preview_of_event(event, arrival, settings, budget),
-        (event, refusal) => {
-            let refusal = refusal.clone().unwrap_or_default();
-            show(event.as_ref(), Mapped::Reject(refusal))
+    match &entry.parsed {
+        Parsed::Event(event) => preview_of_event(event, arrival, settings, budget),
+        Parsed::Rejected { reason, .. } => {
+            let rejected = Err(NotSent::Reject(reason.clone()));
+            show(entry.message_id(), entry.type_name(), rejected)
         }
     }
 }
@@ -58,23 +59,38 @@ pub(crate) fn preview_of_event(
     settings: &Settings,
     budget: &mut Budget,
 ) -> Value {
-    show(Some(event), map(event, arrival, settings, budget))
+    let mapped = map(event, arrival, settings, budget);
+    show(event.message_id(), event.type_name(), mapped)
 }
 
-fn show(event: Option<&Event<'_>>, mapped: Mapped<'_>) -> Value {
-    let mut result = json!({
-        "messageId": event.and_then(Event::message_id),
-        "type": event.and_then(Event::type_name),
-    });
+fn show(
+    message_id: Option<&str>,
+    type_name: Option<&str>,
+    mapped: Result<Mapped<'_>, NotSent>,
+) -> Value {
     let (status, reason, actions, warnings) = match mapped {
-        Mapped::Deliver { actions, warnings } => {
+        Ok(Mapped { actions, warnings }) => {
             let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-            ("would_deliver", None, json!(actions), warnings)
+            (PreviewStatus::WouldDeliver, None, json!(actions), warnings)
         }
-        Mapped::Skip(reason) => ("would_skip", Some(reason), json!([]), Vec::new()),
-        Mapped::Reject(reason) => ("would_reject", Some(reason), json!([]), Vec::new()),
+        Err(NotSent::Skip(reason)) => (
+            PreviewStatus::WouldSkip,
+            Some(reason),
+            json!([]),
+            Vec::new(),
+        ),
+        Err(NotSent::Reject(reason)) => (
+            PreviewStatus::WouldReject,
+            Some(reason),
+            json!([]),
+            Vec::new(),
+        ),
     };
-    result["status"] = status.into();
+    let mut result = json!({
+        "messageId": message_id,
+        "type": type_name,
+        "status": status,
+    });
     if let Some(reason) = reason {
         result["reason"] = reason.into();
     }

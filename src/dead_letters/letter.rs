@@ -8,8 +8,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use crate::entry::Parsed;
 use crate::http_api::{BodyError, MAX_EVENT_BYTES, MAX_SEGMENT_EVENTS, entries_of_array, proof};
-use crate::mapping::{self, Arrival, Budget, Mapped, Sender, map};
+use crate::mapping::{self, Arrival, Budget, NotSent, Sender, map};
 use crate::preview::preview_of_event;
 use crate::queue::{
     Message, Queue, REASON_ATTRIBUTE, REJECTED_AT_ATTRIBUTE, REQUEST_ID_ATTRIBUTE, Received,
@@ -190,7 +191,7 @@ impl Now<'_> {
                 if self.is_too_large(event) {
                     return Err(self.letter.reason.clone().into_owned());
                 }
-                if let Mapped::Reject(reason) =
+                if let Err(NotSent::Reject(reason)) =
                     map(event, arrival, self.mapping, &mut Budget::default())
                 {
                     return Err(reason.into_owned());
@@ -273,9 +274,9 @@ fn events_of_invocation(
     };
     let entries = entries_of_array(events.get().as_bytes(), MAX_SEGMENT_EVENTS);
     let entries = entries.map_err(|error| error.to_string())?;
-    let events = entries.into_iter().map(|entry| {
-        let refusal = entry.refusal.unwrap_or_default();
-        entry.event.ok_or_else(|| refusal.into_owned())
+    let events = entries.into_iter().map(|entry| match entry.parsed {
+        Parsed::Event(event) => Ok(event),
+        Parsed::Rejected { reason, .. } => Err(reason.into_owned()),
     });
     Ok(Received {
         source,

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Function;
+use crate::entry::Entry;
 use crate::http_api::{
     ApiError, BodyError, HttpRequest, proof, write_key_in, write_keys_in_headers,
 };
-use crate::intake::{Entry, Invocation};
+use crate::invocation::Invocation;
 use crate::mapping::{Channel, Sender};
 use crate::secret::{Secret, WriteKey};
 
@@ -173,6 +174,6 @@ fn known_key(secret: &Secret, keys: &[String]) -> Result<WriteKey, ApiError> {
 /// Whether the `user_hash` of each event proves the user whom it names; None for an event without
 /// a user or a hash, or without a key to check it with.
 fn proofs(entries: &[Entry<'_>], secret: &Secret) -> Vec<Option<bool>> {
-    let proof = |entry: &Entry<'_>| proof(entry.event.as_ref()?, secret);
+    let proof = |entry: &Entry<'_>| proof(entry.event()?, secret);
     entries.iter().map(proof).collect()
 }

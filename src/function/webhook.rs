@@ -5,10 +5,11 @@ use crate::http_api::{
     Answer, ApiError, HttpRequest, MAX_SEGMENT_EVENTS, Signed, entries_of_array,
     replace_lone_surrogates, signed, without_byte_order_mark,
 };
-use crate::intake::{EventResult, Invocation, Request, Status};
+use crate::invocation::{Invocation, Request};
 use crate::mapping::{Channel, Sender};
 use crate::queue::Source;
 use crate::secret::Secret;
+use crate::status::{EventResult, Status};
 
 impl Function {
     /// Takes a webhook: one event or an array of such.

@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::ApiError;
-use crate::intake::EventResult;
+use crate::status::EventResult;
 
 /// An HTTP answer. Serialised by [`Answer::into_payload`] as API Gateway and Function URLs want
 /// it.

@@ -8,7 +8,7 @@ use sha1::Sha1;
 use sha2::Sha256;
 
 use super::HttpRequest;
-use super::body::first_of_array;
+use super::event_array::first_of_array;
 use crate::mapping::named_user;
 use crate::secret::Secret;
 use crate::segment::{Event, Value};

@@ -286,18 +286,18 @@ mod tests {
     }
 
     #[test]
-    fn what_the_door_takes_reads_back() {
+    fn what_comes_in_reads_back() {
         let received_at = "2026-11-23T12:00:00Z".parse().expect("a date");
         let deep = format!("{}1{}", "[".repeat(126), "]".repeat(126));
         for value in [&*deep, "201.61338154267818"] {
             let json = format!(r#"{{"type":"track","userId":"u","x":{value}}}"#);
             let raw: &RawValue = serde_json::from_str(&json).expect("JSON");
-            let entry = crate::intake::Entry::parse(raw);
-            let event = entry.event.expect("an event");
-            let message = Message::new(Source::Api, received_at, &event);
+            let entry = crate::entry::Entry::parse(raw);
+            let event = entry.event().expect("an event");
+            let message = Message::new(Source::Api, received_at, event);
             assert!(message.body.contains(&json), "{}", message.body);
             let envelope = read_body(&message.body).expect("our own body");
-            assert_eq!(envelope.events, [event]);
+            assert_eq!(envelope.events, std::slice::from_ref(event));
         }
     }
 
