@@ -8,6 +8,7 @@ mod alias;
 mod attribute_names;
 mod attributes;
 mod budget;
+mod claims;
 mod company;
 mod delete;
 mod group;

@@ -17,7 +17,7 @@ pub use email::looks_like_email;
 pub(crate) use event::id_text;
 pub use event::{Event, Kind, NotAnObject, WRITE_KEY};
 pub use integrations::is_addressed_to_intercom;
-pub use loose::{Fields, are_loosely_equal, get_loose, is_loosely};
+pub use loose::{are_loosely_equal, get_loose, is_loosely};
 pub use nobody::IgnoredUserIds;
 pub use options::ACTIVE;
 

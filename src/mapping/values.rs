@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::fmt::Display;
 
 use super::attribute_names::{end_of, renamed};
+use super::claims::Claims;
 use super::{Attributes, Change, Mapper, Nested, Place};
-use crate::segment::{Object, Value, iso_timestamp};
+use crate::segment::{Value, iso_timestamp};
 
 /// Longest string that Intercom stores, in characters.
 const MAX_VALUE_CHARS: usize = 255;
@@ -29,19 +30,16 @@ pub(super) struct Rules {
 }
 
 impl<'e> Mapper<'e, '_> {
-    /// Adds what `is_taken` doesn't claim.
-    pub(super) fn add_others(
+    /// Adds the traits that no field claims.
+    pub(super) fn add_unclaimed(
         &mut self,
         attributes: &mut Attributes<'e>,
         rules: Rules,
-        object: &'e Object<'e>,
-        is_taken: impl Fn(&mut Self, &'e str, &'e Value<'e>) -> bool,
+        traits: Claims<'e>,
     ) {
-        for (key, value) in object.iter() {
-            if !is_taken(self, key, value) {
-                self.add(attributes, rules, Cow::Borrowed(key), value);
-            }
-        }
+        self.each_unclaimed(traits, rules.place, |mapper, key, value| {
+            mapper.add(attributes, rules, Cow::Borrowed(key), value);
+        });
     }
 
     /// Adds one value, however nested, by the rules for custom attributes or metadata.
@@ -179,9 +177,6 @@ const TOO_MUCH_NESTED: &str = "there is too much nested data to flatten all of i
 
 /// Why a key that would overwrite an earlier one isn't sent.
 const NAME_TAKEN: &str = "an earlier key has the same name in Intercom";
-
-/// Why a second spelling of a key isn't sent.
-pub(super) const ANOTHER_SPELLING: &str = "another spelling of this key came first";
 
 /// Whether a text is too long for a value, where it must not be cut.
 pub(super) fn is_too_long(text: &str) -> bool {
