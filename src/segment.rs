@@ -1,4 +1,4 @@
-//! Segment's side: what an event says, read the way Segment's own libraries read it.
+//! Segment's side: events, read the way Segment's own libraries read them.
 //!
 //! Pure: no clock, no environment, no I/O.
 
@@ -24,5 +24,5 @@ pub use options::ACTIVE;
 /// A JSON value that borrows its strings from the request's bytes.
 pub type Value<'e> = serde_json_borrow::Value<'e>;
 
-/// A JSON object in the order it was sent. In an [`Event`] each key stands once.
+/// A JSON object in the order it was sent. In an [`Event`] each key occurs once.
 pub type Object<'e> = serde_json_borrow::ObjectAsVec<'e>;

@@ -15,9 +15,9 @@ pub(super) struct Claims<'e> {
 struct Verdict<'e> {
     /// Its place in the object.
     index: usize,
-    /// Whether it is no custom attribute.
+    /// False for one that becomes a custom attribute.
     is_claimed: bool,
-    /// What to warn of.
+    /// What the warning says.
     change: Option<Change<'e>>,
 }
 
@@ -45,12 +45,12 @@ impl<'e> Claims<'e> {
         }
     }
 
-    /// The value under a name, whoever claims it.
+    /// The value under a name, claimed or not.
     pub(super) fn get(&self, name: &str) -> Option<&'e Value<'e>> {
         spellings(self.object, name).next().map(|(_, value)| value)
     }
 
-    /// Claims a trait for a field that reads it like this.
+    /// Claims a trait for a field; `read` says what the field makes of it.
     pub(super) fn claim<T>(
         &mut self,
         name: &str,
@@ -59,8 +59,8 @@ impl<'e> Claims<'e> {
         self.claim_first(&[name], ANOTHER_SPELLING, read)
     }
 
-    /// Claims several traits for one field. The first name, in this order, that the field can
-    /// read gives its value; the others are left out because of `another`.
+    /// Claims several traits for one field. The first name, in this order, that the field can read
+    /// gives its value; the others are left out for the reason `another`.
     pub(super) fn claim_first<T>(
         &mut self,
         names: &[&str],
@@ -102,8 +102,8 @@ impl<'e> Claims<'e> {
         }
     }
 
-    /// Says of the value under a name whether it is claimed, and what to warn of. Its other
-    /// spellings stay as they are.
+    /// Decides about the value under a name alone, not about its other spellings: whether it is
+    /// claimed, and what the warning says.
     pub(super) fn decide(&mut self, name: &str, is_claimed: bool, change: Option<Change<'e>>) {
         let first = spellings(self.object, name).next();
         self.verdicts.extend(first.map(|(index, _)| Verdict {
@@ -126,8 +126,8 @@ fn spellings<'e, 'n>(
 }
 
 impl<'e> Mapper<'e, '_> {
-    /// Goes through the traits in the order sent: warns of what became of those that are
-    /// claimed, and gives the others to `each`.
+    /// Goes through the traits in the order sent: warns about what the claims changed, and hands
+    /// those that nobody claimed to `each`.
     pub(super) fn each_unclaimed(
         &mut self,
         mut claims: Claims<'e>,

@@ -16,10 +16,10 @@ const TRAITS: Rules = Rules {
     is_metadata: false,
 };
 
-/// Most companies taken of an event: each costs Intercom two calls.
+/// Most companies taken from one event: each costs two calls.
 const MAX_COMPANIES: usize = 50;
 
-/// What one company takes beside the JSON of its event, in bytes.
+/// Memory per company beside the event's own JSON, in bytes.
 const COMPANY_BYTES: usize = 1024;
 
 /// Names of the company's id; the first in this order wins.
@@ -33,7 +33,7 @@ const SIZE: [&str; 3] = ["employees", "size", "employeecount"];
 pub(super) struct Companies<'e> {
     /// The traits `company` and `companies`.
     named: [(&'static str, Option<&'e Value<'e>>); 2],
-    /// The contact's own, which also hold for a company that is only a name.
+    /// The contact's own traits, which a company that is only a name takes over.
     plan: Option<&'e Value<'e>>,
     monthly_spend: Option<&'e Value<'e>>,
 }
@@ -89,7 +89,7 @@ impl<'e> Mapper<'e, '_> {
         }
     }
 
-    /// Adds what one company of a contact asks for. `None` when it has neither id nor name.
+    /// Adds the actions for one company of a contact. `None` when it has neither id nor name.
     fn add_company(
         &mut self,
         value: &'e Value<'e>,
@@ -188,7 +188,7 @@ impl<'e> Mapper<'e, '_> {
         }
     }
 
-    /// Warns of what a company says that the contact only leaves.
+    /// Warns about traits of a company that the contact only leaves.
     fn warn_of_removed(&mut self, object: &'e Object<'e>) {
         let is_needed = |key: &str| {
             let mut needed = ID.iter().chain(&["name", "remove"]);
@@ -264,7 +264,7 @@ fn text_or_empty<'e>(value: &'e Value<'e>) -> Option<Cow<'e, str>> {
     }
 }
 
-/// The string hash with which Segment's classic destination made ids of company names
+/// The string hash that Segment's classic destination used for ids of company names.
 /// (`docs/mapping.md#company-ids`).
 fn segment_hash(name: &str) -> u32 {
     let units: Vec<u16> = name.encode_utf16().collect();

@@ -16,7 +16,7 @@ const TRAITS: Rules = Rules {
 /// Names of the date of creation, of a contact and of a company; the first that is a date wins.
 pub(super) const CREATED: [&str; 3] = ["created", "createdat", "remotecreatedat"];
 
-/// What the context says of the sender's device, and the custom attribute for it.
+/// The context's fields about the sender's device, and their custom attributes.
 const COLLECTED: [(&str, &str, &str); 7] = [
     ("device", "type", "device_type"),
     ("device", "manufacturer", "device_manufacturer"),
@@ -27,7 +27,7 @@ const COLLECTED: [(&str, &str, &str); 7] = [
     ("app", "version", "app_version"),
 ];
 
-/// What it says of the connection.
+/// The context's fields about the connection.
 const COLLECTED_WITH_ALL: [(&str, &str); 2] = [("ip", "ip"), ("useragent", "user_agent")];
 
 impl<'e> Mapper<'e, '_> {
@@ -51,7 +51,7 @@ impl<'e> Mapper<'e, '_> {
             companies = Companies::claim(&mut traits);
             self.add_unclaimed(&mut contact.custom_attributes, TRAITS, traits);
         }
-        // An address-like userId is the email where no trait is.
+        // Without a trait, a userId that looks like an address is the email.
         contact.email = contact.email.or_else(|| event.email());
         self.collect_context(&mut contact.custom_attributes);
         let mut actions = Vec::with_capacity(3);
@@ -117,7 +117,7 @@ fn claim_fields<'e>(event: &'e Event<'e>, traits: &mut Claims<'e>, contact: &mut
     claim_ids(event, traits);
 }
 
-/// Ids that repeat the event's own. The classic Android library puts both among the traits.
+/// Ids that repeat the event's own. The classic Android library puts both into the traits.
 fn claim_ids<'e>(event: &'e Event<'e>, traits: &mut Claims<'e>) {
     let (user_id, anonymous_id) = (event.user_id(), event.anonymous_id());
     for (name, id, problem) in [

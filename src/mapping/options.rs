@@ -1,4 +1,4 @@
-//! The sender's options for Intercom: what of them is sent, and why not the rest.
+//! The sender's options for Intercom: which are used, and why the others aren't.
 
 use super::claims::{Claims, Fit};
 use super::{Change, Mapper, Place};
@@ -7,8 +7,8 @@ use crate::segment::{ACTIVE, Kind, Value};
 const UNSUBSCRIBED: &str = "unsubscribedfromemails";
 
 impl Mapper<'_, '_> {
-    /// The option `unsubscribedFromEmails`, where it may be sent: visitors of a page must not
-    /// opt somebody out or in.
+    /// The option `unsubscribedFromEmails`, if it may be sent: a page's visitor must not opt
+    /// somebody in or out.
     pub(super) fn unsubscribed_from_emails(&self) -> Option<bool> {
         let option = self
             .event
@@ -17,17 +17,17 @@ impl Mapper<'_, '_> {
         option?.as_bool()
     }
 
-    /// Warns of every option that isn't heeded.
+    /// Warns about every option that has no effect.
     pub(super) fn warn_of_options(&mut self, kind: Kind) {
         let event = self.event;
-        // Each with the reason why it isn't heeded.
+        // Each with the reason why it has no effect, if there is one.
         let mut flags = [
             (ACTIVE, None),
             (UNSUBSCRIBED, self.unsubscribed_problem(kind)),
         ];
         for options in event.options() {
             let mut options = Claims::new(options);
-            // Checked with its key, before the mapping.
+            // Verified before the mapping.
             options.claim("userhash", |_| Fit::Whole(()));
             options.ignore(
                 &["hidedefaultlauncher"],

@@ -11,7 +11,8 @@ use crate::segment::{Value, is_loosely};
 const COMPLETED_ORDER: [&str; 2] = ["ordercompleted", "completedorder"];
 
 /// Intercom's price, `{amount, currency}` in positive hundredths: `revenue`, else `total` of a
-/// completed order, times 100; else a `price` that is one already. What it holds isn't repeated.
+/// completed order, times 100; else a `price` that is one already. The properties it is made of
+/// aren't repeated.
 pub(super) fn claim_price<'e>(event_name: &str, properties: &mut Claims<'e>) -> Option<Value<'e>> {
     let revenue = properties.get("revenue");
     if let Some(amount) = revenue.and_then(cents) {
@@ -39,7 +40,7 @@ pub(super) fn claim_price<'e>(event_name: &str, properties: &mut Claims<'e>) -> 
     Some(price.clone())
 }
 
-/// What rounding to hundredths changed.
+/// The warning for an amount that was rounded to hundredths.
 fn rounded(amount: Whole) -> Option<Change<'static>> {
     amount.is_rounded.then_some(Change::Rounded(amount.value))
 }

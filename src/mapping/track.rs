@@ -89,7 +89,7 @@ fn passes_filter(name: &str, settings: &Settings) -> bool {
     filter.is_empty() || filter.iter().any(|pattern| matches(pattern, name))
 }
 
-/// Whether `name` fits `pattern`, in which `*` stands for any characters or none.
+/// Whether `name` matches `pattern`, where `*` matches any characters or none.
 fn matches(pattern: &str, name: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else {
         return pattern == name;

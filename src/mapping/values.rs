@@ -14,18 +14,18 @@ const MAX_VALUE_CHARS: usize = 255;
 /// Most attributes of a contact or company. A workspace has some 250.
 const MAX_CUSTOM_ATTRIBUTES: usize = 1_000;
 
-/// What an attribute takes, in bytes: its place in the list, with the room to grow.
+/// Memory per attribute, in bytes: its entry in the list, spare capacity included.
 const ATTRIBUTE_BYTES: usize = 192;
 
 /// Longest key, in bytes, whose object or array is flattened: each leaf repeats it.
 const MAX_PATH_CHARS: usize = 1_000;
 
-/// What a place of the event allows.
+/// The rules for one part of the event.
 #[derive(Clone, Copy)]
 pub(super) struct Rules {
-    /// Where the keys stand, for warnings.
+    /// The part that warnings name.
     pub(super) place: Place,
-    /// Event metadata: Intercom has no boolean there, and keys are free.
+    /// Event metadata: Intercom takes no booleans there, and any key.
     pub(super) is_metadata: bool,
 }
 
@@ -100,7 +100,7 @@ impl<'e> Mapper<'e, '_> {
         }
     }
 
-    /// Adds what stands under `inner` in the nested value of `key`; says whether there was room.
+    /// Adds the value under `inner` of the nested value `key`. False when the budget has no room.
     fn add_inner(
         &mut self,
         attributes: &mut Attributes<'e>,
@@ -178,7 +178,7 @@ const TOO_MUCH_NESTED: &str = "there is too much nested data to flatten all of i
 /// Why a key that would overwrite an earlier one isn't sent.
 const NAME_TAKEN: &str = "an earlier key has the same name in Intercom";
 
-/// Whether a text is too long for a value, where it must not be cut.
+/// Whether a text is longer than Intercom stores, for values that must not be cut.
 pub(super) fn is_too_long(text: &str) -> bool {
     end_of(text, MAX_VALUE_CHARS).is_some()
 }

@@ -26,7 +26,7 @@ fn is_significant(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'.'
 }
 
-/// Whether two keys, as sent or as somebody wrote them into a setting, are one.
+/// Whether two keys, as sent or as written in a setting, are the same one.
 pub fn are_loosely_equal(one: &str, other: &str) -> bool {
     significant(one).eq(significant(other))
 }
