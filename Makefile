@@ -1,6 +1,8 @@
-.PHONY: run test bench setup clean
+.PHONY: run test bench settings deploy secret verify delete setup clean
 
 PYTHON := .tools/emulator/bin/python
+SAM_PYTHON := .tools/sam/bin/python
+STACK ?= segment-intercom
 SAM := AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
 
 # Runs the whole stack on this machine. PORT=… chooses the endpoint's port;
@@ -19,6 +21,25 @@ test: setup
 
 bench: setup
 	@python3 benches/run.py
+
+# A stack on AWS, with the credentials that the AWS CLI would use (docs/deploy.md). STACK=… chooses
+# its name, and deployments/STACK.toml holds its settings. YES=1 asks nothing.
+settings: setup
+	@$(SAM_PYTHON) local/deployment.py settings $(STACK)
+
+deploy: setup
+	@$(SAM_PYTHON) local/deployment.py deploy $(STACK)
+
+# KEY=… changes one key of the secret.
+secret: setup
+	@$(SAM_PYTHON) local/fill_secret.py $(STACK) $(KEY)
+
+# Tries a deployed stack with a test workspace: prints what it will do, then does it.
+verify: setup
+	@$(SAM_PYTHON) local/verify.py $(STACK)
+
+delete: setup
+	@$(SAM_PYTHON) local/deployment.py delete $(STACK)
 
 setup:
 	@command -v python3 >/dev/null || { echo "error: python3 is missing: install Python 3.10 or newer" >&2; exit 1; }

@@ -6,7 +6,7 @@ use std::hint::black_box;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use divan::{AllocProfiler, Bencher};
-use segment_intercom::door::parse_call;
+use segment_intercom::http_api::parse_call;
 use segment_intercom::mapping::{Action, Arrival, Budget, Channel, Mapped, Sender, Settings, map};
 use segment_intercom::queue::Source;
 use segment_intercom::segment::Kind;

@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use segment_intercom::door::{entries_of_array, parse_call};
+use segment_intercom::http_api::{entries_of_array, parse_call};
 use segment_intercom::mapping::{Arrival, Budget, Channel, Mapped, Nested, Sender, Settings, map};
 use segment_intercom::queue::Source;
 

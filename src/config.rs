@@ -6,6 +6,8 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
+use tracing::Level;
+
 use crate::delivery;
 use crate::mapping::{self, Anonymous, CollectContext, CompanyIdHash, Nested};
 use crate::retry::Schedule;
@@ -34,6 +36,9 @@ pub struct Config {
     pub inline_budget: Duration,
     /// `RETRY_BASE_SECONDS`, `RETRY_MAX_SECONDS`, `RETRY_HOURS`, `UNKNOWN_USER_SECONDS`.
     pub retry: Schedule,
+    /// `LOG_LEVEL`: the lowest level that is logged. What is [counted](crate::log::COUNTED) is
+    /// logged at any.
+    pub log_level: Level,
     /// `STRICT_WEBHOOK_SIGNATURE`.
     pub strict_webhook_signature: bool,
     /// The settings of the mapping.
@@ -118,6 +123,16 @@ impl Config {
                 0..=3500,
             )?),
             retry: schedule,
+            log_level: one_of(
+                lookup,
+                "LOG_LEVEL",
+                &[
+                    ("INFO", Level::INFO),
+                    ("DEBUG", Level::DEBUG),
+                    ("WARN", Level::WARN),
+                    ("ERROR", Level::ERROR),
+                ],
+            )?,
             strict_webhook_signature: flag(lookup, "STRICT_WEBHOOK_SIGNATURE")?,
             mapping: mapping_settings(lookup)?,
             delivery: delivery_settings(lookup)?,
@@ -294,6 +309,7 @@ mod tests {
         assert_eq!(config.intercom_version, "2.16");
         assert_eq!(config.delivery_mode, DeliveryMode::Inline);
         assert_eq!(config.inline_budget, Duration::from_millis(3500));
+        assert_eq!(config.log_level, Level::INFO);
         assert_eq!(config.retry.give_up_after, Duration::from_secs(259_200));
         assert_eq!(config.mapping, mapping::Settings::default());
         assert_eq!(config.delivery, delivery::Settings::default());
@@ -356,6 +372,10 @@ mod tests {
             (
                 ("VERIFIED_COMPANIES", "1"),
                 r#"VERIFIED_COMPANIES="1" is not allowed: use false or true"#,
+            ),
+            (
+                ("LOG_LEVEL", "info"),
+                r#"LOG_LEVEL="info" is not allowed: use INFO or DEBUG or WARN or ERROR"#,
             ),
             (
                 ("SECRET_ID", ""),

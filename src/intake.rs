@@ -1,28 +1,26 @@
 //! Events that just came in: delivered now, queued for later, or put aside with a reason.
 
+mod deduplication;
 mod entry;
 mod pending;
-mod taken;
 
 use std::collections::{HashMap, HashSet, hash_map};
 use std::time::Duration;
 
+pub use deduplication::Deduplication;
 pub use entry::{Entry, EventResult, Invocation, Request, Status};
-pub use taken::Taken;
 
 use crate::config::DeliveryMode;
 use crate::delivery::{Delivery, Failure, Undelivered};
 use crate::job::{NOT_TRIED, job};
+use crate::log::COUNTED;
 use crate::mapping::{self, Arrival, Budget, Mapped, map};
-use crate::queue::{Queue, Queues, Source};
+use crate::queue::{Queue, Queues, Source, time_to_send};
 use crate::retry::Schedule;
 use pending::{Fate, Pending, results};
 
 /// Most warnings in one line of the log, which CloudWatch bounds; preview shows all.
 const WARNINGS_LOGGED: usize = 100;
-
-/// Time that SQS is given to take a hundred events of one user: one call, as slow as they get.
-const STORING_A_HUNDRED: Duration = Duration::from_millis(80);
 
 /// Takes events in.
 #[derive(Debug)]
@@ -36,7 +34,7 @@ pub struct Intake {
     /// When what failed is tried again.
     pub schedule: Schedule,
     /// What was taken before.
-    pub taken: Taken,
+    pub deduplication: Deduplication,
 }
 
 impl Intake {
@@ -74,7 +72,8 @@ impl Intake {
             if let Some(key) = &pending.key
                 && (!is_any_lost || is_in_its_place)
             {
-                self.taken.insert(key, result.status, request.received_at);
+                self.deduplication
+                    .insert(key, result.status, request.received_at);
             }
             self.log(result, pending, request.source);
         }
@@ -131,10 +130,10 @@ impl Intake {
         let (Fate::Deliver(_), Some(event)) = (&pending.fate, &pending.entry.event) else {
             return;
         };
-        let Some(key) = Taken::key(event, request) else {
+        let Some(key) = Deduplication::key(event, request) else {
             return;
         };
-        let duplicate = if let Some(status) = self.taken.get(&key, request.received_at) {
+        let duplicate = if let Some(status) = self.deduplication.get(&key, request.received_at) {
             Fate::DuplicateOfTaken(status)
         } else {
             match first_of_key.entry(key) {
@@ -186,8 +185,7 @@ impl Intake {
         if jobs.is_empty() {
             return;
         }
-        let hundreds = u32::try_from(pending.len() / 100).unwrap_or(u32::MAX);
-        let to_store = STORING_A_HUNDRED.saturating_mul(hundreds);
+        let to_store = time_to_send(jobs.iter().map(|job| &*job.user));
         let deadline = request.invocation.started + self.budget;
         let deadline = request
             .store_until
@@ -248,7 +246,7 @@ impl Intake {
         let (status, source) = (result.status.as_str(), source.as_str());
         macro_rules! log {
             ($level:ident) => {
-                tracing::$level!(message_id, kind, status, reason, source, ?warnings, "event")
+                tracing::$level!(target: COUNTED, message_id, kind, status, reason, source, ?warnings, "event")
             };
         }
         match result.status {

@@ -20,6 +20,7 @@ pub use data_attributes::{DataAttribute, Model};
 pub use error_response::{ErrorResponse, Trouble, Verdict};
 pub use rate_limit::{Admission, RateLimit};
 
+use crate::log::COUNTED;
 use crate::secret::{Secret, SecretError, Secrets};
 use silence::Silence;
 
@@ -280,7 +281,7 @@ impl Answer {
         };
         // template.yaml's alarm counts these lines.
         if trouble.needs_a_person() && !call.is_optional {
-            tracing::error!(alarm = "account_refused", %error, "Intercom refuses this account");
+            tracing::error!(target: COUNTED, alarm = "account_refused", %error, "Intercom refuses this account");
         }
         Err(CallError::RetryLater(RetryLater {
             reason: if trouble == Trouble::Permission {

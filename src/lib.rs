@@ -1,20 +1,21 @@
 //! Segment events in, the right changes in Intercom out.
 //!
-//! The flow, module by module: a [`trigger`] is told apart, the [`door`] lets a call in and
+//! The flow, module by module: a [`trigger`] is told apart, the [`http_api`] lets a call in and
 //! parses it into [`segment`] events, [`intake`] has the [`mapping`] turn each into Intercom
 //! actions and [`delivery`] execute them through the [`intercom`] client; what fails for now or
 //! for good goes to a [`queue`], and [`redelivery`] tries it again. [`function`] ties them
 //! together.
 
-mod aws;
+mod aws_error;
 pub mod config;
 pub mod delivery;
-pub mod door;
 pub mod function;
+pub mod http_api;
 pub mod http_client;
 pub mod intake;
 pub mod intercom;
 mod job;
+pub mod log;
 pub mod mapping;
 pub mod preview;
 pub mod queue;

@@ -62,7 +62,7 @@ pub struct Arrival {
 }
 
 /// Most warnings of one event.
-const MOST_WARNINGS: usize = 1_000;
+const MAX_WARNINGS: usize = 1_000;
 
 /// What a warning takes, in bytes.
 const WARNING_BYTES: usize = 128;
@@ -138,7 +138,7 @@ struct Mapper<'e, 's> {
     arrival: Arrival,
     settings: &'s Settings,
     budget: &'s mut Budget,
-    /// At most [`MOST_WARNINGS`].
+    /// At most [`MAX_WARNINGS`].
     warnings: Vec<Warning<'e>>,
     /// How many more there would be.
     unnamed: usize,
@@ -214,7 +214,7 @@ impl<'e> Mapper<'e, '_> {
     }
 
     fn warn(&mut self, place: Place, key: impl Into<Cow<'e, str>>, change: Change<'e>) {
-        if self.warnings.len() == MOST_WARNINGS {
+        if self.warnings.len() == MAX_WARNINGS {
             self.unnamed += 1;
             return;
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::door::LARGEST_ANSWER;
+use crate::http_api::MAX_ANSWER_BYTES;
 use crate::intake::Entry;
 use crate::mapping::{Arrival, Budget, Mapped, Settings, map};
 use crate::queue::Source;
@@ -30,7 +30,7 @@ pub fn preview(
             };
             let result = preview_of(entry, arrival, settings, &mut budget);
             bytes += result.to_string().len();
-            (bytes <= LARGEST_ANSWER).then_some(result)
+            (bytes <= MAX_ANSWER_BYTES).then_some(result)
         })
         .collect();
     Some(json!({"results": results?}))

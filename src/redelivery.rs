@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::delivery::{Delivery, Failure, Job, Undelivered};
 use crate::intake::Invocation;
 use crate::job::job;
+use crate::log::COUNTED;
 use crate::mapping::{self, Budget, Mapped, map};
 use crate::queue::{Message, Queue, Queues};
 use crate::retry::Schedule;
@@ -271,6 +272,7 @@ fn warn_of_busy_user(records: &[Record<'_>], now: DateTime<Utc>) {
     let is_parked = first.waiting_since().is_some();
     if records.len() == FULL_BATCH && is_one_group && was_behind && !is_parked {
         tracing::warn!(
+            target: COUNTED,
             alarm = "busy_user",
             message_id = first.first_message_id(),
             age_seconds = first.age(now).as_secs(),

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::door::HttpRequest;
+use crate::http_api::HttpRequest;
 
 /// One invocation of the function.
 #[derive(Debug)]

@@ -1,8 +1,8 @@
 //! What holds for every body and event.
 
-use segment_intercom::door::{
-    Answer, BodyError, Call, LARGEST_BODY, MOST_EVENTS_OF_SEGMENT, Route, decode, entries_of_array,
-    parse_call, parse_preview, user_hash_is_valid, write_key_in,
+use segment_intercom::http_api::{
+    Answer, ApiError, BodyError, Call, MAX_BODY_BYTES, MAX_SEGMENT_EVENTS, Route, decode,
+    entries_of_array, parse_call, parse_preview, user_hash_is_valid, write_key_in,
 };
 use segment_intercom::intake::Entry;
 use segment_intercom::mapping::{
@@ -19,14 +19,14 @@ use super::settings;
 mod invariants;
 
 pub(super) fn check_body(route: Route, raw: &[u8]) {
-    let body = match (route, decode(raw, LARGEST_BODY)) {
+    let body = match (route, decode(raw, MAX_BODY_BYTES)) {
         // Its signature covers the raw bytes, and nobody packs it.
         (Route::Webhook, _) => raw.into(),
         (_, Ok(body)) => body,
-        (_, Err(broken)) => return check_refusal(&broken, raw),
+        (_, Err(broken)) => return check_refusal(broken, raw),
     };
     let (entries, channel) = if route == Route::Webhook {
-        let entries = entries_of_array(&body, MOST_EVENTS_OF_SEGMENT);
+        let entries = entries_of_array(&body, MAX_SEGMENT_EVENTS);
         (entries, Channel::Server)
     } else {
         (
@@ -36,7 +36,7 @@ pub(super) fn check_body(route: Route, raw: &[u8]) {
     };
     let mut entries = match entries {
         Ok(entries) => entries,
-        Err(broken) => return check_refusal(&broken, &body),
+        Err(broken) => return check_refusal(broken, &body),
     };
     if let Route::Single(kind) = route {
         let event = entries[0].event.as_ref().expect("an event");
@@ -57,8 +57,8 @@ pub(super) fn parse(body: &[u8], route: Route) -> Result<Call<'_>, BodyError> {
     }
 }
 
-fn check_refusal(broken: &BodyError, body: &[u8]) {
-    let answer = Answer::from(broken).into_payload(None);
+fn check_refusal(broken: BodyError, body: &[u8]) {
+    let answer = Answer::from(&ApiError::from(broken)).into_payload(None);
     assert_eq!(answer["statusCode"], 400);
     // Whatever it holds, looking for a key in it must not panic.
     drop(write_key_in(body));
@@ -69,14 +69,14 @@ pub(super) fn check_many(text: &[u8], settings: &Settings) {
     /// What the actions and warnings of a request may take as JSON: the function's own bound is
     /// of what they take in memory.
     const MOST_BYTES: usize = 64 * 1024 * 1024;
-    const MOST_EVENTS: usize = 2_500;
+    const MAX_BATCH_EVENTS: usize = 2_500;
     let Some(line) = text.iter().position(|byte| *byte == b'\n') else {
         return;
     };
     let (shared, event) = (&text[..line], &text[line + 1..]);
     let body_around = b"{\"batch\":[]}".len() + shared.len();
-    let left = LARGEST_BODY.saturating_sub(body_around);
-    let count = MOST_EVENTS.min(left / (event.len() + 1));
+    let left = MAX_BODY_BYTES.saturating_sub(body_around);
+    let count = MAX_BATCH_EVENTS.min(left / (event.len() + 1));
     let events = vec![event; count].join(&b","[..]);
     let body = [b"{", shared, b"\"batch\":[", &events, b"]}"].concat();
     let Ok(call) = parse_call(&body, None) else {

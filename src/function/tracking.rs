@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 
-use http::StatusCode;
-
-use super::{Function, lost};
-use crate::door::{
-    Answer, BodyError, Call, HttpRequest, LARGEST_BODY, decode, parse_call, parse_preview,
+use super::{Function, check_none_lost};
+use crate::http_api::{
+    Answer, ApiError, BodyError, Call, HttpRequest, MAX_BODY_BYTES, decode, parse_call,
+    parse_preview,
 };
 use crate::intake::{Entry, Invocation, Request};
 use crate::mapping::{Channel, Sender};
@@ -25,7 +24,7 @@ impl Function {
         http: &HttpRequest,
         kind: Option<Kind>,
         invocation: Invocation<'_>,
-    ) -> Result<Answer, Answer> {
+    ) -> Result<Answer, ApiError> {
         self.check_access_token(invocation).await?;
         let parse: Parse<'_> = &|body| parse_call(body, kind);
         let (in_headers, raw) = self.read(http, invocation).await?;
@@ -35,7 +34,8 @@ impl Function {
             .await?;
         let request = Request::new(Source::Api, Some(&key), invocation);
         let results = self.take(&entries, &request).await;
-        lost(&results).map_or_else(|| Ok(Answer::success()), Err)
+        check_none_lost(&results)?;
+        Ok(Answer::success())
     }
 
     /// What would be sent for these events?
@@ -43,7 +43,7 @@ impl Function {
         &self,
         http: &HttpRequest,
         invocation: Invocation<'_>,
-    ) -> Result<Answer, Answer> {
+    ) -> Result<Answer, ApiError> {
         let (in_headers, raw) = self.read(http, invocation).await?;
         let body = self.unpack(in_headers.as_ref(), &raw, invocation).await?;
         let (mut entries, _) = self
@@ -59,14 +59,7 @@ impl Function {
         let answer = preview(&entries, now, Source::Api, &self.intake.mapping).map(Answer::ok);
         answer
             .filter(|answer| !answer.is_too_large())
-            .ok_or_else(|| {
-                Answer::error(
-                    StatusCode::BAD_REQUEST,
-                    "preview_too_large",
-                    "the preview of these events is larger than an answer may be: send fewer at \
-                     once",
-                )
-            })
+            .ok_or(ApiError::PreviewTooLarge)
     }
 
     /// The key in the headers, where there is one, and the body as it was sent.
@@ -74,7 +67,7 @@ impl Function {
         &self,
         http: &HttpRequest,
         invocation: Invocation<'_>,
-    ) -> Result<(Option<WriteKey>, Vec<u8>), Answer> {
+    ) -> Result<(Option<WriteKey>, Vec<u8>), ApiError> {
         let in_headers = self.write_key_in_headers(http, invocation).await?;
         Ok((in_headers, http.raw_body()?))
     }
@@ -84,11 +77,11 @@ impl Function {
         in_headers: Option<&WriteKey>,
         raw: &'r [u8],
         invocation: Invocation<'_>,
-    ) -> Result<Cow<'r, [u8]>, Answer> {
-        match decode(raw, LARGEST_BODY) {
+    ) -> Result<Cow<'r, [u8]>, ApiError> {
+        match decode(raw, MAX_BODY_BYTES) {
             Ok(body) => Ok(body),
             Err(broken) => Err(self
-                .refuse(in_headers.cloned(), &broken, raw, invocation)
+                .refuse(in_headers.cloned(), broken, raw, invocation)
                 .await),
         }
     }
@@ -101,13 +94,13 @@ impl Function {
         body: &'b [u8],
         parse: Parse<'_>,
         invocation: Invocation<'_>,
-    ) -> Result<(Vec<Entry<'b>>, WriteKey), Answer> {
+    ) -> Result<(Vec<Entry<'b>>, WriteKey), ApiError> {
         let Call {
             write_key,
             mut entries,
         } = match parse(body) {
             Ok(call) => call,
-            Err(broken) => return Err(self.refuse(in_headers, &broken, body, invocation).await),
+            Err(broken) => return Err(self.refuse(in_headers, broken, body, invocation).await),
         };
         let key = self.let_in(in_headers, write_key, invocation).await?;
         self.ignore_user_ids(&mut entries);

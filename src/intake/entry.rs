@@ -19,9 +19,9 @@ pub struct Entry<'b> {
     pub event: Option<Event<'b>>,
     /// Its JSON as it was sent.
     pub raw: &'b RawValue,
-    /// Why it isn't taken, known at the door.
+    /// Why it isn't taken, known from reading it.
     pub refusal: Option<Cow<'static, str>>,
-    /// Who sent it: whoever may do least, until the door knows better.
+    /// Who sent it: whoever may do least, until its key is known.
     pub sender: Sender,
 }
 

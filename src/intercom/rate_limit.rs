@@ -160,12 +160,12 @@ impl RateLimit {
         };
         retry_after()
             .or_else(window_end)
-            .map(|wait| wait.min(LONGEST_WAIT))
+            .map(|wait| wait.min(MAX_WAIT))
     }
 }
 
 /// No header makes us wait longer.
-const LONGEST_WAIT: Duration = Duration::from_hours(1);
+const MAX_WAIT: Duration = Duration::from_hours(1);
 
 fn unix_seconds(time: SystemTime) -> UnixSeconds {
     time.duration_since(UNIX_EPOCH)

@@ -2,7 +2,7 @@
 
 use super::{Action, Actions, Change, Mapped, Mapper, Place, Settings};
 
-/// By which door an event came, from the one that lets it do everything to the one that everybody
+/// How an event came in, from the way that lets it do everything to the one that everybody
 /// can use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Channel {
@@ -22,7 +22,7 @@ pub enum Channel {
 /// Who sent an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sender {
-    /// By which door it came.
+    /// How it came in.
     pub channel: Channel,
     /// Whether a valid `user_hash` proves the [user that the event
     /// names](super::named_user).
@@ -30,7 +30,7 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// One that came by this door, with no proof of its user.
+    /// One that came in this way, with no proof of its user.
     pub fn by(channel: Channel) -> Self {
         Self {
             channel,

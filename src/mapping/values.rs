@@ -7,19 +7,19 @@ use super::{Attributes, Change, Mapper, Nested, Place};
 use crate::segment::{Object, Value, iso_timestamp};
 
 /// Longest string that Intercom stores, in characters.
-const LONGEST_VALUE: usize = 255;
+const MAX_VALUE_CHARS: usize = 255;
 
 /// Longest name of a custom attribute, in characters.
-const LONGEST_KEY: usize = 190;
+const MAX_KEY_CHARS: usize = 190;
 
 /// Most attributes of a contact or company. A workspace has some 250.
-const MOST_ATTRIBUTES: usize = 1_000;
+const MAX_CUSTOM_ATTRIBUTES: usize = 1_000;
 
 /// What an attribute takes, in bytes: its place in the list, with the room to grow.
 const ATTRIBUTE_BYTES: usize = 192;
 
 /// Longest key, in bytes, whose object or array is flattened: each leaf repeats it.
-const LONGEST_PATH: usize = 1_000;
+const MAX_PATH_CHARS: usize = 1_000;
 
 /// Ending by which Intercom knows a number as a date.
 const DATE_SUFFIX: &str = "_at";
@@ -80,7 +80,7 @@ impl<'e> Mapper<'e, '_> {
         value: &'e Value<'e>,
     ) {
         match (self.settings.nested, value) {
-            (Nested::Flatten, _) if key.len() > LONGEST_PATH => {
+            (Nested::Flatten, _) if key.len() > MAX_PATH_CHARS => {
                 let reason = "its key is too long to be flattened";
                 self.warn(rules.place, key, Change::LeftOut(reason));
             }
@@ -134,10 +134,10 @@ impl<'e> Mapper<'e, '_> {
         if let Some(seconds) = iso_timestamp(&text) {
             return self.insert(attributes, rules, key, Value::Number(seconds.into()), true);
         }
-        let text = match (end_of(&text, LONGEST_VALUE), text) {
+        let text = match (end_of(&text, MAX_VALUE_CHARS), text) {
             (None, text) => text,
             (Some(end), text) => {
-                self.warn(rules.place, key.clone(), Change::Cut(LONGEST_VALUE));
+                self.warn(rules.place, key.clone(), Change::Cut(MAX_VALUE_CHARS));
                 match text {
                     Cow::Borrowed(text) => Cow::Borrowed(&text[..end]),
                     Cow::Owned(text) => Cow::Owned(text[..end].to_owned()),
@@ -164,7 +164,7 @@ impl<'e> Mapper<'e, '_> {
         } else if rules.is_metadata && attributes.len() >= self.settings.metadata_limit {
             let limit = self.settings.metadata_limit;
             self.warn(rules.place, key, Change::OverLimit(limit));
-        } else if attributes.len() >= MOST_ATTRIBUTES {
+        } else if attributes.len() >= MAX_CUSTOM_ATTRIBUTES {
             let reason = "1000 attributes are taken, more than a workspace has";
             self.warn(rules.place, key, Change::LeftOut(reason));
         } else {
@@ -193,7 +193,7 @@ fn renamed(key: &str, rules: Rules, is_date: bool) -> Option<String> {
     let longest = if rules.is_metadata {
         usize::MAX
     } else {
-        LONGEST_KEY
+        MAX_KEY_CHARS
     };
     let is_clean = rules.is_metadata || !key.contains(['.', '$']);
     let clean = match end_of(key, longest) {
@@ -221,7 +221,7 @@ fn says_date(key: &str, rules: Rules) -> bool {
 
 /// Whether a text is too long for a value, where it must not be cut.
 pub(super) fn is_too_long(text: &str) -> bool {
-    end_of(text, LONGEST_VALUE).is_some()
+    end_of(text, MAX_VALUE_CHARS).is_some()
 }
 
 /// Where a text longer than `longest` characters is to be cut, in bytes.

@@ -22,7 +22,7 @@ pub const WAITING_SINCE_ATTRIBUTE: &str = "waitingSince";
 const LARGEST: usize = 1024 * 1024 - 16 * 1024;
 
 /// Most characters of an attribute, which may quote what somebody else chose.
-const LONGEST_ATTRIBUTE: usize = 1_000;
+const MAX_ATTRIBUTE_CHARS: usize = 1_000;
 
 /// What is kept of an event that no queue takes. Its type is not among it, so that it can't come
 /// back from the dead-letter queue and be delivered as if it were whole.
@@ -95,7 +95,7 @@ impl Message {
             let kept = KEPT.into_iter().filter_map(|key| {
                 let value = event.fields().get(key)?;
                 let is_id = matches!(value, Value::Str(_) | Value::Number(_));
-                (is_id && json(value).len() <= LONGEST_ATTRIBUTE).then(|| (key, value.clone()))
+                (is_id && json(value).len() <= MAX_ATTRIBUTE_CHARS).then(|| (key, value.clone()))
             });
             kept.collect::<Object<'_>>()
         });
@@ -188,7 +188,10 @@ impl Message {
             && self.attributes == next.attributes
     }
 
-    /// One message with the events of these, in order.
+    /// One message with the events of these, in order. Under a fresh id: of a sender's repeat,
+    /// whose events may be shared out otherwise, SQS would take some for duplicates and not
+    /// others, and those would stand behind later ones. So all of it is in the queue once more,
+    /// in order.
     pub(super) fn shared(messages: &[Self]) -> Self {
         let [first, _, ..] = messages else {
             return messages[0].clone();
@@ -199,14 +202,13 @@ impl Message {
             body[..body.len() - "}".len()].to_owned()
         };
         let events: Vec<String> = messages.iter().map(event).collect();
-        let ids: Vec<&str> = messages.iter().map(Self::deduplication_id).collect();
         Self {
             body: format!(
                 "{},\"events\":[{}]}}",
                 &first.body[..head],
                 events.join(",")
             ),
-            deduplication_id: sha256(&ids.join(" ")),
+            deduplication_id: fresh_id(),
             ..first.clone()
         }
     }
@@ -224,7 +226,7 @@ impl Message {
     /// With an attribute. A long value is cut, and an empty one left out: SQS refuses it.
     #[must_use]
     pub fn with_attribute(mut self, name: &'static str, value: &str) -> Self {
-        let end = value.char_indices().nth(LONGEST_ATTRIBUTE);
+        let end = value.char_indices().nth(MAX_ATTRIBUTE_CHARS);
         let value = end.map_or(value, |(end, _)| &value[..end]);
         if !value.is_empty() {
             self.attributes.push((name, printable(value).into_owned()));
@@ -264,7 +266,7 @@ mod tests {
             let json = format!(r#"{{"type":"track","userId":"u","x":{value}}}"#);
             let raw: &RawValue = serde_json::from_str(&json).expect("JSON");
             let entry = crate::intake::Entry::parse(raw);
-            let event = entry.event.expect("the door takes it");
+            let event = entry.event.expect("an event");
             let message = Message::new(Source::Api, received_at, &event);
             assert!(message.body.contains(&json), "{}", message.body);
             let envelope = read_body(&message.body).expect("our own body");
@@ -290,8 +292,8 @@ mod tests {
         let ids = received.events.iter().map(|event| event.message_id());
         assert_eq!(ids.collect::<Vec<_>>(), [Some("1"), Some("2")]);
         assert_eq!(shared.group_id, "u");
-        let other = Message::shared(&[two, one]);
-        assert_ne!(shared.deduplication_id, other.deduplication_id);
+        let again = Message::shared(&[one, two]);
+        assert_ne!(shared.deduplication_id, again.deduplication_id);
     }
 
     /// Whoever sends an event chooses its fields.

@@ -7,6 +7,7 @@ use aws_lambda_events::sqs::SqsMessage;
 use chrono::{DateTime, Utc};
 
 use super::fate::{Fate, Return};
+use crate::log::COUNTED;
 use crate::mapping::Arrival;
 use crate::queue::{
     Message, NOT_BEFORE_ATTRIBUTE, Received, WAITING_SINCE_ATTRIBUTE, read_body, sender,
@@ -150,6 +151,7 @@ impl<'r> Record<'r> {
             macro_rules! log {
                 ($level:ident) => {
                     tracing::$level!(
+                        target: COUNTED,
                         message_id,
                         kind,
                         attempt,

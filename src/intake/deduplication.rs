@@ -23,15 +23,15 @@ const ENTRIES: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 /// by the messageId alone; a repeat has the same user anyway, and a client that uses one
 /// messageId for all of its users loses nothing.
 #[derive(Debug)]
-pub struct Taken(TtlCache<(Status, DateTime<Utc>)>);
+pub struct Deduplication(TtlCache<(Status, DateTime<Utc>)>);
 
-impl Default for Taken {
+impl Default for Deduplication {
     fn default() -> Self {
         Self(TtlCache::new(ENTRIES, AGE))
     }
 }
 
-impl Taken {
+impl Deduplication {
     /// By what an event is remembered. None without a messageId: then nobody can tell.
     pub(super) fn key(event: &Event<'_>, request: &Request<'_>) -> Option<String> {
         let message_id = queue_id(event.message_id()?);

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::gzip::MOST_GZIP_MEMBERS;
+use super::gzip::MAX_GZIP_MEMBERS;
 use super::gzip::without_byte_order_mark;
 use super::shared::Shared;
 use crate::intake::Entry;
@@ -12,16 +12,16 @@ use crate::mapping::Sender;
 use crate::segment::{Event, Kind};
 
 /// Segment's limit of one event, in bytes.
-const LARGEST_EVENT: usize = 32 * 1024;
+const MAX_EVENT_BYTES: usize = 32 * 1024;
 
 /// Segment's limit of a body, unpacked, in bytes.
-pub const LARGEST_BODY: usize = 500 * 1024;
+pub const MAX_BODY_BYTES: usize = 500 * 1024;
 
 /// Segment's limit of events in a batch.
-const MOST_EVENTS: usize = 2_500;
+const MAX_BATCH_EVENTS: usize = 2_500;
 
 /// Limit of events from Segment itself or from AWS. Segment's webhook sends at most 4,000.
-pub const MOST_EVENTS_OF_SEGMENT: usize = 5_000;
+pub const MAX_SEGMENT_EVENTS: usize = 5_000;
 
 /// A body that can't be taken.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +36,7 @@ pub enum BodyError {
     #[error("the body starts like gzip but does not unpack")]
     Gzip,
     /// Packed in more parts than any sender makes.
-    #[error("the body is gzip of more than {MOST_GZIP_MEMBERS} members")]
+    #[error("the body is gzip of more than {MAX_GZIP_MEMBERS} members")]
     GzipMembers,
     /// JSON, but not what this route takes.
     #[error("{0}")]
@@ -55,21 +55,6 @@ pub enum BodyError {
         /// So many are taken.
         most: usize,
     },
-}
-
-impl BodyError {
-    /// The `code` of the answer.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Json(_) => "invalid_json",
-            Self::Base64 => "invalid_base64",
-            Self::Gzip | Self::GzipMembers => "invalid_gzip",
-            Self::Shape(_) => "invalid_request",
-            Self::TooLarge => "body_too_large",
-            Self::EventTooLarge => "event_too_large",
-            Self::TooManyEvents { .. } => "too_many_events",
-        }
-    }
 }
 
 /// A parsed call of the Tracking API.
@@ -112,7 +97,7 @@ fn parse_single(body: &[u8], kind: Kind) -> Result<Call<'_>, BodyError> {
         return Err(BodyError::Shape("the body must be a JSON object"));
     };
     event.set_type(kind);
-    if raw.get().len() > LARGEST_EVENT {
+    if raw.get().len() > MAX_EVENT_BYTES {
         return Err(BodyError::EventTooLarge);
     }
     Ok(Call {
@@ -136,10 +121,10 @@ fn parse_batch(body: &[u8]) -> Result<Call<'_>, BodyError> {
     let Some(items) = batch.batch else {
         return Err(BodyError::Shape("the body has no array \"batch\""));
     };
-    if items.len() > MOST_EVENTS {
+    if items.len() > MAX_BATCH_EVENTS {
         return Err(BodyError::TooManyEvents {
             events: items.len(),
-            most: MOST_EVENTS,
+            most: MAX_BATCH_EVENTS,
         });
     }
     let shared = [batch.context, batch.integrations, batch.sent_at];
@@ -179,7 +164,7 @@ pub fn parse_preview(body: &[u8]) -> Result<Call<'_>, BodyError> {
         Err(BodyError::Shape(_)) => {}
         parsed => return parsed,
     }
-    let entries = entries_of_array(body, MOST_EVENTS)?;
+    let entries = entries_of_array(body, MAX_BATCH_EVENTS)?;
     let first = entries.first().and_then(|entry| entry.event.as_ref());
     Ok(Call {
         write_key: first.and_then(Event::write_key).map(str::to_owned),
@@ -188,7 +173,7 @@ pub fn parse_preview(body: &[u8]) -> Result<Call<'_>, BodyError> {
 }
 
 fn refused_if_large(mut entry: Entry<'_>) -> Entry<'_> {
-    if entry.raw.get().len() > LARGEST_EVENT {
+    if entry.raw.get().len() > MAX_EVENT_BYTES {
         entry.refusal = Some(BodyError::EventTooLarge.to_string().into());
     }
     entry
@@ -301,12 +286,12 @@ mod tests {
             batch(br#"{"batch":{}}"#),
             Err(BodyError::Shape(_))
         ));
-        let large = format!(r#"{{"x":"{}"}}"#, "x".repeat(LARGEST_EVENT));
+        let large = format!(r#"{{"x":"{}"}}"#, "x".repeat(MAX_EVENT_BYTES));
         assert_eq!(single(large.as_bytes()), Err(BodyError::EventTooLarge));
-        let many = format!(r#"{{"batch":[{}1]}}"#, "1,".repeat(MOST_EVENTS));
+        let many = format!(r#"{{"batch":[{}1]}}"#, "1,".repeat(MAX_BATCH_EVENTS));
         let too_many = BodyError::TooManyEvents {
-            events: MOST_EVENTS + 1,
-            most: MOST_EVENTS,
+            events: MAX_BATCH_EVENTS + 1,
+            most: MAX_BATCH_EVENTS,
         };
         assert_eq!(batch(many.as_bytes()), Err(too_many));
     }
@@ -328,7 +313,10 @@ mod tests {
 
     #[test]
     fn one_bad_event_never_sinks_its_batch() {
-        let large = format!(r#"{{"type":"track","x":"{}"}}"#, "x".repeat(LARGEST_EVENT));
+        let large = format!(
+            r#"{{"type":"track","x":"{}"}}"#,
+            "x".repeat(MAX_EVENT_BYTES)
+        );
         let deep = "[".repeat(1000) + &"]".repeat(1000);
         let body = format!(
             r#"{{"batch":[{large},{{"type":"track"}},{{"x":{deep}}},{{"x":"\ud800"}},{{"x":1e999}},null]}}"#
