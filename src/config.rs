@@ -1,5 +1,6 @@
 //! The function's settings, read once at start from the environment.
 
+mod browser;
 mod intercom;
 
 use std::fmt::Display;
@@ -41,6 +42,8 @@ pub struct Config {
     pub log_level: Level,
     /// `STRICT_WEBHOOK_SIGNATURE`.
     pub strict_webhook_signature: bool,
+    /// The settings of the Messenger in the page.
+    pub browser: crate::browser::Settings,
     /// The settings of the mapping.
     pub mapping: mapping::Settings,
     /// The settings of delivery.
@@ -134,6 +137,7 @@ impl Config {
                 ],
             )?,
             strict_webhook_signature: flag(lookup, "STRICT_WEBHOOK_SIGNATURE")?,
+            browser: browser::settings(lookup)?,
             mapping: mapping_settings(lookup)?,
             delivery: delivery_settings(lookup)?,
         })
@@ -368,6 +372,22 @@ mod tests {
             (
                 ("INTERCOM_VERSION", "2.12"),
                 r#"INTERCOM_VERSION="2.12" is not allowed: use 2.13 or newer, such as 2.16"#,
+            ),
+            (
+                ("INTERCOM_APP_ID", "a/b"),
+                r#"INTERCOM_APP_ID="a/b" is not allowed: use the letters and digits of Settings > Installation in Intercom"#,
+            ),
+            (
+                ("BROWSER_DELIVERY", "cloud"),
+                r#"BROWSER_DELIVERY="cloud" is not allowed: use messenger or device"#,
+            ),
+            (
+                ("BOOT_VISITORS", "no"),
+                r#"BOOT_VISITORS="no" is not allowed: use true or false"#,
+            ),
+            (
+                ("HIDE_DEFAULT_LAUNCHER", "yes"),
+                r#"HIDE_DEFAULT_LAUNCHER="yes" is not allowed: use false or true"#,
             ),
             (
                 ("VERIFIED_COMPANIES", "1"),

@@ -1,6 +1,7 @@
 //! The Lambda function: from a trigger to its answer.
 
 mod admission;
+mod browser;
 mod tracking;
 mod webhook;
 
@@ -45,6 +46,7 @@ pub struct Function {
     redelivery: Redelivery,
     retry_queue_url: String,
     strict_webhook_signature: bool,
+    browser: crate::browser::Settings,
 }
 
 /// Why an invocation fails, so that AWS tries it again or shows it to the caller.
@@ -121,6 +123,7 @@ impl Function {
             },
             retry_queue_url: config.retry_queue_url,
             strict_webhook_signature: config.strict_webhook_signature,
+            browser: config.browser,
         }
     }
 
@@ -239,6 +242,8 @@ impl Function {
                 let version = env!("CARGO_PKG_VERSION");
                 Ok(Answer::ok(json!({"status": "ok", "version": version})))
             }
+            Route::Settings => self.browser_settings(request, invocation).await,
+            Route::BrowserFile => self.browser_file(request),
             Route::Preflight => Ok(Answer::no_content()),
             Route::WrongMethod => Err(ApiError::WrongMethod),
             Route::Unknown => Err(ApiError::UnknownPath),

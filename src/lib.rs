@@ -7,6 +7,7 @@
 //! together.
 
 mod aws_error;
+pub mod browser;
 pub mod config;
 pub mod delivery;
 pub mod function;

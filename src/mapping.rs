@@ -30,7 +30,7 @@ pub use settings::{Anonymous, CollectContext, CompanyIdHash, Nested, Settings};
 pub use warning::{Change, Place, Warning};
 
 use crate::queue::Source;
-use crate::segment::{Event, Kind, Value, is_addressed_to_intercom};
+use crate::segment::{Event, Kind, Value, is_addressed_to_intercom, is_delivered_by_page};
 use values::is_too_long;
 
 /// What is to be done with one event.
@@ -92,6 +92,11 @@ pub fn map<'e>(
             .into(),
         );
     };
+    if is_delivered_by_page(event.fields()) {
+        return Mapped::Skip(
+            "the page delivered it already (its _metadata.bundled names Intercom)".into(),
+        );
+    }
     if !is_addressed_to_intercom(event.fields()) {
         return Mapped::Skip("not addressed to Intercom by the event's integrations".into());
     }

@@ -18,6 +18,7 @@ const cases = readdirSync(folder).flatMap((file) => JSON.parse(readFileSync(new 
 function isOfFunctionAlone({ event, source, settings = {} }) {
   if (!["identify", "group", "track"].includes(event?.type)) return "the page tells no such call"
   if (source || event.timestamp) return "the time of an event, which the Messenger sets itself"
+  if (event._metadata) return "a mark that the plugin itself makes"
   if (settings.COLLECT_CONTEXT) return "the Messenger collects the context itself"
 }
 

@@ -1,7 +1,7 @@
 //! Values that stand as a userId where there is no user.
 
 /// `IGNORED_USER_IDS`: userIds that are nobody, compared as a whole, ignoring case.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct IgnoredUserIds(Vec<String>);
 
 /// What languages and libraries write for "no value" and "not signed in", each of which would
