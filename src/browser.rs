@@ -57,6 +57,15 @@ pub fn settings_path(path: &str) -> Option<(&str, String)> {
     (!key.is_empty() && !key.contains('/')).then(|| (base_path, key.into_owned()))
 }
 
+/// Where a part of analytics.js is that it loads when it needs it. A page whose snippet has this
+/// endpoint as `_cdn` asks for it here: `…/analytics-next/bundles/FILE`.
+pub fn segment_bundle(path: &str) -> Option<String> {
+    let (_, file) = path.rsplit_once("/analytics-next/bundles/")?;
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    let is_script = file.ends_with(".js") && file.bytes().all(is_name);
+    is_script.then(|| format!("https://cdn.segment.com/analytics-next/bundles/{file}"))
+}
+
 /// The settings document of a public write key: where events go (this very endpoint), and the
 /// plugin that the library is to load. In the shape of
 /// `https://cdn.segment.com/v1/projects/KEY/settings`.
@@ -146,6 +155,20 @@ fn plugin_settings(app_id: &str, settings: &Settings, mapping: &mapping::Setting
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_of_analytics_js_are_segments_own() {
+        let here = "/prod/analytics-next/bundles/a.bundle.0f.js";
+        let there = "https://cdn.segment.com/analytics-next/bundles/a.bundle.0f.js";
+        assert_eq!(segment_bundle(here).as_deref(), Some(there));
+        for path in [
+            "/analytics-next/bundles/../x.js",
+            "/analytics-next/bundles/x",
+            "/x.js",
+        ] {
+            assert_eq!(segment_bundle(path), None, "{path}");
+        }
+    }
 
     #[test]
     fn paths_of_settings() {

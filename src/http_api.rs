@@ -42,6 +42,8 @@ pub enum Route {
     Settings,
     /// The plugin for Intercom's Messenger.
     BrowserFile,
+    /// A part of analytics.js, which Segment has.
+    SegmentBundle,
     /// A browser asks what it may send.
     Preflight,
     /// The path is known, the method isn't.
@@ -65,10 +67,12 @@ impl Route {
         let path = path.trim_end_matches('/');
         let is_settings = browser::settings_path(path).is_some();
         let is_file = browser::file(path).is_some();
+        let is_bundle = browser::segment_bundle(path).is_some();
         let path = path.rfind("/v1/").map_or(path, |start| &path[start..]);
         let route = match path {
             _ if is_settings => Self::Settings,
             _ if is_file => Self::BrowserFile,
+            _ if is_bundle => Self::SegmentBundle,
             "/v1/identify" | "/v1/i" => Self::Single(Kind::Identify),
             "/v1/track" | "/v1/t" => Self::Single(Kind::Track),
             "/v1/page" | "/v1/p" => Self::Single(Kind::Page),
@@ -83,7 +87,7 @@ impl Route {
             _ => Self::Unknown,
         };
         let is_right = match route {
-            Self::Health | Self::Settings | Self::BrowserFile => {
+            Self::Health | Self::Settings | Self::BrowserFile | Self::SegmentBundle => {
                 matches!(method.as_str(), "GET" | "HEAD")
             }
             Self::Webhook => matches!(method.as_str(), "POST" | "PUT" | "PATCH"),

@@ -83,6 +83,14 @@ impl Answer {
         answer
     }
 
+    /// 302 to another address.
+    pub fn redirect(url: String) -> Self {
+        let mut answer = Self::no_content();
+        answer.status = StatusCode::FOUND;
+        answer.headers.push(("Location", url));
+        answer
+    }
+
     fn cached(mut self, tag: String, kept: Kept, request: &HttpRequest) -> Self {
         let known = request.header(header::IF_NONE_MATCH.as_str());
         if known.is_some_and(|known| known.contains(tag.trim_start_matches("W/")) || known == "*") {

@@ -78,15 +78,17 @@ def page(stack):
         yield Page(application)
 
 
-def without(fields, *names):
-    return {name: value for name, value in fields.items() if name not in names}
+@pytest.fixture
+def plan(stack):
+    """The workspace has the attribute `plan`: a public write key makes none."""
+    stack.send("/v1/identify", {"userId": "somebody", "traits": {"plan": "free"}})
 
 
 # Who is there
 
 
 @pytest.mark.parametrize("sdk", ["npm", "snippet"])
-def test_the_first_page_boots_and_the_later_calls_update(stack, page, sdk):
+def test_the_first_page_boots_and_the_later_calls_update(stack, page, plan, sdk):
     page.visit(sdk=sdk)
     page.call("page")
     assert page.wait_for_told("boot") == [APP]
@@ -165,8 +167,7 @@ def test_another_user_or_none(stack, page, mode):
         # Nobody who left comes back.
         page.run('analytics.identify("u-3"); analytics.track("Bought"); await analytics.reset()')
         page.call("page")
-        assert [call[1].get("user_id") for call in page.told()[-3:] if call[0] == "boot"] in ([], [None])
-        assert not any(call[0] != "shutdown" and "u-3" in json.dumps(call) for call in page.told()[-1:])
+        assert "u-3" not in json.dumps(page.told())
         stack.wait_for(lambda: contact(stack, "u-3"), "the user who left")
         # Without the event of a reset.
         page.call("identify", "u-4")
@@ -194,7 +195,7 @@ def test_a_reset_before_the_library_is_there(stack, page):
 
 
 @EACH_MODE
-def test_a_blocked_widget_delays_and_loses_nothing(stack, page, mode):
+def test_a_blocked_widget_delays_and_loses_nothing(stack, page, plan, mode):
     with function_with(stack, BROWSER_DELIVERY=mode):
         page.visit(widget="blocked")
         started = time.monotonic()
@@ -305,7 +306,7 @@ def test_the_plugin_by_npm(stack, page):
 
 @pytest.mark.parametrize("plugin", [None, {"appId": "abc123", "delivery": "device", "apiBase": APP["api_base"]}],
                          ids=["cdnURL", "npm"])
-def test_with_device_delivery_the_messenger_takes_what_it_can(stack, page, plugin):
+def test_with_device_delivery_the_messenger_takes_what_it_can(stack, page, plan, plugin):
     with function_with(stack, BROWSER_DELIVERY="device"):
         page.visit(**({"plugin": plugin} if plugin else {}))
         # Widget and rules are still underway: the function's.

@@ -27,7 +27,7 @@ const PAGES = {
     window.isThere = true
     </script>`,
   snippet: ({ calls = "" }) => `<script>
-    const analytics = window.analytics = [];
+    window.analytics = [];
     for (const method of ["page", "identify", "group", "track", "reset", "ready", "on", "register", "user"]) {
       analytics[method] = (...args) => { analytics.push([method, ...args]); return analytics; };
     }
@@ -52,6 +52,8 @@ async function visit(browser, server, { sdk = "npm", widget = "there", before = 
     if (widget == "slow") await new Promise((resolve) => setTimeout(resolve, 1500));
     return route.fulfill({ contentType: "text/javascript", body: WIDGET });
   });
+  await page.route("https://cdn.segment.com/analytics-next/bundles/*", (route) =>
+    route.fulfill({ contentType: "text/javascript", body: readFileSync(SDK + route.request().url().split("/").pop()) }));
   const nonce = /nonce-(\w+)/.exec(headers["content-security-policy"] ?? "")?.[1];
   let html = `<!doctype html><title>Shop</title><script>${before}</script>${PAGES[sdk](options)}`;
   if (nonce) html = html.replaceAll("<script", `<script nonce="${nonce}"`);
