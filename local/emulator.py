@@ -12,6 +12,8 @@ from urllib.parse import parse_qs, unquote_to_bytes
 
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 API_ROUTE = re.compile(r"/restapis/[a-z0-9]+/\w+/_user_request_(/.*)?", re.DOTALL)
+# As on AWS: the API's own domain, of which every path is the API's.
+API_DOMAIN = re.compile(r"[a-f0-9]{8}\.execute-api\.localhost")
 # Only AWS's own requests have these; they could make something else of a path.
 AWS_MARKS = ("x-amz-", "x-amzn-")
 # The emulator takes these for its root user without a look at the signature.
@@ -44,6 +46,8 @@ class Guard:
             return await send({"type": "websocket.close", "code": 1008})
         if why := self.refusal(scope):
             return await refuse(send, why)
+        # API Gateway says so too, and the function what pages are to send to.
+        scope = {**scope, "headers": [*scope["headers"], (b"x-forwarded-proto", b"http")]}
         return await self.app(scope, receive, send)
 
     def refusal(self, scope):
@@ -53,14 +57,15 @@ class Guard:
         for name, value in headers:
             values.setdefault(name, []).append(value)
         host = [hostname(value) for value in values.get("host", [])]
-        if len(host) != 1 or host[0] not in self.hosts | self.domains:
+        is_api = len(host) == 1 and (host[0] in self.domains or bool(API_DOMAIN.fullmatch(host[0])))
+        if len(host) != 1 or not (is_api or host[0] in self.hosts):
             # A page can give its own name any address, this machine's too.
             return "the Host is not this machine"
         is_of_page = "origin" in values or values.get("sec-fetch-site", ["none"]) != ["none"]
         authorization = values.get("authorization", [])
         if not is_of_page and len(authorization) == 1 and self.knows(authorization[0]):
             return None
-        if not (API_ROUTE.fullmatch(scope["path"]) or host[0] in self.domains):
+        if not (API_ROUTE.fullmatch(scope["path"]) or is_api):
             return "only the API's own routes are open"
         query = parse_qs(unquote_to_bytes(scope.get("query_string", b"")).decode("latin-1"), keep_blank_values=True)
         names = [*values, *map(str.lower, query)]

@@ -35,7 +35,7 @@ ARCHITECTURE = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_6
 # The keys in the files of events/.
 SAMPLE_KEYS = {
     "api_secret": "local-api-secret", "webhook_secret": "local-webhook-secret",
-    "write_keys": ["local-server-write-key"],
+    "write_keys": ["local-server-write-key"], "public_write_keys": ["local-public-write-key"],
 }
 # Nobody else on this machine can guess them (see emulator.py).
 CREDENTIALS = {
@@ -67,9 +67,11 @@ class Stack:
         keys = random_keys() if access_token else SAMPLE_KEYS
         self.secret = {"access_token": access_token or simulator.TOKEN, **keys}
         self.write_key = self.secret["write_keys"][0]
+        self.public_write_key = self.secret["public_write_keys"][0]
         self.simulator = None
         self.emulator_url = None
         self.endpoint = None
+        self.page_endpoint = None
         self.outputs = {}
         self._services = []
         self._handlers = {}
@@ -177,6 +179,8 @@ class Stack:
             failure="sam deploy failed", log=LOGS / "deploy.log")
         self._read_outputs()
         self.endpoint = f"{self.emulator_url}/restapis/{self.resources()['Api']}/prod/_user_request_"
+        # As a page calls it: by the API's own domain, which a browser takes for this machine.
+        self.page_endpoint = f"http://{self.resources()['Api']}.execute-api.localhost:{self.port}/prod"
         self.allow_batches()
 
     def allow_batches(self, stack_name=STACK_NAME):
@@ -327,7 +331,7 @@ def random_keys():
     """Keys of the entry points, for a secret."""
     return {
         "api_secret": secrets.token_hex(16), "webhook_secret": secrets.token_hex(16),
-        "write_keys": [secrets.token_hex(16)],
+        "write_keys": [secrets.token_hex(16)], "public_write_keys": [secrets.token_hex(16)],
     }
 
 

@@ -16,6 +16,7 @@ TOOLS = ROOT / ".tools"
 SAM = TOOLS / "sam" / "bin"
 EMULATOR = TOOLS / "emulator" / "bin"
 JAVASCRIPT = TOOLS / "javascript"
+BROWSER = ROOT / "browser"
 PYTHON_SDKS = ("2.3", "2.4")
 RUST_APPLICATION = ROOT / "target" / "rust-sdk" / "debug" / "segment-application"
 
@@ -63,21 +64,20 @@ def install(name, what, requirements=None):
     stamp.write_text(digest)
 
 
-def install_javascript():
-    """Makes .tools/javascript/node_modules what the lock file of tests/e2e/sdks/javascript says, if it isn't yet."""
-    sources = ROOT / "tests" / "e2e" / "sdks" / "javascript"
+def install_javascript(target, what, sources):
+    """Makes the node_modules of `target` what the lock file of `sources` says, if it isn't yet."""
     files = [sources / name for name in ("package.json", "package-lock.json")]
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-    stamp = JAVASCRIPT / "installed"
+    stamp = target / "node_modules" / "installed"
     if stamp.is_file() and stamp.read_text() == digest:
         return
-    print("Installing Segment's JavaScript SDKs into .tools/javascript (once)", flush=True)
-    shutil.rmtree(JAVASCRIPT, ignore_errors=True)
-    JAVASCRIPT.mkdir(parents=True)
+    print(f"Installing {what} into {target.relative_to(ROOT)}/node_modules (once)", flush=True)
+    target.mkdir(parents=True, exist_ok=True)
     for file in files:
-        shutil.copy(file, JAVASCRIPT)
-    run(["npm", "ci", "--prefix", str(JAVASCRIPT), "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
-        "installing Segment's JavaScript SDKs failed: see npm's message above, then try again")
+        if target != sources:
+            shutil.copy(file, target)
+    run(["npm", "ci", "--prefix", str(target), "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+        f"installing {what} failed: see npm's message above, then try again")
     stamp.write_text(digest)
 
 
@@ -135,7 +135,8 @@ def main():
                         ROOT / "tests" / "e2e" / "sdks" / "python" / f"requirements-{version}.txt")
             build_rust_application()
             if not why_no_javascript():
-                install_javascript()
+                install_javascript(JAVASCRIPT, "Segment's JavaScript SDKs", ROOT / "tests" / "e2e" / "sdks" / "javascript")
+                install_javascript(BROWSER, "what builds the plugin for browsers", BROWSER)
                 install_browser()
     except Failure as failure:
         sys.exit(f"error: {failure}")

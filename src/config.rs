@@ -2,6 +2,7 @@
 //!
 //! Each has its row in `docs/api.md#settings`.
 
+mod browser;
 mod intercom;
 mod variable;
 
@@ -47,6 +48,8 @@ pub struct Config {
     pub log_level: Level,
     /// `STRICT_WEBHOOK_SIGNATURE`.
     pub strict_webhook_signature: bool,
+    /// The settings of the Messenger in the page.
+    pub browser: crate::browser::Settings,
     /// The settings of the mapping.
     pub mapping: mapping::Settings,
     /// The settings of delivery.
@@ -110,6 +113,7 @@ impl Config {
                 ],
             )?,
             strict_webhook_signature: flag(lookup, "STRICT_WEBHOOK_SIGNATURE")?,
+            browser: browser::settings(lookup)?,
             mapping: mapping_settings(lookup)?,
             delivery: delivery_settings(lookup)?,
         })
@@ -276,6 +280,22 @@ mod tests {
             (
                 ("INTERCOM_VERSION", "2.12"),
                 r#"INTERCOM_VERSION="2.12" is not allowed: use 2.13 or newer, such as 2.16"#,
+            ),
+            (
+                ("INTERCOM_APP_ID", "a/b"),
+                r#"INTERCOM_APP_ID="a/b" is not allowed: use the letters and digits of Settings > Installation in Intercom"#,
+            ),
+            (
+                ("BROWSER_DELIVERY", "cloud"),
+                r#"BROWSER_DELIVERY="cloud" is not allowed: use messenger or device"#,
+            ),
+            (
+                ("BOOT_VISITORS", "no"),
+                r#"BOOT_VISITORS="no" is not allowed: use true or false"#,
+            ),
+            (
+                ("HIDE_DEFAULT_LAUNCHER", "yes"),
+                r#"HIDE_DEFAULT_LAUNCHER="yes" is not allowed: use false or true"#,
             ),
             (
                 ("VERIFIED_COMPANIES", "1"),

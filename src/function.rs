@@ -1,6 +1,7 @@
 //! The Lambda function: from an invocation to its answer.
 
 mod admission;
+mod browser;
 mod preview;
 mod tracking;
 mod webhook;
@@ -50,6 +51,7 @@ pub struct Function {
     redelivery: Redelivery,
     retry_queue_url: String,
     strict_webhook_signature: bool,
+    browser: crate::browser::Settings,
 }
 
 /// Why an invocation fails, so that AWS tries it again or shows it to the caller.
@@ -132,6 +134,7 @@ impl Function {
             },
             retry_queue_url: config.retry_queue_url,
             strict_webhook_signature: config.strict_webhook_signature,
+            browser: config.browser,
         }
     }
 
@@ -258,6 +261,11 @@ impl Function {
                 let version = env!("CARGO_PKG_VERSION");
                 Ok(Answer::ok(json!({"status": "ok", "version": version})))
             }
+            Route::Settings => self.browser_settings(request, invocation).await,
+            Route::SegmentBundle => crate::browser::segment_bundle(&request.path)
+                .map(Answer::redirect)
+                .ok_or(ApiError::UnknownPath),
+            Route::BrowserFile => self.browser_file(request),
             Route::Preflight => Ok(Answer::no_content()),
             Route::WrongMethod => Err(ApiError::WrongMethod),
             Route::Unknown => Err(ApiError::UnknownPath),

@@ -12,7 +12,7 @@ mod lone_surrogates;
 mod request;
 mod shared;
 
-pub use answer::{Answer, MAX_ANSWER_BYTES};
+pub use answer::{Answer, Kept, MAX_ANSWER_BYTES};
 pub use authentication::{
     Signed, proof, signed, user_hash_is_valid, write_key, write_keys_in_headers,
 };
@@ -25,6 +25,7 @@ pub use gzip::{decode, without_byte_order_mark};
 pub use lone_surrogates::replace_lone_surrogates;
 pub use request::HttpRequest;
 
+use crate::browser;
 use crate::segment::Kind;
 
 /// What a request asks for.
@@ -42,6 +43,12 @@ pub enum Route {
     Preview,
     /// Is it up?
     Health,
+    /// What a page or an app has to know of a write key: `/v1/projects/KEY/settings`.
+    Settings,
+    /// The plugin for Intercom's Messenger.
+    BrowserFile,
+    /// A part of analytics.js, which Segment has.
+    SegmentBundle,
     /// A browser asks what it may send.
     Preflight,
     /// The path is known, but not with this method.
@@ -53,7 +60,7 @@ pub enum Route {
 /// The routes that error messages list.
 const ROUTES: &str = "POST /v1/identify, POST /v1/track, POST /v1/page, POST /v1/screen, \
     POST /v1/group, POST /v1/alias, POST /v1/batch, POST /v1/import, POST /v1/preview, \
-    POST /webhook, GET /health";
+    POST /webhook, GET /health, GET /v1/projects/KEY/settings, GET /browser/intercom.js";
 
 impl Route {
     /// The route of a method and path. A slash at the end and a stage or base path in front of
@@ -63,8 +70,14 @@ impl Route {
             return Self::Preflight;
         }
         let path = path.trim_end_matches('/');
+        let is_settings = browser::settings_path(path).is_some();
+        let is_file = browser::file(path).is_some();
+        let is_bundle = browser::segment_bundle(path).is_some();
         let path = path.rfind("/v1/").map_or(path, |start| &path[start..]);
         let route = match path {
+            _ if is_settings => Self::Settings,
+            _ if is_file => Self::BrowserFile,
+            _ if is_bundle => Self::SegmentBundle,
             "/v1/identify" | "/v1/i" => Self::Single(Kind::Identify),
             "/v1/track" | "/v1/t" => Self::Single(Kind::Track),
             "/v1/page" | "/v1/p" => Self::Single(Kind::Page),
@@ -79,7 +92,9 @@ impl Route {
             _ => Self::Unknown,
         };
         let is_right = match route {
-            Self::Health => matches!(method.as_str(), "GET" | "HEAD"),
+            Self::Health | Self::Settings | Self::BrowserFile | Self::SegmentBundle => {
+                matches!(method.as_str(), "GET" | "HEAD")
+            }
             Self::Webhook => matches!(method.as_str(), "POST" | "PUT" | "PATCH"),
             _ => method == http::Method::POST,
         };
@@ -124,6 +139,11 @@ mod tests {
             (Method::PUT, "/webhook/", Route::Webhook),
             (Method::POST, "/v1/preview", Route::Preview),
             (Method::GET, "/health", Route::Health),
+            (Method::GET, "/v1/projects/k/settings", Route::Settings),
+            (Method::GET, "/prod/projects/k/settings", Route::Settings),
+            (Method::POST, "/v1/projects/k/settings", Route::WrongMethod),
+            (Method::GET, "/prod/browser/intercom.js", Route::BrowserFile),
+            (Method::GET, "/browser/intercom.css", Route::Unknown),
             (Method::GET, "/v1/track", Route::WrongMethod),
             (Method::DELETE, "/webhook", Route::WrongMethod),
             (Method::OPTIONS, "/anything", Route::Preflight),

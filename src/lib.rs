@@ -7,6 +7,7 @@
 //! after the [`dead_letters`]. [`function`] ties them together.
 
 mod aws_error;
+pub mod browser;
 pub mod config;
 pub mod dead_letters;
 pub mod delivery;

@@ -34,7 +34,7 @@ pub use settings::{Anonymous, CollectContext, CompanyIdHash, Nested, Settings};
 pub use warning::{Change, Place, Warning};
 
 use crate::queue::Source;
-use crate::segment::{Event, Kind, Value, is_addressed_to_intercom};
+use crate::segment::{Event, Kind, Value, is_addressed_to_intercom, is_delivered_by_page};
 use values::is_too_long;
 
 /// What one event becomes.
@@ -101,6 +101,10 @@ pub fn map<'e>(
             .into(),
         ));
     };
+    if is_delivered_by_page(event.fields()) {
+        let reason = "the page delivered it already (its _metadata.bundled names Intercom)";
+        return Err(NotSent::Skip(reason.into()));
+    }
     if !is_addressed_to_intercom(event.fields()) {
         let reason = "not addressed to Intercom by the event's integrations";
         return Err(NotSent::Skip(reason.into()));

@@ -16,7 +16,7 @@ pub use date::{iso_timestamp, timestamp};
 pub use email::looks_like_email;
 pub(crate) use event::id_text;
 pub use event::{Event, Kind, NotAnObject, WRITE_KEY};
-pub use integrations::is_addressed_to_intercom;
+pub use integrations::{is_addressed_to_intercom, is_delivered_by_page};
 pub use loose::{are_loosely_equal, get_loose, is_loosely};
 pub use nobody::IgnoredUserIds;
 pub use options::ACTIVE;

@@ -32,6 +32,23 @@ impl Function {
         self.look_up(known, invocation).await
     }
 
+    /// Lets only public write keys be known: a server's has no business in a page.
+    pub(super) async fn check_public_key(
+        &self,
+        key: &str,
+        invocation: Invocation<'_>,
+    ) -> Result<(), ApiError> {
+        let known = |secret: &Secret| {
+            let known = known_key(secret, std::slice::from_ref(&key.to_owned()));
+            match known {
+                Ok(known) if known.is_public => Ok(()),
+                Ok(_) | Err(ApiError::WriteKey) => Err(ApiError::UnknownProject),
+                Err(error) => Err(error),
+            }
+        };
+        self.look_up(known, invocation).await
+    }
+
     /// The write key of a call, from the headers, else from the body.
     pub(super) async fn let_in(
         &self,

@@ -1,9 +1,16 @@
 //! The answers to HTTP requests.
 
-use http::StatusCode;
-use serde_json::{Map, Value, json};
+use std::io::Write;
 
-use super::ApiError;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::{StatusCode, header};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{ApiError, HttpRequest};
 use crate::status::EventResult;
 
 /// An HTTP answer. Serialised by [`Answer::into_payload`] as API Gateway and Function URLs want
@@ -12,12 +19,33 @@ use crate::status::EventResult;
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
-    body: Option<Value>,
-    retry_after_seconds: Option<u32>,
+    body: Body,
+    /// Beside those of CORS and Content-Type.
+    headers: Vec<(&'static str, String)>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Body {
+    None,
+    Json(Value),
+    Script(&'static str),
+    /// With gzip.
+    PackedScript(Vec<u8>),
+}
+
+/// For how long an answer may be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// Five minutes, so that a setting that is changed reaches every page soon.
+    Minutes,
+    /// A year, which is for ever: under this path it never changes.
+    ForEver,
 }
 
 /// After an answer of 503, senders wait this long.
 const RETRY_AFTER_SECONDS: u32 = 10;
+
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Most bytes of an answer. Lambda takes 6 MB, headers included.
 pub const MAX_ANSWER_BYTES: usize = 6_000_000;
@@ -27,9 +55,56 @@ impl Answer {
     pub fn ok(body: Value) -> Self {
         Self {
             status: StatusCode::OK,
-            body: Some(body),
-            retry_after_seconds: None,
+            body: Body::Json(body),
+            headers: Vec::new(),
         }
+    }
+
+    /// 200 with this JSON, or 304 to a request that has it already.
+    pub fn cached_json(body: Value, request: &HttpRequest) -> Self {
+        let tag = entity_tag(body.to_string().as_bytes());
+        Self::ok(body).cached(tag, Kept::Minutes, request)
+    }
+
+    /// 200 with this JavaScript, packed for those who can unpack it, or 304 to a request that has
+    /// it already.
+    pub fn script(text: &'static str, kept: Kept, request: &HttpRequest) -> Self {
+        let accepted = request.header(header::ACCEPT_ENCODING.as_str());
+        let mut answer = Self::no_content();
+        answer.status = StatusCode::OK;
+        answer.body = Body::Script(text);
+        if accepted.is_some_and(|accepted| accepted.contains("gzip")) {
+            answer.body = Body::PackedScript(packed(text));
+            answer.headers.push(("Content-Encoding", "gzip".to_owned()));
+        }
+        let mut answer = answer.cached(entity_tag(text.as_bytes()), kept, request);
+        let vary = ("Vary", "Origin, Accept-Encoding".to_owned());
+        answer.headers.push(vary);
+        answer
+    }
+
+    /// 302 to another address.
+    pub fn redirect(url: String) -> Self {
+        let mut answer = Self::no_content();
+        answer.status = StatusCode::FOUND;
+        answer.headers.push(("Location", url));
+        answer
+    }
+
+    fn cached(mut self, tag: String, kept: Kept, request: &HttpRequest) -> Self {
+        let known = request.header(header::IF_NONE_MATCH.as_str());
+        if known.is_some_and(|known| known.contains(tag.trim_start_matches("W/")) || known == "*") {
+            self.status = StatusCode::NOT_MODIFIED;
+            self.body = Body::None;
+            self.headers.clear();
+        }
+        let control = match kept {
+            Kept::Minutes => "public, max-age=300",
+            Kept::ForEver => "public, max-age=31536000, immutable",
+        };
+        self.headers.push(("Cache-Control", control.to_owned()));
+        self.headers.push(("ETag", tag));
+        self
     }
 
     /// The answer that SDKs expect for a call that was accepted.
@@ -46,16 +121,18 @@ impl Answer {
     pub fn no_content() -> Self {
         Self {
             status: StatusCode::NO_CONTENT,
-            body: None,
-            retry_after_seconds: None,
+            body: Body::None,
+            headers: Vec::new(),
         }
     }
 
     /// Whether it is larger than Lambda can answer with.
     pub fn is_too_large(&self) -> bool {
-        let body = self.body.as_ref().map(Value::to_string);
-        // In the payload the body is a JSON string.
-        json!(body).to_string().len() > MAX_ANSWER_BYTES
+        let Body::Json(body) = &self.body else {
+            return false;
+        };
+        // In the payload, the body is a JSON string.
+        json!(body.to_string()).to_string().len() > MAX_ANSWER_BYTES
     }
 
     /// The payload that API Gateway (both kinds) and Function URLs take as an answer, with the
@@ -81,17 +158,23 @@ impl Answer {
         );
         header("Access-Control-Max-Age", "86400".to_owned());
         header("Vary", "Origin".to_owned());
-        if let Some(seconds) = self.retry_after_seconds {
-            header("Retry-After", seconds.to_string());
+        let (body, is_base64, content_type) = match self.body {
+            Body::None => (String::new(), false, None),
+            Body::Json(body) => (body.to_string(), false, Some("application/json")),
+            Body::Script(text) => (text.to_owned(), false, Some(JAVASCRIPT)),
+            Body::PackedScript(bytes) => (STANDARD.encode(bytes), true, Some(JAVASCRIPT)),
+        };
+        if let Some(content_type) = content_type {
+            header("Content-Type", content_type.to_owned());
         }
-        if self.body.is_some() {
-            header("Content-Type", "application/json".to_owned());
+        for (name, value) in self.headers {
+            header(name, value);
         }
         json!({
             "statusCode": self.status.as_u16(),
             "headers": headers,
-            "body": self.body.map_or_else(String::new, |body| body.to_string()),
-            "isBase64Encoded": false,
+            "body": body,
+            "isBase64Encoded": is_base64,
         })
     }
 }
@@ -105,11 +188,25 @@ impl From<&ApiError> for Answer {
         if let ApiError::Rejected(results) = error {
             body["results"] = json!(results);
         }
-        let is_temporary = status == StatusCode::SERVICE_UNAVAILABLE;
+        let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE)
+            .then(|| ("Retry-After", RETRY_AFTER_SECONDS.to_string()));
         Self {
             status,
-            body: Some(body),
-            retry_after_seconds: is_temporary.then_some(RETRY_AFTER_SECONDS),
+            body: Body::Json(body),
+            headers: retry_after.into_iter().collect(),
         }
     }
+}
+
+/// The ETag of these bytes. Weak, since they can be packed.
+fn entity_tag(bytes: &[u8]) -> String {
+    format!("W/\"{}\"", hex::encode(&Sha256::digest(bytes)[..16]))
+}
+
+fn packed(text: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    let written = encoder.write_all(text.as_bytes());
+    written
+        .and_then(|()| encoder.finish())
+        .expect("memory takes everything")
 }

@@ -33,6 +33,15 @@ pub enum ApiError {
          webhook_secret"
     )]
     Signature,
+    /// The settings of a write key that isn't public.
+    #[error(
+        "no public write key is this one: pages and apps need one of the secret's \
+         public_write_keys, since everybody can read it there"
+    )]
+    UnknownProject,
+    /// There is no Messenger for pages.
+    #[error("there is no Messenger for pages: INTERCOM_APP_ID is not set")]
+    NoMessenger,
     /// No route has this path.
     #[error("there is no such path, the routes are {ROUTES}")]
     UnknownPath,
@@ -69,7 +78,9 @@ impl ApiError {
             Self::PreviewTooLarge => (Http::BAD_REQUEST, "preview_too_large"),
             Self::Rejected(_) => (Http::BAD_REQUEST, "rejected"),
             Self::WriteKey | Self::Signature => (Http::UNAUTHORIZED, "unauthorized"),
-            Self::UnknownPath => (Http::NOT_FOUND, "not_found"),
+            Self::UnknownPath | Self::UnknownProject | Self::NoMessenger => {
+                (Http::NOT_FOUND, "not_found")
+            }
             Self::WrongMethod => (Http::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::NotConfigured(_) => (Http::SERVICE_UNAVAILABLE, "not_configured"),
             Self::SecretUnavailable(_) => (Http::SERVICE_UNAVAILABLE, "secret_unavailable"),

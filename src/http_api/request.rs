@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, Method, header};
 
 use super::BodyError;
+use crate::browser::Endpoint;
 
 /// One request.
 #[derive(Debug)]
@@ -14,6 +15,10 @@ pub struct HttpRequest {
     pub method: Method,
     /// Its path.
     pub path: String,
+    /// The path by which its sender knows it: with the stage, which `path` may lack.
+    pub full_path: String,
+    /// The API's own domain, where no `Host` header says another.
+    domain: Option<String>,
     /// Its headers.
     pub headers: HeaderMap,
     body: String,
@@ -39,6 +44,16 @@ impl HttpRequest {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// Where it came in, as its sender sees it. `base_path` is what stands in front of the route.
+    pub fn endpoint<'r>(&'r self, base_path: &'r str) -> Endpoint<'r> {
+        let host = self.header(header::HOST.as_str());
+        Endpoint {
+            protocol: self.header("x-forwarded-proto").unwrap_or("https"),
+            host: host.or(self.domain.as_deref()).unwrap_or_default(),
+            base_path,
+        }
+    }
+
     /// The `Origin` header, which only browsers send.
     pub fn origin(&self) -> Option<&str> {
         self.header(header::ORIGIN.as_str())
@@ -51,9 +66,13 @@ impl From<ApiGatewayProxyRequest> for HttpRequest {
         for (name, value) in &request.headers {
             headers.entry(name).or_insert_with(|| value.clone());
         }
+        let path = request.path.unwrap_or_default();
+        let context = request.request_context;
         Self {
             method: request.http_method,
-            path: request.path.unwrap_or_default(),
+            full_path: context.path.unwrap_or_else(|| path.clone()),
+            domain: context.domain_name,
+            path,
             headers,
             body: request.body.unwrap_or_default(),
             is_base64: request.is_base64_encoded,
@@ -63,9 +82,13 @@ impl From<ApiGatewayProxyRequest> for HttpRequest {
 
 impl From<ApiGatewayV2httpRequest> for HttpRequest {
     fn from(request: ApiGatewayV2httpRequest) -> Self {
+        let path = request.raw_path.unwrap_or_default();
+        let context = request.request_context;
         Self {
-            method: request.request_context.http.method,
-            path: request.raw_path.unwrap_or_default(),
+            method: context.http.method,
+            full_path: path.clone(),
+            domain: context.domain_name,
+            path,
             headers: request.headers,
             body: request.body.unwrap_or_default(),
             is_base64: request.is_base64_encoded,

@@ -29,6 +29,17 @@ pub fn is_addressed_to_intercom(event: &Object<'_>) -> bool {
         .unwrap_or(true)
 }
 
+/// Whether the page has delivered the event itself: `_metadata.bundled`, in which analytics.js
+/// lists the destinations of its device mode, names Intercom.
+pub fn is_delivered_by_page(event: &Object<'_>) -> bool {
+    let metadata = event.get("_metadata").and_then(Value::as_object);
+    let bundled = metadata.and_then(|metadata| metadata.get("bundled")?.as_array());
+    bundled.is_some_and(|names| {
+        let mut names = names.iter().filter_map(Value::as_str);
+        names.any(|name| OUR_NAMES.contains(&name))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 //! Which and why: `docs/mapping.md#nobody`.
 
 /// `IGNORED_USER_IDS`: userIds that mean nobody, compared as a whole, ignoring case.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct IgnoredUserIds(Vec<String>);
 
 /// What languages and libraries write for "no value" and "not signed in". Each would otherwise

@@ -21,6 +21,7 @@ def running_stack(request):
         "RetryMaxSeconds": 2,
         "UnknownUserSeconds": 3,
         "LogLevel": "DEBUG",
+        "IntercomAppId": "abc123",
     }
     # A domain of the API's own, and the accounts of Segment and of a stranger (test_switches.py).
     guard = {"domains": ["events.example.com"], "keys": ["595280932656", "111122223333"]}

@@ -70,6 +70,11 @@ impl Call {
         self.header("Origin", origin)
     }
 
+    /// What the function is invoked with.
+    pub(crate) fn payload(&self) -> &Value {
+        &self.0
+    }
+
     pub(crate) async fn send(&self, world: &World) -> Answer {
         Answer::of(&world.invoke(&self.0).await.expect("an HTTP answer"))
     }

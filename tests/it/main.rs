@@ -3,6 +3,7 @@
 
 mod attributes;
 mod body;
+mod browser;
 mod contacts;
 mod delivery;
 mod direct;

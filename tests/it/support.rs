@@ -246,7 +246,8 @@ pub(crate) fn rest_request(method: &str, path: &str, body: &str) -> Value {
         "headers": {"Content-Type": "application/json", "Authorization": format!("Basic {key}")},
         "multiValueHeaders": {"Content-Type": ["application/json"],
             "Authorization": [format!("Basic {key}")]},
-        "requestContext": {"requestId": "r", "stage": "prod", "httpMethod": method},
+        "requestContext": {"requestId": "r", "stage": "prod", "httpMethod": method,
+            "path": format!("/prod{path}")},
         "body": base64(body.as_bytes()),
         "isBase64Encoded": true,
     })
