@@ -9,6 +9,9 @@ import pathlib
 import subprocess
 import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "local"))
+import tools  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = ROOT / "target"
 # cargo-lambda is what `sam build` runs.
@@ -17,8 +20,8 @@ ENVIRONMENT = {
 }
 
 
-def run(*command, **options):
-    return subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, check=True, **options)
+def run(*command, env=ENVIRONMENT, **options):
+    return subprocess.run(command, cwd=ROOT, env=env, check=True, **options)
 
 
 def heading(text):
@@ -34,6 +37,16 @@ def bench_binary():
                 if artifact.get("executable") and artifact["target"]["name"] == "mapping")
 
 
+def browser_bench():
+    """The plugin for pages, where Node.js and a browser are there."""
+    reason = tools.why_no_javascript() or (None if tools.browser() else "Chromium is missing")
+    heading("The Messenger's plugin in a page" + (f": left out, {reason}" if reason else ""))
+    if not reason:
+        tools.install_sdks()
+        run("node", "benches/browser.cjs", tools.browser(),
+            env={**ENVIRONMENT, "NODE_PATH": str(tools.JAVASCRIPT / "node_modules")})
+
+
 def main():
     for package, binary in (("segment-intercom", "bootstrap"), ("bare-function", "bare-function")):
         run("cargo", "lambda", "build", "--release", "--package", package, "--bin", binary)
@@ -44,6 +57,7 @@ def main():
     heading("Start-up, memory and size")
     run(sys.executable, "benches/startup.py", "--bare", str(TARGET / "lambda/bare-function/bootstrap"),
         "--function", str(TARGET / "lambda/bootstrap/bootstrap"), "--runs", "40")
+    browser_bench()
     heading("Our own CPU and allocations per event")
     run("cargo", "bench", "--quiet", "--bench", "mapping")
     heading("The worst shapes of events, from 1 KB to 500 KB")

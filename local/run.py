@@ -10,9 +10,10 @@ import threading
 from urllib.parse import urlsplit
 
 import containers
+import page
 from changes import changes
 from stack import CREDENTIALS, LOGS, STACK_NAME, Stack
-from tools import ROOT, SAM, Failure
+from tools import ROOT, SAM, Failure, install_sdks, why_no_javascript
 
 DELIVERY_SECONDS = 10
 INTERCOM_IN_CONTAINERS = "intercom.localhost"
@@ -37,13 +38,16 @@ def main():
 def run(once):
     token = os.environ.get("INTERCOM_ACCESS_TOKEN")
     parameters = {"IntercomRegion": os.environ.get("INTERCOM_REGION", "us")} if token else {"Anonymous": "lead"}
+    app_id = os.environ.get("INTERCOM_APP_ID")
+    delivery = os.environ.get("BROWSER_DELIVERY", "messenger")
+    parameters |= {"IntercomAppId": app_id or ("" if token else "local"), "BrowserDelivery": delivery}
     samples = json.loads((ROOT / "local" / "samples.json").read_text())
     address = address_for_containers(token) if os.environ.get("CONTAINERS") else None
     guard = {"hosts": [address]} if address else None
     with Stack(port_from_environment(), parameters, access_token=token, guard=guard) as stack:
         print_table([(sample["title"], outcome(stack, sample)) for sample in samples], stack)
         if not once:
-            stay_up(stack, address)
+            stay_up(stack, address, demo_page(stack, delivery, app_id))
 
 
 def address_for_containers(token):
@@ -56,11 +60,21 @@ def address_for_containers(token):
     return address
 
 
-def stay_up(stack, address):
+def demo_page(stack, delivery, app_id):
+    """What to say of the page with the Messenger: its URL, or what it lacks."""
+    if not (app_id or stack.simulator):
+        return "set INTERCOM_APP_ID for a page with the Messenger"
+    if why_no_javascript():
+        return "install Node.js 20 or newer for a page with the Messenger"
+    install_sdks()
+    return page.serve(stack, delivery, is_real=bool(app_id))
+
+
+def stay_up(stack, address, demo):
     if address:
         open_to_containers(stack, address)
     write_private(STACK_FILE, {"stack": STACK_NAME, "client": stack.client_arguments()})
-    print_endpoint(stack, address)
+    print_endpoint(stack, address, demo)
     try:
         threading.Event().wait()
     except KeyboardInterrupt:
@@ -121,13 +135,14 @@ def print_table(rows, stack):
             print(f"{title if index == 0 else '':<{left}}  {line}")
 
 
-def print_endpoint(stack, address):
+def print_endpoint(stack, address, demo):
     event = json.dumps({"userId": "segment-intercom-sample-1", "event": "Tried It", "properties": {"revenue": 9.5}})
     print(f"""
 Endpoint   {stack.endpoint}
 Write key  {stack.write_key}""")
     if stack.simulator:
         print(f"Simulator  {stack.simulator.base_url}/_simulator/state")
+    print(f"Page       {demo}")
     print(f"""
 curl -u {stack.write_key}: -H 'content-type: application/json' \\
   -d '{event}' \\

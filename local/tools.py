@@ -81,6 +81,11 @@ def install_javascript(target, what, sources):
     stamp.write_text(digest)
 
 
+def install_sdks():
+    """Segment's JavaScript SDKs, which the tests and the page of `make run` send with."""
+    install_javascript(JAVASCRIPT, "Segment's JavaScript SDKs", ROOT / "tests" / "e2e" / "sdks" / "javascript")
+
+
 def build_rust_application():
     """Compiles the application with the crate `segment`, of the versions in its lock file."""
     run(["cargo", "build", "--quiet", "--locked", "--target-dir", str(RUST_APPLICATION.parents[1]),
@@ -135,7 +140,7 @@ def main():
                         ROOT / "tests" / "e2e" / "sdks" / "python" / f"requirements-{version}.txt")
             build_rust_application()
             if not why_no_javascript():
-                install_javascript(JAVASCRIPT, "Segment's JavaScript SDKs", ROOT / "tests" / "e2e" / "sdks" / "javascript")
+                install_sdks()
                 install_javascript(BROWSER, "what builds the plugin for browsers", BROWSER)
                 install_browser()
     except Failure as failure:
