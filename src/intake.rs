@@ -14,7 +14,7 @@ use crate::config::DeliveryMode;
 use crate::delivery::{Delivery, Failure, Undelivered};
 use crate::job::{NOT_TRIED, job};
 use crate::mapping::{self, Arrival, Budget, Mapped, map};
-use crate::queue::{Queue, Queues, Source, time_to_send};
+use crate::queue::{Queues, Source, time_to_send};
 use crate::retry::Schedule;
 use pending::{Fate, Pending, results};
 
@@ -299,11 +299,8 @@ async fn store(pending: &mut [Pending<'_>], request: &Request<'_>, queues: &Queu
             _ => {}
         }
     }
-    let (retry, rejected) = tokio::join!(
-        queues.send(Queue::Retry, to_retry, request.store_until),
-        queues.send(Queue::DeadLetter, to_reject, request.store_until),
-    );
-    for (index, error) in retry.into_iter().chain(rejected) {
+    let lost = queues.send(to_retry, to_reject, request.store_until).await;
+    for (index, error) in lost {
         // AWS's own words are for the log: they name accounts and roles.
         tracing::error!(%error, "an event could not be queued");
         pending[index].fate = Fate::Lost("the queue did not take it".to_owned());

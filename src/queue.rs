@@ -27,7 +27,7 @@ use lane::Lane;
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Queue {
+enum Queue {
     /// Events to try again.
     Retry,
     /// Events that can never be delivered, with their reason.
@@ -73,9 +73,23 @@ impl Queues {
         }
     }
 
-    /// Sends messages until then, those of one group in order; gives back the key of each that
-    /// the queue may not have, and why.
+    /// Sends messages to either queue until then, those of one group in order; gives back the key
+    /// of each that its queue may not have, and why.
     pub async fn send<K>(
+        &self,
+        to_retry: Vec<(K, Message)>,
+        dead_letters: Vec<(K, Message)>,
+        until: Instant,
+    ) -> Vec<(K, QueueError)> {
+        let (mut failed, dead_letters) = tokio::join!(
+            self.send_to(Queue::Retry, to_retry, until),
+            self.send_to(Queue::DeadLetter, dead_letters, until),
+        );
+        failed.extend(dead_letters);
+        failed
+    }
+
+    async fn send_to<K>(
         &self,
         queue: Queue,
         messages: Vec<(K, Message)>,
