@@ -1,6 +1,8 @@
-.PHONY: run test bench setup clean
+.PHONY: run dead-letters test bench deny settings deploy secret verify delete setup clean
 
 PYTHON := .tools/emulator/bin/python
+SAM_PYTHON := .tools/sam/bin/python
+STACK ?= segment-intercom
 SAM := AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
 
 # Runs the whole stack on this machine. PORT=… chooses the endpoint's port;
@@ -9,16 +11,48 @@ SAM := AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
 run: setup
 	@$(PYTHON) local/run.py
 
+# What could not be delivered: `make dead-letters ARGS='list'` asks the stack of `make run`, and
+# with STACK=name the one of that name on AWS (local/dead_letters.py --help).
+dead-letters: setup
+	@$(PYTHON) local/dead_letters.py $(if $(STACK),--stack $(STACK),--local) $(or $(ARGS),list)
+
 test: setup
 	@python3 local/tools.py tests
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+	.tools/ruff/bin/ruff check --quiet
 	cargo test --workspace
 	$(SAM) validate --lint
 	$(PYTHON) -m pytest -rs tests/e2e
 
 bench: setup
 	@python3 benches/run.py
+
+# Licences, sources, duplicates and known vulnerabilities of the dependencies. Not part of `test`:
+# compiling cargo-deny takes minutes, and the list of vulnerabilities comes from the network.
+deny:
+	cargo install --quiet --locked --root .tools/deny --target-dir target/deny --version 0.20.2 cargo-deny
+	.tools/deny/bin/cargo-deny check
+
+# A stack on AWS, with the credentials that the AWS CLI would use (docs/deploy.md). STACK=… chooses
+# its name, and deployments/STACK.toml holds its settings. YES=1 asks nothing.
+settings: setup
+	@$(SAM_PYTHON) local/deployment.py settings $(STACK)
+
+deploy: setup
+	@$(SAM_PYTHON) local/deployment.py deploy $(STACK)
+
+# KEY=… changes one key of the secret.
+secret: setup
+	@$(SAM_PYTHON) local/fill_secret.py $(STACK) $(KEY)
+
+# Tries a deployed stack with a test workspace: prints what it will do, then does it.
+verify: setup
+	@$(SAM_PYTHON) local/verify.py $(STACK)
+
+delete: setup
+	@$(SAM_PYTHON) local/deployment.py delete $(STACK)
 
 setup:
 	@command -v python3 >/dev/null || { echo "error: python3 is missing: install Python 3.10 or newer" >&2; exit 1; }

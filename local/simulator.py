@@ -1,4 +1,4 @@
-"""The Intercom simulator's control interface (tests/simulator)."""
+"""The Intercom simulator's control interface (crates/intercom-simulator)."""
 
 import json
 import re

@@ -14,8 +14,6 @@ import signal
 import socket
 import tempfile
 import time
-import urllib.error
-import urllib.request
 
 import boto3
 
@@ -24,6 +22,7 @@ try:
 except ModuleNotFoundError:  # Python 3.10
     import tomli as tomllib
 
+import http_call
 import simulator
 from processes import Service, run_step
 from simulator import Simulator
@@ -49,19 +48,6 @@ CREDENTIALS = {
 def progress(text):
     """Shows the user what is being done."""
     print(f"▸ {text}", flush=True)
-
-
-class Answer:
-    """An HTTP answer: `status`, `headers`, `body` in bytes."""
-
-    def __init__(self, status, headers, body):
-        self.status = status
-        self.headers = headers
-        self.body = body
-
-    def json(self):
-        """The body as JSON."""
-        return json.loads(self.body)
 
 
 class Stack:
@@ -156,9 +142,6 @@ class Stack:
         environment = {
             **clean_environment(), **CREDENTIALS,
             "AWS_ENDPOINT_URL": self.emulator_url,  # handed on to the functions
-            # What AWS makes of the function's LoggingConfig; the emulator ignores that.
-            "AWS_LAMBDA_LOG_FORMAT": "JSON",
-            "AWS_LAMBDA_LOG_LEVEL": self.parameters.get("LogLevel", "INFO"),
             "AUTH": "true",
             **{f"GUARD_{name.upper()}": " ".join(values) for name, values in self.guard.items()},
             "GATEWAY_PORT": str(self.port),
@@ -194,11 +177,11 @@ class Stack:
             failure="sam deploy failed", log=LOGS / "deploy.log")
         self._read_outputs()
         self.endpoint = f"{self.emulator_url}/restapis/{self.resources()['Api']}/prod/_user_request_"
-        self._allow_batches()
+        self.allow_batches()
 
-    def _allow_batches(self):
+    def allow_batches(self, stack_name=STACK_NAME):
         """Whoever may `sqs:SendMessage` may SendMessageBatch as well; the emulator wants both allowed."""
-        iam, role = self.aws("iam"), self.resources()["FunctionRole"]
+        iam, role = self.aws("iam"), self.resources(stack_name)["FunctionRole"]
         policy = iam.get_role_policy(RoleName=role, PolicyName="segment-intercom")["PolicyDocument"]
         for statement in policy["Statement"]:
             actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
@@ -225,29 +208,28 @@ class Stack:
         outputs = self.aws("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"][0]["Outputs"]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in outputs}
 
-    def resources(self):
+    def resources(self, stack_name=STACK_NAME):
         """The physical ids of what is deployed, by its names in the template."""
-        resources = self.aws("cloudformation").describe_stack_resources(StackName=STACK_NAME)["StackResources"]
+        resources = self.aws("cloudformation").describe_stack_resources(StackName=stack_name)["StackResources"]
         return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
 
     # Ways in
 
     def aws(self, service):
         """A boto3 client of the emulator."""
-        return boto3.client(
-            service, endpoint_url=self.emulator_url, region_name=REGION,
-            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"])
+        return boto3.client(service, **self.client_arguments())
+
+    def client_arguments(self):
+        """What leads a boto3 client to the emulator."""
+        return {
+            "endpoint_url": self.emulator_url, "region_name": REGION,
+            "aws_access_key_id": CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            "aws_secret_access_key": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        }
 
     def request(self, method, url, body=None, headers=None):
-        """Sends bytes to a URL; an error status is an Answer as well."""
-        request = urllib.request.Request(url, data=body, method=method, headers=headers or {})
-        try:
-            with urllib.request.urlopen(request, timeout=40) as response:
-                return Answer(response.status, response.headers, response.read())
-        except urllib.error.HTTPError as error:
-            with error:
-                return Answer(error.code, error.headers, error.read())
+        """Sends bytes to a URL; gives an http_call.Answer."""
+        return http_call.request(method, url, body, headers)
 
     def authorization(self, write_key=None):
         """The header that Segment's SDKs send."""

@@ -1,15 +1,21 @@
 //! The function's settings, read once at start from the environment.
+//!
+//! Each has its row in `docs/api.md#settings`.
 
 mod intercom;
+mod variable;
 
-use std::fmt::Display;
-use std::str::FromStr;
 use std::time::Duration;
 
+use tracing::Level;
+
 use crate::delivery;
+use crate::intake::DeliveryMode;
 use crate::mapping::{self, Anonymous, CollectContext, CompanyIdHash, Nested};
 use crate::retry::Schedule;
 use crate::segment::IgnoredUserIds;
+pub use variable::ConfigError;
+use variable::{Lookup, comma_list, flag, number, one_of, required};
 
 /// Longest time for which an event may be kept in a queue, from which SQS deletes it after 14
 /// days: a day is left for the last delay and a backlog.
@@ -24,6 +30,8 @@ pub struct Config {
     pub retry_queue_url: String,
     /// `DEAD_LETTER_QUEUE_URL`.
     pub dead_letter_queue_url: String,
+    /// `FAILED_INVOCATION_QUEUE_URL`: there where events can come in by EventBridge.
+    pub failed_invocation_queue_url: Option<String>,
     /// `INTERCOM_BASE_URL`, else the URL of `INTERCOM_REGION`; without a slash at the end.
     pub intercom_base_url: String,
     /// `INTERCOM_VERSION`.
@@ -34,6 +42,9 @@ pub struct Config {
     pub inline_budget: Duration,
     /// `RETRY_BASE_SECONDS`, `RETRY_MAX_SECONDS`, `RETRY_HOURS`, `UNKNOWN_USER_SECONDS`.
     pub retry: Schedule,
+    /// `LOG_LEVEL`: the lowest level that is logged. What is [counted](crate::log::COUNTED) is
+    /// logged at any.
+    pub log_level: Level,
     /// `STRICT_WEBHOOK_SIGNATURE`.
     pub strict_webhook_signature: bool,
     /// The settings of the mapping.
@@ -41,37 +52,6 @@ pub struct Config {
     /// The settings of delivery.
     pub delivery: delivery::Settings,
 }
-
-/// `DELIVERY_MODE`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DeliveryMode {
-    /// Call Intercom in the request, queue what fails for now.
-    #[default]
-    Inline,
-    /// Queue everything.
-    Queue,
-}
-
-/// A variable that can't be used. One line: its name, its value and what is allowed.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ConfigError {
-    /// A required variable isn't there.
-    #[error("{0} is not set: set it to {1}")]
-    Missing(&'static str, &'static str),
-    /// A variable has a value that isn't allowed.
-    #[error("{name}={value:?} is not allowed: use {allowed}")]
-    NotAllowed {
-        /// The variable.
-        name: &'static str,
-        /// Its value.
-        value: String,
-        /// What is allowed.
-        allowed: String,
-    },
-}
-
-/// Looks a variable up; an empty value counts as not set.
-type Lookup<'l> = &'l dyn Fn(&str) -> Option<String>;
 
 impl Config {
     /// Reads the settings through `lookup`, which gives a variable's value by its name.
@@ -101,6 +81,7 @@ impl Config {
                 "DEAD_LETTER_QUEUE_URL",
                 "the dead-letter queue's URL",
             )?,
+            failed_invocation_queue_url: lookup("FAILED_INVOCATION_QUEUE_URL"),
             intercom_base_url: intercom::base_url(lookup)?,
             intercom_version: intercom::version(lookup)?,
             delivery_mode: one_of(
@@ -118,6 +99,16 @@ impl Config {
                 0..=3500,
             )?),
             retry: schedule,
+            log_level: one_of(
+                lookup,
+                "LOG_LEVEL",
+                &[
+                    ("INFO", Level::INFO),
+                    ("DEBUG", Level::DEBUG),
+                    ("WARN", Level::WARN),
+                    ("ERROR", Level::ERROR),
+                ],
+            )?,
             strict_webhook_signature: flag(lookup, "STRICT_WEBHOOK_SIGNATURE")?,
             mapping: mapping_settings(lookup)?,
             delivery: delivery_settings(lookup)?,
@@ -202,74 +193,6 @@ fn delivery_settings(lookup: Lookup<'_>) -> Result<delivery::Settings, ConfigErr
     })
 }
 
-fn required(
-    lookup: Lookup<'_>,
-    name: &'static str,
-    meaning: &'static str,
-) -> Result<String, ConfigError> {
-    lookup(name).ok_or(ConfigError::Missing(name, meaning))
-}
-
-/// The value that stands for the variable's text; the first one is the default.
-fn one_of<T: Copy>(
-    lookup: Lookup<'_>,
-    name: &'static str,
-    values: &[(&str, T)],
-) -> Result<T, ConfigError> {
-    let Some(text) = lookup(name) else {
-        return Ok(values[0].1);
-    };
-    let mut known = values.iter();
-    let Some((_, value)) = known.find(|(known, _)| *known == text) else {
-        let allowed: Vec<&str> = values.iter().map(|(known, _)| *known).collect();
-        return Err(not_allowed(name, text, allowed.join(" or ")));
-    };
-    Ok(*value)
-}
-
-fn flag(lookup: Lookup<'_>, name: &'static str) -> Result<bool, ConfigError> {
-    one_of(lookup, name, &[("false", false), ("true", true)])
-}
-
-fn number<T: FromStr + PartialOrd + Display>(
-    lookup: Lookup<'_>,
-    name: &'static str,
-    default: T,
-    allowed: std::ops::RangeInclusive<T>,
-) -> Result<T, ConfigError> {
-    let Some(text) = lookup(name) else {
-        return Ok(default);
-    };
-    match text.parse() {
-        Ok(number) if allowed.contains(&number) => Ok(number),
-        _ => {
-            let allowed = format!(
-                "a whole number from {} to {}",
-                allowed.start(),
-                allowed.end()
-            );
-            Err(not_allowed(name, text, allowed))
-        }
-    }
-}
-
-fn comma_list(lookup: Lookup<'_>, name: &str) -> Vec<String> {
-    let text = lookup(name).unwrap_or_default();
-    let items = text.split(',').map(str::trim);
-    items
-        .filter(|item| !item.is_empty())
-        .map(str::to_owned)
-        .collect()
-}
-
-fn not_allowed(name: &'static str, value: String, allowed: impl Into<String>) -> ConfigError {
-    ConfigError::NotAllowed {
-        name,
-        value,
-        allowed: allowed.into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -294,6 +217,7 @@ mod tests {
         assert_eq!(config.intercom_version, "2.16");
         assert_eq!(config.delivery_mode, DeliveryMode::Inline);
         assert_eq!(config.inline_budget, Duration::from_millis(3500));
+        assert_eq!(config.log_level, Level::INFO);
         assert_eq!(config.retry.give_up_after, Duration::from_secs(259_200));
         assert_eq!(config.mapping, mapping::Settings::default());
         assert_eq!(config.delivery, delivery::Settings::default());
@@ -356,6 +280,10 @@ mod tests {
             (
                 ("VERIFIED_COMPANIES", "1"),
                 r#"VERIFIED_COMPANIES="1" is not allowed: use false or true"#,
+            ),
+            (
+                ("LOG_LEVEL", "info"),
+                r#"LOG_LEVEL="info" is not allowed: use INFO or DEBUG or WARN or ERROR"#,
             ),
             (
                 ("SECRET_ID", ""),

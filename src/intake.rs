@@ -1,25 +1,36 @@
 //! Events that just came in: delivered now, queued for later, or put aside with a reason.
 
-mod entry;
+mod deduplication;
 mod pending;
-mod taken;
 
 use std::collections::{HashMap, HashSet, hash_map};
 use std::time::Duration;
 
-pub use entry::{Entry, EventResult, Invocation, Request, Status};
-pub use taken::Taken;
+pub use deduplication::Deduplication;
 
-use crate::config::DeliveryMode;
 use crate::delivery::{Delivery, Failure, Undelivered};
+use crate::entry::{Entry, Parsed};
+use crate::invocation::Request;
 use crate::job::{NOT_TRIED, job};
-use crate::mapping::{self, Arrival, Budget, Mapped, map};
-use crate::queue::{Queues, Source, time_to_send};
+use crate::log::COUNTED;
+use crate::mapping::{self, Arrival, Budget, Mapped, NotSent, map};
+use crate::queue::{Queue, Queues, Source, time_to_send};
 use crate::retry::Schedule;
-use pending::{Fate, Pending, results};
+use crate::status::{EventResult, Status};
+use pending::{Fate, Pending, message_of, results};
 
 /// Most warnings in one line of the log, which CloudWatch bounds; preview shows all.
 const WARNINGS_LOGGED: usize = 100;
+
+/// `DELIVERY_MODE`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeliveryMode {
+    /// Call Intercom in the request, queue what fails for now.
+    #[default]
+    Inline,
+    /// Queue everything.
+    Queue,
+}
 
 /// Takes events in.
 #[derive(Debug)]
@@ -33,7 +44,7 @@ pub struct Intake {
     /// When what failed is tried again.
     pub schedule: Schedule,
     /// What was taken before.
-    pub taken: Taken,
+    pub deduplication: Deduplication,
 }
 
 impl Intake {
@@ -71,7 +82,8 @@ impl Intake {
             if let Some(key) = &pending.key
                 && (!is_any_lost || is_in_its_place)
             {
-                self.taken.insert(key, result.status, request.received_at);
+                self.deduplication
+                    .insert(key, result.status, request.received_at);
             }
             self.log(result, pending, request.source);
         }
@@ -84,36 +96,40 @@ impl Intake {
         request: &Request<'_>,
         budget: &mut Budget,
     ) -> Pending<'e> {
-        let mut pending = Pending {
+        let mut warnings = Vec::new();
+        let fate = match &entry.parsed {
+            // They come back from the queue ten at a time.
+            _ if budget.is_used_up() => {
+                Fate::queued("the events before it in its request have used up its memory")
+            }
+            Parsed::Rejected { reason, .. } => Fate::Reject(Failure::new(reason.clone())),
+            Parsed::Event(event) => {
+                let arrival = Arrival {
+                    received_at_millis: request.received_at.timestamp_millis(),
+                    source: request.source,
+                    sender: entry.sender,
+                };
+                match map(event, arrival, &self.mapping, budget) {
+                    Err(NotSent::Skip(reason)) => Fate::Skipped(reason.into_owned()),
+                    Err(NotSent::Reject(reason)) => Fate::Reject(Failure::new(reason)),
+                    Ok(Mapped {
+                        actions,
+                        warnings: of_event,
+                    }) => {
+                        warnings = of_event;
+                        let rights = arrival.sender.rights(&self.mapping);
+                        Fate::Deliver(job(event, actions, request.received_at, rights))
+                    }
+                }
+            }
+        };
+        Pending {
             entry,
-            warnings: Vec::new(),
+            warnings,
             left_out: Vec::new(),
             key: None,
-            fate: Fate::Reject(Failure::new("the event can't be read")),
-        };
-        if budget.is_used_up() {
-            // They come back from the queue ten at a time.
-            let reason = "the events before it in its request have used up its memory";
-            pending.fate = Fate::queued(reason);
-        } else if let Some(reason) = &entry.refusal {
-            pending.fate = Fate::Reject(Failure::new(reason.clone()));
-        } else if let Some(event) = &entry.event {
-            let arrival = Arrival {
-                received_at_millis: request.received_at.timestamp_millis(),
-                source: request.source,
-                sender: entry.sender,
-            };
-            pending.fate = match map(event, arrival, &self.mapping, budget) {
-                Mapped::Skip(reason) => Fate::Skipped(reason.into_owned()),
-                Mapped::Reject(reason) => Fate::Reject(Failure::new(reason)),
-                Mapped::Deliver { actions, warnings } => {
-                    pending.warnings = warnings;
-                    let rights = arrival.sender.rights(&self.mapping);
-                    Fate::Deliver(job(event, actions, request.received_at, rights))
-                }
-            };
+            fate,
         }
-        pending
     }
 
     /// Finds duplicates. Only what is to be delivered is asked for here: anything else has a
@@ -125,13 +141,13 @@ impl Intake {
         request: &Request<'_>,
         first_of_key: &mut HashMap<String, usize>,
     ) {
-        let (Fate::Deliver(_), Some(event)) = (&pending.fate, &pending.entry.event) else {
+        let (Fate::Deliver(_), Some(event)) = (&pending.fate, pending.entry.event()) else {
             return;
         };
-        let Some(key) = Taken::key(event, request) else {
+        let Some(key) = Deduplication::key(event, request) else {
             return;
         };
-        let duplicate = if let Some(status) = self.taken.get(&key, request.received_at) {
+        let duplicate = if let Some(status) = self.deduplication.get(&key, request.received_at) {
             Fate::DuplicateOfTaken(status)
         } else {
             match first_of_key.entry(key) {
@@ -159,7 +175,7 @@ impl Intake {
         let (mut indexes, mut jobs) = (Vec::new(), Vec::new());
         for (index, pending) in pending.iter_mut().enumerate() {
             if let Fate::DuplicateOfTaken(Status::Queued) = pending.fate
-                && let Some(event) = &pending.entry.event
+                && let Some(event) = pending.entry.event()
             {
                 behind.extend(event.user().map(std::borrow::Cow::into_owned));
             }
@@ -244,14 +260,14 @@ impl Intake {
         let (status, source) = (result.status.as_str(), source.as_str());
         macro_rules! log {
             ($level:ident) => {
-                tracing::$level!(message_id, kind, status, reason, source, ?warnings, "event")
+                tracing::$level!(target: COUNTED, message_id, kind, status, reason, source, ?warnings, "event")
             };
         }
         match result.status {
             Status::Lost => log!(error),
             Status::Rejected => log!(warn),
             Status::Queued if self.mode == DeliveryMode::Inline => log!(warn),
-            Status::Queued | Status::Delivered | Status::Skipped => log!(info),
+            Status::Queued | Status::Waiting | Status::Delivered | Status::Skipped => log!(info),
         }
     }
 }
@@ -265,7 +281,7 @@ async fn store(pending: &mut [Pending<'_>], request: &Request<'_>, queues: &Queu
         let (Fate::Queue { failure, .. } | Fate::Reject(failure)) = &mut pending.fate else {
             continue;
         };
-        let mut message = pending.entry.message(request);
+        let mut message = message_of(pending.entry, request);
         if !message.fits() {
             let reason = format!(
                 "only the ids of this event are kept, because its {} bytes are more than a queue \
@@ -275,7 +291,7 @@ async fn store(pending: &mut [Pending<'_>], request: &Request<'_>, queues: &Queu
             );
             let failure = std::mem::take(failure);
             pending.fate = Fate::Reject(Failure { reason, ..failure });
-            let event = pending.entry.event.as_ref();
+            let event = pending.entry.event();
             message = message.with_ids_alone(request.source, request.received_at, event);
         }
         match &pending.fate {
@@ -299,7 +315,8 @@ async fn store(pending: &mut [Pending<'_>], request: &Request<'_>, queues: &Queu
             _ => {}
         }
     }
-    let lost = queues.send(to_retry, to_reject, request.store_until).await;
+    let stored = [(Queue::Retry, to_retry), (Queue::DeadLetter, to_reject)];
+    let lost = queues.send(stored, request.store_until).await;
     for (index, error) in lost {
         // AWS's own words are for the log: they name accounts and roles.
         tracing::error!(%error, "an event could not be queued");

@@ -1,6 +1,7 @@
 //! The binary that Lambda starts.
 
 use std::env;
+use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,11 +9,13 @@ use aws_config::BehaviorVersion;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use lambda_runtime::{LambdaEvent, service_fn, tracing};
+use lambda_runtime::{LambdaEvent, service_fn};
 use segment_intercom::config::Config;
 use segment_intercom::function::Function;
 use segment_intercom::http_client::{AwsHttpClient, http_client};
+use segment_intercom::log;
 use serde_json::value::RawValue;
+use tracing::Level;
 
 /// A call of AWS that takes longer is tried again, so that a request's answer still comes
 /// within 5 s.
@@ -20,8 +23,17 @@ const AWS_ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1500);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    tracing::init_default_subscriber();
-    match run().await {
+    let config = Config::read(|name| env::var(name).ok());
+    let level = config
+        .as_ref()
+        .map_or(Level::INFO, |config| config.log_level);
+    tracing::subscriber::set_global_default(log::subscriber(level.into(), io::stdout))
+        .expect("nothing else logs");
+    let result = match config {
+        Ok(config) => run(config).await,
+        Err(error) => Err(error.into()),
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");
@@ -30,8 +42,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run() -> Result<(), lambda_runtime::Error> {
-    let config = Config::read(|name| env::var(name).ok())?;
+async fn run(config: Config) -> Result<(), lambda_runtime::Error> {
     let http = http_client()?;
     let aws = aws_config::defaults(BehaviorVersion::latest())
         .http_client(AwsHttpClient(http.clone()))

@@ -12,10 +12,11 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::delivery::{Delivery, Failure, Job, Undelivered};
-use crate::intake::Invocation;
+use crate::invocation::Invocation;
 use crate::job::job;
-use crate::mapping::{self, Budget, Mapped, map};
-use crate::queue::Queues;
+use crate::log::COUNTED;
+use crate::mapping::{self, Budget, Mapped, NotSent, map};
+use crate::queue::{Queue, Queues};
 use crate::retry::Schedule;
 use fate::Fate;
 use record::Record;
@@ -132,9 +133,9 @@ impl Redelivery {
         let events = received.events.iter();
         events
             .map(|event| match map(event, arrival, &self.mapping, budget) {
-                Mapped::Skip(reason) => Ok(Fate::Skipped(reason)),
-                Mapped::Reject(reason) => Ok(Fate::Rejected(Failure::new(reason))),
-                Mapped::Deliver { actions, .. } => Err(Job {
+                Err(NotSent::Skip(reason)) => Ok(Fate::Skipped(reason)),
+                Err(NotSent::Reject(reason)) => Ok(Fate::Rejected(Failure::new(reason))),
+                Ok(Mapped { actions, .. }) => Err(Job {
                     user: record.group(),
                     ..job(
                         event,
@@ -173,7 +174,8 @@ impl Redelivery {
             }
         }
         let until = before(invocation, MOVE_MARGIN);
-        for (index, error) in queues.send(parked, dead, until).await {
+        let moved = [(Queue::Retry, parked), (Queue::DeadLetter, dead)];
+        for (index, error) in queues.send(moved, until).await {
             tracing::error!(%error, "a message could not be moved, it stays in the retry queue");
             // With it stay the later ones of its group: what was delivered of it comes again, and
             // must not come on top of them.
@@ -258,6 +260,7 @@ fn warn_of_busy_user(records: &[Record<'_>], now: DateTime<Utc>) {
     let is_parked = first.waiting_since().is_some();
     if records.len() == FULL_BATCH && is_one_group && was_behind && !is_parked {
         tracing::warn!(
+            target: COUNTED,
             alarm = "busy_user",
             message_id = first.first_message_id(),
             age_seconds = first.age(now).as_secs(),

@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 
 pub use keys::{Secret, WriteKey};
 
-use crate::aws;
+use crate::aws_error;
 
 /// How long a secret is used before it is read again.
 const TIME_TO_LIVE: Duration = Duration::from_mins(5);
@@ -161,7 +161,7 @@ impl Secrets {
         };
         let answer = answer
             .map_err(|_| unavailable("no answer in time".to_owned()))?
-            .map_err(|error| unavailable(aws::reason(&error)))?;
+            .map_err(|error| unavailable(aws_error::reason(&error)))?;
         Secret::parse(answer.secret_string().unwrap_or_default())
     }
 }

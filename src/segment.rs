@@ -2,21 +2,21 @@
 //!
 //! Pure: no clock, no environment, no I/O.
 
-mod addressed;
 mod date;
 mod email;
 mod event;
+mod integrations;
 mod loose;
 mod nobody;
 mod options;
 mod repeated;
 mod time;
 
-pub use addressed::is_addressed_to_intercom;
 pub use date::{iso_timestamp, timestamp};
 pub use email::looks_like_email;
 pub(crate) use event::id_text;
 pub use event::{Event, Kind, NotAnObject, WRITE_KEY};
+pub use integrations::is_addressed_to_intercom;
 pub use loose::{Fields, are_loosely_equal, get_loose, is_loosely};
 pub use nobody::IgnoredUserIds;
 pub use options::ACTIVE;

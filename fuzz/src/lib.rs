@@ -9,9 +9,10 @@ use std::str;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use segment_intercom::door::{LARGEST_BODY, Route, decode, without_byte_order_mark};
-use segment_intercom::door::{MOST_EVENTS_OF_SEGMENT, entries_of_array, with_whole_characters};
-use segment_intercom::intake::Entry;
+use segment_intercom::dead_letters::Command;
+use segment_intercom::entry::Entry;
+use segment_intercom::http_api::{MAX_BODY_BYTES, Route, decode, without_byte_order_mark};
+use segment_intercom::http_api::{MAX_SEGMENT_EVENTS, entries_of_array, replace_lone_surrogates};
 use segment_intercom::mapping::{
     Anonymous, Channel, CollectContext, CompanyIdHash, Nested, Sender, Settings,
 };
@@ -71,11 +72,11 @@ pub fn tracking(data: &[u8]) {
         128.. => gzip(body),
         _ => return check_body(route, body),
     };
-    if let Ok(unpacked) = decode(&packed, LARGEST_BODY)
+    if let Ok(unpacked) = decode(&packed, MAX_BODY_BYTES)
         && !packed.is_empty()
     {
         let json = without_byte_order_mark(body);
-        assert_eq!(unpacked, with_whole_characters(json.into()));
+        assert_eq!(unpacked, replace_lone_surrogates(json.into()));
     }
     check_body(route, &packed);
 }
@@ -109,13 +110,17 @@ pub fn trigger(data: &[u8]) {
             }
         }
         Ok(Trigger::EventBridge(event) | Trigger::Direct(event)) => {
-            let json = with_whole_characters(event.get().as_bytes().into());
-            if let Ok(mut entries) = entries_of_array(&json, MOST_EVENTS_OF_SEGMENT) {
+            let json = replace_lone_surrogates(event.get().as_bytes().into());
+            if let Ok(mut entries) = entries_of_array(&json, MAX_SEGMENT_EVENTS) {
                 for entry in &mut entries {
                     entry.sender = Sender::by(Channel::Segment);
                 }
                 check_entries(entries, &Settings::default());
             }
+        }
+        Ok(Trigger::DeadLetters(command)) => {
+            let command = Command::parse(command);
+            assert!(command.map_or_else(|e| !e.to_string().is_empty(), |_| true));
         }
         Err(unknown) => assert!(!unknown.to_string().is_empty()),
     }

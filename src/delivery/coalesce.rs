@@ -178,7 +178,7 @@ mod tests {
         };
         let settings = Settings::default();
         let of = |event| match map(event, arrival, &settings, &mut Budget::default()) {
-            Mapped::Deliver { actions, .. } => actions,
+            Ok(Mapped { actions, .. }) => actions,
             _ => panic!("every event is to be delivered"),
         };
         let all = events.iter().map(of);
@@ -216,7 +216,7 @@ mod tests {
         let jobs: Vec<Job<'_>> = events
             .iter()
             .map(|event| {
-                let Mapped::Deliver { actions, .. } =
+                let Ok(Mapped { actions, .. }) =
                     map(event, arrival, &settings, &mut Budget::default())
                 else {
                     panic!("every event is to be delivered");

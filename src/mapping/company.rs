@@ -16,7 +16,7 @@ const TRAITS: Rules = Rules {
 };
 
 /// Most companies taken of an event: each costs Intercom two calls.
-const MOST_COMPANIES: usize = 50;
+const MAX_COMPANIES: usize = 50;
 
 /// What one company takes beside the JSON of its event, in bytes.
 const COMPANY_BYTES: usize = 1024;
@@ -67,7 +67,7 @@ impl<'e> Mapper<'e, '_> {
         identity: &Identity<'e>,
         actions: &mut Vec<Action<'e>>,
     ) {
-        let mut room = MOST_COMPANIES;
+        let mut room = MAX_COMPANIES;
         for key in ["company", "companies"] {
             let Some(value) = traits.get(key) else {
                 continue;
@@ -307,7 +307,8 @@ fn text_or_empty<'e>(value: &'e Value<'e>) -> Option<Cow<'e, str>> {
     }
 }
 
-/// The string hash with which Segment's classic destination made ids of company names.
+/// The string hash with which Segment's classic destination made ids of company names
+/// (`docs/mapping.md#company-ids`).
 fn segment_hash(name: &str) -> u32 {
     let units: Vec<u16> = name.encode_utf16().collect();
     units.iter().rev().fold(5381, |hash: u32, unit| {

@@ -35,7 +35,7 @@ impl Mapper<'_, '_> {
                 let name = fields.name_of(key);
                 let reason = match name {
                     None => "this destination has no such option",
-                    // Checked at the door.
+                    // Checked with its key, before the mapping.
                     Some("userhash") => continue,
                     Some("hidedefaultlauncher") => {
                         "only Intercom's Messenger in the browser knows it"

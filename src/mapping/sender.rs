@@ -1,8 +1,10 @@
 //! What an event may do, by who sent it.
+//!
+//! Who can do what, and the tests that show it: `docs/security.md`.
 
-use super::{Action, Actions, Change, Mapped, Mapper, Place, Settings};
+use super::{Action, Actions, Change, Mapper, NotSent, Place, Settings};
 
-/// By which door an event came, from the one that lets it do everything to the one that everybody
+/// How an event came in, from the way that lets it do everything to the one that everybody
 /// can use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Channel {
@@ -22,7 +24,7 @@ pub enum Channel {
 /// Who sent an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sender {
-    /// By which door it came.
+    /// How it came in.
     pub channel: Channel,
     /// Whether a valid `user_hash` proves the [user that the event
     /// names](super::named_user).
@@ -30,7 +32,7 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// One that came by this door, with no proof of its user.
+    /// One that came in this way, with no proof of its user.
     pub fn by(channel: Channel) -> Self {
         Self {
             channel,
@@ -88,7 +90,7 @@ impl<'e> Mapper<'e, '_> {
     /// out.
     pub(super) fn restricted(&mut self, mut actions: Vec<Action<'e>>) -> Actions<'e> {
         let (sender, settings) = (self.arrival.sender, self.settings);
-        let reject = |reason: &'static str| Err(Mapped::Reject(reason.into()));
+        let reject = |reason: &'static str| Err(NotSent::Reject(reason.into()));
         let is_delete = |action: &Action<'_>| matches!(action, Action::DeleteContact { .. });
         if sender.channel != Channel::Segment && actions.iter().any(is_delete) {
             return reject(NO_DELETE);

@@ -128,7 +128,7 @@ pub fn read_body(body: &str) -> Result<Received<'_>, String> {
         ));
     }
     let events = body.event.into_iter().chain(body.events).map(|event| {
-        // On its own, so that it may nest as deep here as it did at the door.
+        // On its own, so that it may nest as deep here as it did when it came in.
         let event = serde_json::from_str(event.get()).map_err(not_ours)?;
         Event::new(event).map_err(|error| error.to_string())
     });

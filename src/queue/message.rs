@@ -1,5 +1,7 @@
 //! A message of either queue: an event as it was received, and why it is there.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 
@@ -17,12 +19,25 @@ pub const NOT_BEFORE_ATTRIBUTE: &str = "notBefore";
 /// (RFC 3339).
 pub const WAITING_SINCE_ATTRIBUTE: &str = "waitingSince";
 
+/// Message attribute of a dead letter: why, in a line for a person.
+pub const REASON_ATTRIBUTE: &str = "reason";
+
+/// Message attribute of a dead letter: HTTP status of Intercom's answer, or `rejected`.
+pub const STATUS_ATTRIBUTE: &str = "status";
+
+/// Message attribute of a dead letter: Intercom's id of the request, else that of the invocation.
+pub const REQUEST_ID_ATTRIBUTE: &str = "requestId";
+
+/// Message attribute of a dead letter that was [put to the back](super::Stored::to_the_back) of
+/// its queue: when it came there first (RFC 3339).
+pub const REJECTED_AT_ATTRIBUTE: &str = "rejectedAt";
+
 /// Most bytes of a message, so that in the dead-letter queue its attributes fit in as well. SQS
 /// takes 1 MiB with them.
 const LARGEST: usize = 1024 * 1024 - 16 * 1024;
 
 /// Most characters of an attribute, which may quote what somebody else chose.
-const LONGEST_ATTRIBUTE: usize = 1_000;
+const MAX_ATTRIBUTE_CHARS: usize = 1_000;
 
 /// What is kept of an event that no queue takes. Its type is not among it, so that it can't come
 /// back from the dead-letter queue and be delivered as if it were whole.
@@ -41,7 +56,7 @@ pub struct Message {
     body: String,
     group_id: String,
     deduplication_id: String,
-    pub(super) attributes: Vec<(&'static str, String)>,
+    pub(super) attributes: Vec<(Cow<'static, str>, String)>,
     /// Whether it holds an event, which can share a message with others.
     is_event: bool,
 }
@@ -95,7 +110,7 @@ impl Message {
             let kept = KEPT.into_iter().filter_map(|key| {
                 let value = event.fields().get(key)?;
                 let is_id = matches!(value, Value::Str(_) | Value::Number(_));
-                (is_id && json(value).len() <= LONGEST_ATTRIBUTE).then(|| (key, value.clone()))
+                (is_id && json(value).len() <= MAX_ATTRIBUTE_CHARS).then(|| (key, value.clone()))
             });
             kept.collect::<Object<'_>>()
         });
@@ -112,6 +127,17 @@ impl Message {
             body,
             group_id: id.clone(),
             deduplication_id: id,
+            attributes: Vec::new(),
+            is_event: false,
+        }
+    }
+
+    /// A message with this very body in this group, under a fresh id.
+    pub(super) fn copy(body: String, group_id: String) -> Self {
+        Self {
+            body,
+            group_id,
+            deduplication_id: fresh_id(),
             attributes: Vec::new(),
             is_event: false,
         }
@@ -173,9 +199,9 @@ impl Message {
     pub fn with_failure(self, failure: &Failure, invocation_id: &str) -> Self {
         let status = failure.status.map(|status| status.to_string());
         let request_id = failure.request_id.as_deref().unwrap_or(invocation_id);
-        self.with_attribute("reason", &failure.reason)
-            .with_attribute("status", status.as_deref().unwrap_or("rejected"))
-            .with_attribute("requestId", request_id)
+        self.with_attribute(REASON_ATTRIBUTE, &failure.reason)
+            .with_attribute(STATUS_ATTRIBUTE, status.as_deref().unwrap_or("rejected"))
+            .with_attribute(REQUEST_ID_ATTRIBUTE, request_id)
     }
 
     /// Whether this message and the next one of its group may become one.
@@ -225,11 +251,12 @@ impl Message {
 
     /// With an attribute. A long value is cut, and an empty one left out: SQS refuses it.
     #[must_use]
-    pub fn with_attribute(mut self, name: &'static str, value: &str) -> Self {
-        let end = value.char_indices().nth(LONGEST_ATTRIBUTE);
+    pub fn with_attribute(mut self, name: impl Into<Cow<'static, str>>, value: &str) -> Self {
+        let end = value.char_indices().nth(MAX_ATTRIBUTE_CHARS);
         let value = end.map_or(value, |(end, _)| &value[..end]);
         if !value.is_empty() {
-            self.attributes.push((name, printable(value).into_owned()));
+            self.attributes
+                .push((name.into(), printable(value).into_owned()));
         }
         self
     }
@@ -259,18 +286,18 @@ mod tests {
     }
 
     #[test]
-    fn what_the_door_takes_reads_back() {
+    fn what_comes_in_reads_back() {
         let received_at = "2026-11-23T12:00:00Z".parse().expect("a date");
         let deep = format!("{}1{}", "[".repeat(126), "]".repeat(126));
         for value in [&*deep, "201.61338154267818"] {
             let json = format!(r#"{{"type":"track","userId":"u","x":{value}}}"#);
             let raw: &RawValue = serde_json::from_str(&json).expect("JSON");
-            let entry = crate::intake::Entry::parse(raw);
-            let event = entry.event.expect("the door takes it");
-            let message = Message::new(Source::Api, received_at, &event);
+            let entry = crate::entry::Entry::parse(raw);
+            let event = entry.event().expect("an event");
+            let message = Message::new(Source::Api, received_at, event);
             assert!(message.body.contains(&json), "{}", message.body);
             let envelope = read_body(&message.body).expect("our own body");
-            assert_eq!(envelope.events, [event]);
+            assert_eq!(envelope.events, std::slice::from_ref(event));
         }
     }
 

@@ -4,7 +4,7 @@
 use super::{Message, Source};
 use crate::mapping::{Channel, Sender};
 
-/// Message attribute: by which door the event came, where its source doesn't say.
+/// Message attribute: how the event came in, where its source doesn't say.
 const CHANNEL: &str = "channel";
 
 /// Message attribute of an event whose `user_hash` was valid.

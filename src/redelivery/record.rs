@@ -7,6 +7,7 @@ use aws_lambda_events::sqs::SqsMessage;
 use chrono::{DateTime, Utc};
 
 use super::fate::Fate;
+use crate::log::COUNTED;
 use crate::mapping::Arrival;
 use crate::queue::{
     Message, NOT_BEFORE_ATTRIBUTE, Received, WAITING_SINCE_ATTRIBUTE, read_body, sender,
@@ -145,13 +146,14 @@ impl<'r> Record<'r> {
             let message_id = event.and_then(Event::message_id);
             let kind = event.and_then(Event::type_name);
             let attempt = self.attempt();
-            let (status, reason) = (fate.status(), fate.reason());
+            let (status, reason) = (fate.status().as_str(), fate.reason());
             let warnings = fate.warnings();
             let delay = delay.filter(|_| matches!(fate, Fate::Stays(..)));
             let delay_seconds = delay.map(|delay| delay.as_secs());
             macro_rules! log {
                 ($level:ident) => {
                     tracing::$level!(
+                        target: COUNTED,
                         message_id,
                         kind,
                         attempt,

@@ -1,25 +1,12 @@
 """Requests of the SDKs that can't run here, byte by byte as their sources make them: the files of sdks/replays."""
 
-import base64
-import gzip
-import http.client
-import re
-import select
-import socket
 import time
-import uuid
-from urllib.parse import urlsplit
 
 import pytest
 
-from application import SDKS
 from refusals import without_write_keys
-from stack import Answer
+from replays import Request
 from story import assert_told
-
-# What a Java client makes of a body of unknown length.
-CHUNK = 1024
-
 
 # What an SDK makes of an answer, as its newest public source decides in 2026-11: is the request done, or is it given
 # up? What is neither is sent again.
@@ -75,71 +62,7 @@ DECISIONS = {
 SECONDS_TO_SENT_AT = 10
 
 
-class Request:
-    """A request as an SDK sends it: `line`, `headers` as pairs, and `body`, packed where the headers say so."""
-
-    def __init__(self, stack, name, packed=True, write_key=None, cut=None):
-        preface, head, body = (SDKS / "replays" / f"{name}.http").read_text().split("\n\n", 2)
-        endpoint, write_key = urlsplit(stack.endpoint), write_key or stack.write_key
-        values = {
-            "host": endpoint.netloc,
-            "base": endpoint.path,
-            "key": write_key,
-            "basic": base64.b64encode(f"{write_key}:".encode()).decode(),
-            "newline": "\n",
-            **dict(re.findall(r"^@(\w+) = (.*)$", preface, re.MULTILINE)),
-        }
-        self.body = fill("".join(body.splitlines()), values).encode()[:cut]
-        if not packed:
-            head = head.replace("Content-Encoding: gzip\n", "")
-        if "Content-Encoding: gzip\n" in head:
-            self.body = gzip.compress(self.body)
-        self.line, *headers = fill(head, {**values, "length": str(len(self.body))}).splitlines()
-        self.headers = [tuple(header.split(": ", 1)) for header in headers]
-
-    def send(self):
-        """Sends it over a socket; gives the answer."""
-        headers = dict(self.headers)
-        host, port = headers["Host"].split(":")
-        with socket.create_connection((host, int(port)), timeout=40) as connection:
-            connection.sendall("\r\n".join([self.line, *map(": ".join, self.headers), "", ""]).encode())
-            if "Expect" in headers:
-                select.select([connection], [], [], 1)
-            connection.sendall(chunked(self.body) if "Transfer-Encoding" in headers else self.body)
-            answer = http.client.HTTPResponse(connection)
-            answer.begin()
-            return Answer(answer.status, answer.headers, answer.read())
-
-    def hand_over(self, stack):
-        """Invokes the deployed function with what API Gateway makes of it, which is base64; gives the answer."""
-        method, path, _ = self.line.split()
-        answer, error = stack.invoke({
-            "resource": "/{proxy+}",
-            "path": path[path.index("/v1/"):],
-            "httpMethod": method,
-            "headers": dict(self.headers),
-            "multiValueHeaders": {name: [value] for name, value in self.headers},
-            "requestContext": {"stage": "prod", "httpMethod": method},
-            "body": base64.b64encode(self.body).decode(),
-            "isBase64Encoded": True,
-        })
-        assert error is None, answer
-        return Answer(answer["statusCode"], answer["headers"], answer["body"])
-
-
-def fill(text, values):
-    """Replaces each {{name}}; {{uuid}} and {{UUID}} are new ones every time."""
-    def value(match):
-        new = str(uuid.uuid4())
-        return fill({**values, "uuid": new, "UUID": new.upper()}[match[1]], values)
-
-    return re.sub(r"\{\{(\w+)\}\}", value, text)
-
-
-def chunked(body):
-    chunks = [body[start:start + CHUNK] for start in range(0, len(body), CHUNK)]
-    return b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in [*chunks, b""])
-
+PACKERS = ["php", "dotnet", "csharp", "kotlin", "ios", "android"]
 
 # The emulator takes a body without Content-Type, which is C#'s, for text, and damages it. AWS doesn't.
 VARIANTS = [
@@ -166,6 +89,24 @@ def test_every_kind_of_call(stack, name, packed, way):
     is_done, _ = DECISIONS[name]
     assert is_done(answer), answer.body
     assert_told(stack, [second - SECONDS_TO_SENT_AT for second in range(before, int(time.time()) + 1)])
+
+
+@pytest.mark.parametrize("shape", [
+    {"unpacked": True}, {"unpacked": True, "without_header": True}, {"without_header": True}], ids=[
+    "unpacked by API Gateway", "unpacked, and the header gone", "packed, and the header gone"])
+@pytest.mark.parametrize("name", PACKERS)
+def test_every_shape_in_which_a_packed_body_may_be_handed_over(stack, name, shape):
+    request = Request(stack, name)
+    assert request.is_packed
+    before = int(time.time())
+    answer = request.hand_over(stack, **shape)
+    is_done, _ = DECISIONS[name]
+    assert is_done(answer), answer.body
+    assert_told(stack, [second - SECONDS_TO_SENT_AT for second in range(before, int(time.time()) + 1)])
+
+
+def test_no_packing_sdk_is_forgotten(stack):
+    assert [name for name in DECISIONS if Request(stack, name).is_packed] == PACKERS
 
 
 @each_sdk

@@ -41,7 +41,7 @@ async fn a_full_request_of_one_user_is_taken_within_five_seconds_whatever_interc
         if user == "u1" {
             world.intercom.add_fault(Fault::hang(20.0));
         }
-        world.aws().sqs_delay = Duration::from_millis(10);
+        world.aws().sqs_delay = Duration::from_millis(5);
         let events: Vec<Value> = (0..2_500)
             .map(|n| {
                 json!({"type": kind, "messageId": format!("m{n:04}"), "userId": user,

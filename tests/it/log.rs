@@ -3,11 +3,12 @@
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono::{DateTime, Utc};
 use intercom_simulator::{Fault, TakenEmails};
-use lambda_runtime::tracing::subscriber::fmt;
+use segment_intercom::log;
 use serde_json::{Value, json};
-use tracing::Level;
 use tracing::subscriber::DefaultGuard;
+use tracing::{Instrument, Level};
 
 use crate::http::Call;
 use crate::support::{
@@ -23,8 +24,7 @@ impl Log {
     fn start(level: Level) -> (Self, DefaultGuard) {
         let log = Self::default();
         let writer = log.clone();
-        let subscriber = fmt().with_max_level(level).with_ansi(false);
-        let subscriber = subscriber.with_writer(move || writer.clone()).finish();
+        let subscriber = log::subscriber(level.into(), move || writer.clone());
         (log, tracing::subscriber::set_default(subscriber))
     }
 
@@ -33,6 +33,13 @@ impl Log {
         String::from_utf8_lossy(&bytes)
             .lines()
             .map(str::to_owned)
+            .collect()
+    }
+
+    fn parsed(&self) -> Vec<Value> {
+        let lines = self.lines().into_iter();
+        lines
+            .map(|line| serde_json::from_str(&line).expect("JSON"))
             .collect()
     }
 }
@@ -137,11 +144,9 @@ async fn no_secret_is_logged_at_the_finest_level() {
     let (log, _guard) = Log::start(Level::TRACE);
     everything_that_can_happen().await;
     let lines = log.lines();
-    let is_of_a_library = |line: &String| line.contains(" TRACE ") && line.contains("aws_");
-    assert!(
-        lines.iter().any(is_of_a_library),
-        "nothing is as fine as it should be"
-    );
+    // Nothing of ours is so fine.
+    let is_of_a_library = |line: &String| line.contains(r#""level":"TRACE""#);
+    assert!(lines.iter().any(is_of_a_library));
     let basic = base64(format!("{WRITE_KEY}:").as_bytes());
     for secret in [ACCESS_TOKEN, API_SECRET, WEBHOOK_SECRET, WRITE_KEY, &basic] {
         assert_nowhere(&lines, secret);
@@ -203,7 +208,7 @@ async fn what_intercom_would_not_take_stands_in_its_events_line_and_raises_no_al
     assert_nowhere(&lines, "account_refused");
     for (id, warning, others) in [
         ("m1", "email left out", "attribute"),
-        ("m2", "attribute \\\"plan\\\" left out", "email left out"),
+        ("m2", r#"attribute \\\"plan\\\" left out"#, "email left out"),
     ] {
         let is_of_event = |line: &&String| line.contains(&format!("{id:?}"));
         let line = lines.iter().find(is_of_event).expect("a line");
@@ -255,6 +260,94 @@ async fn a_duplicate_has_a_line_that_says_so() {
     }
 }
 
+/// Without a timestamp Lambda takes a line for INFO, whatever its level.
+#[tokio::test]
+async fn each_line_has_what_lambda_reads_and_the_request_of_its_invocation() {
+    let (log, _guard) = Log::start(Level::INFO);
+    let span = tracing::info_span!("Lambda runtime invoke", requestId = "request-1");
+    everything_that_can_happen().instrument(span).await;
+    let lines = log.parsed();
+    assert!(lines.len() > 30, "{lines:#?}");
+    for line in &lines {
+        let timestamp = line["timestamp"].as_str().expect("a timestamp");
+        DateTime::parse_from_rfc3339(timestamp).expect("RFC 3339");
+        let level = line["level"].as_str().expect("a level");
+        assert!(["INFO", "WARN", "ERROR"].contains(&level), "{line}");
+        assert_eq!(line["requestId"], "request-1", "{line}");
+        assert!(line["fields"]["message"].is_string(), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn what_metrics_count_is_logged_at_every_level() {
+    let world = World::new(&[]).await;
+    let mut logged = [Level::INFO, Level::ERROR].map(|_| Vec::new());
+    for (level, logged) in [Level::INFO, Level::ERROR].into_iter().zip(&mut logged) {
+        let (log, _guard) = Log::start(level);
+        let event = |kind: &str| json!({"type": kind, "userId": "u1", "traits": {"seats": 1}});
+        world
+            .batch(&[event("identify"), event("page"), event("x")])
+            .await;
+        world.intercom.add_fault(Fault::status(401));
+        world.batch(&[event("identify")]).await;
+        world.intercom.clear_faults();
+        let lines = log.parsed();
+        let fields = lines.iter().map(|line| &line["fields"]);
+        logged.extend(fields.map(|fields| {
+            (
+                fields["message"].to_string(),
+                fields["status"].clone(),
+                fields["alarm"].clone(),
+            )
+        }));
+    }
+    let [all, counted] = logged;
+    let is_counted = |line: &&(String, Value, Value)| !(line.1.is_null() && line.2.is_null());
+    let expected: Vec<_> = all.iter().filter(is_counted).cloned().collect();
+    assert_eq!(counted, expected);
+    // The new attribute's own line isn't counted.
+    assert!(all.len() > counted.len(), "{all:?}");
+}
+
+/// The metric filters of the template, which say what CloudWatch counts, see real lines, also
+/// where only errors are to be logged.
+#[tokio::test]
+async fn the_metric_filters_see_their_lines() {
+    let (log, _guard) = Log::start(Level::ERROR);
+    everything_that_can_happen().await;
+    World::new(&[])
+        .await
+        .invoke(&messages_of_a_busy_user(10, 10, 1))
+        .await
+        .expect("an answer");
+    let lines = log.parsed();
+    let template = include_str!("../../template.yaml").lines();
+    let patterns = template.filter_map(|line| line.trim().strip_prefix("FilterPattern: '"));
+    let patterns: Vec<&str> = patterns
+        .map(|pattern| pattern.trim_end_matches('\''))
+        .collect();
+    assert!(patterns.len() >= 2, "{patterns:?}");
+    for pattern in patterns {
+        let seen = lines.iter().filter(|line| matches(pattern, line)).count();
+        assert!(
+            0 < seen && seen < lines.len(),
+            "{pattern} sees {seen} of {lines:#?}"
+        );
+    }
+}
+
+/// What CloudWatch makes of `{ $.a.b = "text" }`, the one form that is used.
+fn matches(pattern: &str, line: &Value) -> bool {
+    let condition = pattern
+        .strip_prefix("{ $.")
+        .and_then(|rest| rest.strip_suffix(" }"));
+    let (path, text) = condition
+        .and_then(|both| both.split_once(" = "))
+        .expect(pattern);
+    let value = path.split('.').fold(line, |value, key| &value[key]);
+    *value == serde_json::from_str::<Value>(text).expect(pattern)
+}
+
 /// Ten messages of one group that waited for ten minutes without having been tried: more of its
 /// events come than go. The group is named by an event, since it may be an email.
 #[tokio::test]
@@ -266,16 +359,8 @@ async fn a_busy_user_raises_an_alarm_without_being_named() {
         (10, 10, 2, false),
     ] {
         let world = World::new(&[]).await;
-        let received_at = chrono::Utc::now() - chrono::Duration::minutes(minutes);
-        let messages: Vec<Sent> = (0..count)
-            .map(|n| {
-                let event = json!({"type": "identify", "messageId": format!("m{n}"),
-                    "userId": "guest@example.com"});
-                payload_of("guest@example.com", &format!("m{n}"), &event, received_at)
-            })
-            .collect();
         let (log, _guard) = Log::start(Level::WARN);
-        let batch = sqs_event(&messages, receives);
+        let batch = messages_of_a_busy_user(count, minutes, receives);
         world.invoke(&batch).await.expect("an answer");
         let lines = log.lines();
         let alarm = lines.iter().find(|line| line.contains("busy_user"));
@@ -286,4 +371,16 @@ async fn a_busy_user_raises_an_alarm_without_being_named() {
         );
         assert_nowhere(&lines, "guest@example.com");
     }
+}
+
+fn messages_of_a_busy_user(count: usize, minutes: i64, receives: u32) -> Value {
+    let received_at = Utc::now() - chrono::Duration::minutes(minutes);
+    let messages: Vec<Sent> = (0..count)
+        .map(|n| {
+            let event = json!({"type": "identify", "messageId": format!("m{n}"),
+                "userId": "guest@example.com"});
+            payload_of("guest@example.com", &format!("m{n}"), &event, received_at)
+        })
+        .collect();
+    sqs_event(&messages, receives)
 }

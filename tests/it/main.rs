@@ -6,12 +6,12 @@ mod body;
 mod contacts;
 mod delivery;
 mod direct;
-mod door;
 mod duplicates;
 #[path = "../support/function.rs"]
 mod function;
 mod hostile;
 mod http;
+mod http_api;
 mod leads;
 mod limits;
 mod log;

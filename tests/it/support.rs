@@ -9,12 +9,11 @@ use serde_json::{Value, json};
 use wiremock::matchers::header;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
-pub(crate) use crate::function::{ACCESS_TOKEN, WEBHOOK_SECRET, WRITE_KEY, invoke};
+pub(crate) use crate::function::{ACCESS_TOKEN, API_SECRET, WEBHOOK_SECRET, WRITE_KEY, invoke};
 use crate::function::{
     DEAD_LETTER_QUEUE_URL, RETRY_QUEUE_ARN, RETRY_QUEUE_URL, function, invoke_raw, invoke_within,
 };
 
-pub(crate) const API_SECRET: &str = "local-api-secret";
 pub(crate) const PUBLIC_WRITE_KEY: &str = "local-public-write-key";
 
 /// A message that the function sent.

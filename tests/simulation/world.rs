@@ -58,7 +58,7 @@ const REJECTED: f64 = 0.1;
 /// within five minutes.
 const REDRIVES: f64 = 0.1;
 
-/// Share of moments in which the keys of the doors are rotated, once in a world.
+/// Share of moments in which the keys are rotated, once in a world.
 const ROTATIONS: f64 = 0.02;
 
 /// Share of new contacts and companies that somebody else makes at the same moment.

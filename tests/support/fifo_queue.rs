@@ -131,6 +131,11 @@ impl FifoQueue {
         self.messages.retain(|stored| !ids.contains(&&*stored.id));
     }
 
+    /// Deletes the message that was handed out with this receipt.
+    pub(crate) fn delete_received(&mut self, receipt: &str) {
+        self.messages.retain(|stored| stored.receipt != receipt);
+    }
+
     /// Hides the message with this receipt for so long from now. A receipt that is no longer
     /// the last one changes nothing.
     pub(crate) fn hide(&mut self, receipt: &str, timeout: Duration, now: Duration) {
@@ -201,6 +206,7 @@ impl Stored {
             "body": self.message.body,
             "attributes": {
                 "ApproximateReceiveCount": self.receive_count.to_string(),
+                "SentTimestamp": self.sent_at.as_millis().to_string(),
                 "MessageGroupId": self.message.group_id,
                 "MessageDeduplicationId": self.message.deduplication_id,
             },
@@ -226,6 +232,31 @@ impl Batch {
     /// The payload for the function.
     pub(crate) fn payload(&self) -> Value {
         json!({"Records": self.records})
+    }
+
+    /// The messages as `ReceiveMessage` gives them.
+    pub(crate) fn of_receive(&self) -> Vec<Value> {
+        let messages = self.records.iter().map(|record| {
+            let attributes = record["messageAttributes"]
+                .as_object()
+                .into_iter()
+                .flatten();
+            let attributes: serde_json::Map<String, Value> = attributes
+                .map(|(name, value)| {
+                    let text = &value["stringValue"];
+                    let value = json!({"StringValue": text, "DataType": "String"});
+                    (name.clone(), value)
+                })
+                .collect();
+            json!({
+                "MessageId": record["messageId"],
+                "ReceiptHandle": record["receiptHandle"],
+                "Body": record["body"],
+                "Attributes": record["attributes"],
+                "MessageAttributes": attributes,
+            })
+        });
+        messages.collect()
     }
 
     /// The ids of the messages that the function's answer lets go, in order.

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 
 pub(crate) const WRITE_KEY: &str = "local-server-write-key";
 pub(crate) const WEBHOOK_SECRET: &str = "local-webhook-secret";
+pub(crate) const API_SECRET: &str = "local-api-secret";
 pub(crate) const ACCESS_TOKEN: &str = "simulator-token";
 /// The queue of `events/sqs-retry.json`.
 pub(crate) const RETRY_QUEUE_URL: &str =
@@ -21,6 +22,8 @@ pub(crate) const RETRY_QUEUE_ARN: &str =
     "arn:aws:sqs:us-east-1:123456789012:segment-intercom-retry.fifo";
 pub(crate) const DEAD_LETTER_QUEUE_URL: &str =
     "https://sqs.us-east-1.amazonaws.com/123456789012/segment-intercom-dead-letter.fifo";
+pub(crate) const FAILED_INVOCATION_QUEUE_URL: &str =
+    "https://sqs.us-east-1.amazonaws.com/123456789012/segment-intercom-failed-invocations";
 
 /// Lambda's id of every invocation.
 const INVOCATION_ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
@@ -34,6 +37,7 @@ pub(crate) fn function(variables: &[(&str, &str)], intercom_url: &str, aws_url: 
         ("SECRET_ID", "a-secret"),
         ("RETRY_QUEUE_URL", RETRY_QUEUE_URL),
         ("DEAD_LETTER_QUEUE_URL", DEAD_LETTER_QUEUE_URL),
+        ("FAILED_INVOCATION_QUEUE_URL", FAILED_INVOCATION_QUEUE_URL),
         ("INTERCOM_BASE_URL", intercom_url),
     ];
     let config = Config::read(|name| {

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::{Request, Status};
+use crate::invocation::Request;
 use crate::queue::queue_id;
 use crate::segment::Event;
+use crate::status::Status;
 use crate::ttl_cache::TtlCache;
 
 /// How long an event is remembered: as long as by SQS.
@@ -23,15 +24,15 @@ const ENTRIES: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 /// by the messageId alone; a repeat has the same user anyway, and a client that uses one
 /// messageId for all of its users loses nothing.
 #[derive(Debug)]
-pub struct Taken(TtlCache<(Status, DateTime<Utc>)>);
+pub struct Deduplication(TtlCache<(Status, DateTime<Utc>)>);
 
-impl Default for Taken {
+impl Default for Deduplication {
     fn default() -> Self {
         Self(TtlCache::new(ENTRIES, AGE))
     }
 }
 
-impl Taken {
+impl Deduplication {
     /// By what an event is remembered. None without a messageId: then nobody can tell.
     pub(super) fn key(event: &Event<'_>, request: &Request<'_>) -> Option<String> {
         let message_id = queue_id(event.message_id()?);

@@ -8,7 +8,7 @@ const REPLACEMENT: &[u8; 6] = br"\ufffd";
 /// The JSON text with every escape of one half of a character (`\ud83d` without `\ude00`)
 /// replaced by `\ufffd`, as Segment itself does: JavaScript sends such halves where it cut a text
 /// in the middle of an emoji, and no Rust string can hold them.
-pub fn with_whole_characters(json: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+pub fn replace_lone_surrogates(json: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     let halves = halves(&json);
     if halves.is_empty() {
         return json;
@@ -78,7 +78,7 @@ mod tests {
             (r#""\ud83"#, r#""\ud83"#),
             (r#""\u+d83\"#, r#""\u+d83\"#),
         ] {
-            let fixed = with_whole_characters(json.as_bytes().into());
+            let fixed = replace_lone_surrogates(json.as_bytes().into());
             assert_eq!(str::from_utf8(&fixed), Ok(expected), "{json}");
         }
     }

@@ -6,11 +6,11 @@ use std::io::Read;
 use flate2::bufread::GzDecoder;
 
 use super::BodyError;
-use super::surrogates::with_whole_characters;
+use super::lone_surrogates::replace_lone_surrogates;
 
 /// Most members of a gzip body. Senders make one, or one per part that they pack; an empty one
 /// costs 20 bytes to send and far more to unpack.
-pub(super) const MOST_GZIP_MEMBERS: usize = 1_000;
+pub(super) const MAX_GZIP_MEMBERS: usize = 1_000;
 
 /// Unpacks gzip, known by its magic bytes whatever the headers say; unpacks `limit` bytes at
 /// most. A byte order mark is skipped, halves of characters are replaced.
@@ -26,7 +26,7 @@ pub fn decode(raw: &[u8], limit: usize) -> Result<Cow<'_, [u8]>, BodyError> {
     if decoded.len() > limit {
         return Err(BodyError::TooLarge);
     }
-    Ok(with_whole_characters(match decoded {
+    Ok(replace_lone_surrogates(match decoded {
         Cow::Borrowed(bytes) => without_byte_order_mark(bytes).into(),
         Cow::Owned(mut bytes) => {
             bytes.drain(..bytes.len() - without_byte_order_mark(&bytes).len());
@@ -43,7 +43,7 @@ pub fn without_byte_order_mark(json: &[u8]) -> &[u8] {
 /// The bytes of all members, one more than `limit` at most.
 fn unpack(mut packed: &[u8], limit: usize) -> Result<Vec<u8>, BodyError> {
     let mut unpacked = Vec::new();
-    for _ in 0..MOST_GZIP_MEMBERS {
+    for _ in 0..MAX_GZIP_MEMBERS {
         let left = limit + 1 - unpacked.len();
         let mut member = GzDecoder::new(&mut packed).take(left as u64);
         let read = member.read_to_end(&mut unpacked);

@@ -1,0 +1,234 @@
+"""What becomes of events: delivered, waiting, rejected, returned; and whether somebody is told."""
+
+import json
+import time
+import uuid
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+
+from deployed import message_count
+
+EVENT = "Segment Intercom Verify"
+# Twelve of them are more than Lambda takes in one batch (6 MB).
+LARGE_BYTES, LARGE_COUNT, LARGE_PER_INVOCATION = 700_000, 12, 4
+
+
+def verify(stack, table):
+    run = uuid.uuid4().hex[:12]
+    known, unknown = (f"segment-intercom-verify-{run}-{name}" for name in ("known", "unknown"))
+    try:
+        delivered(stack, table, known)
+        waiting = None
+        if why := why_nobody_waits(stack):
+            table.leave_out("an event of an unknown user", why)
+        else:
+            waiting = event("track", unknown, event=EVENT)
+            stack.send(waiting)
+        refused_token(stack, table, known)
+        update(stack, table)
+        if waiting:
+            rejected(stack, table, waiting)
+        alarm_ends(stack, table)
+        recursion(stack, table)
+    finally:
+        for user in (known, unknown):
+            stack.invoke(event("delete", user))
+
+
+def event(kind, user, **fields):
+    return {"type": kind, "userId": user, "messageId": str(uuid.uuid4()), **fields}
+
+
+def delivered(stack, table, user):
+    identify = event("identify", user)
+    status = stack.send(identify).status
+    table.row("an identify", "200, delivered", f"{status}, {outcome(stack, identify, 120)}")
+    line = next(iter(stack.log_lines(identify["messageId"])), {})
+    # Without a timestamp Lambda adds one of its own and takes the line for INFO.
+    keys = [key for key in ("timestamp", "level", "requestId", "fields") if key in line]
+    table.row("its log line", "timestamp, level, requestId, fields", ", ".join(keys))
+
+
+def outcome(stack, sent, seconds):
+    """`delivered` once the event is, else what the log has of it after so long."""
+    stack.wait_for(lambda: stack.statuses(sent["messageId"])[-1:] == ["delivered"], seconds)
+    return (stack.statuses(sent["messageId"]) or ["no line in the log"])[-1]
+
+
+def why_nobody_waits(stack):
+    """Why no event waits for its user on this stack; None when it does."""
+    if stack.parameter["UnknownUser"] != "wait":
+        return f"UnknownUser is {stack.parameter['UnknownUser']}"
+    if stack.parameter["EventFilter"]:
+        return "EventFilter may leave it out"
+    if stack.unknown_user_seconds > 3600:
+        return f"it waits for UnknownUserSeconds={stack.unknown_user_seconds}, over an hour"
+    return None
+
+
+# Intercom refuses the token
+
+
+def refused_token(stack, table, user):
+    """Events wait while Intercom refuses the token, an alarm says so, and all of them arrive afterwards."""
+    with wrong_token(stack):
+        refused = event("identify", user)
+        stack.send(refused)
+        line = stack.wait_for(lambda: alarm_line(stack, user), 120)
+        table.row("Intercom refuses the token", "a line for the alarm", "a line for the alarm" if line else "no line")
+        large = [event("identify", user, context={"padding": "x" * LARGE_BYTES}) for _ in range(LARGE_COUNT)]
+        for start in range(0, LARGE_COUNT, LARGE_PER_INVOCATION):
+            _, error = stack.invoke(large[start:start + LARGE_PER_INVOCATION])
+            if error:
+                table.row("large events of one user", "taken", error)
+        waiting = message_count(stack.aws("sqs"), stack.output["RetryQueueUrl"])
+        table.row("events meanwhile", "wait in the retry queue", f"{waiting} messages", waiting > LARGE_COUNT)
+        if stack.is_emulated:
+            table.leave_out("its alarm goes off", "the emulator counts no lines")
+        else:
+            state = stack.wait_for(lambda: alarm_state(stack) == "ALARM", 600)
+            table.row("its alarm goes off", "ALARM", "ALARM" if state else alarm_state(stack))
+    # As late as RetryMaxSeconds.
+    seconds = 120 + int(stack.parameter["RetryMaxSeconds"])
+    ids = [each["messageId"] for each in (refused, *large)]
+    stack.wait_for(lambda: all(stack.statuses(each)[-1:] == ["delivered"] for each in ids), seconds)
+    order = [line["fields"]["message_id"] for line in stack.log_lines('"delivered"')
+             if line["fields"].get("message_id") in ids]
+    table.row("large events of one user, 8 MB together", "all delivered, in order",
+              f"{len(order)} of {len(ids)}{', in order' if order == ids else ', not in order'}", order == ids)
+
+
+def alarm_line(stack, user):
+    # It reads the secret anew before it refuses a key, though not more often than every 10 s.
+    stack.call("POST", "/v1/page", b"{}", write_key="verify-wrong-key")
+    stack.send(event("identify", user))
+    return stack.log_lines("account_refused")
+
+
+def alarm_state(stack):
+    (alarm,) = stack.aws("cloudwatch").describe_alarms(
+        AlarmNames=[stack.resource("AccountRefusedAlarm")])["MetricAlarms"]
+    return alarm["StateValue"]
+
+
+def alarm_ends(stack, table):
+    what = "the alarm ends"
+    if stack.is_emulated:
+        table.leave_out(what, "the emulator counts no lines")
+        return
+    stack.wait_for(lambda: alarm_state(stack) == "OK", 900)
+    table.row(what, "OK", alarm_state(stack))
+
+
+@contextmanager
+def wrong_token(stack):
+    """Intercom refuses the access token; afterwards the secret is at its old version."""
+    client, secret = stack.aws("secretsmanager"), {"SecretId": stack.output["SecretArn"]}
+    before = client.get_secret_value(**secret)["VersionId"]
+    wrong = client.put_secret_value(
+        **secret, SecretString=json.dumps({**stack.secret, "access_token": "verify-wrong-token"}))["VersionId"]
+    try:
+        yield
+    finally:
+        client.update_secret_version_stage(
+            **secret, VersionStage="AWSCURRENT", MoveToVersionId=before, RemoveFromVersionId=wrong)
+        time.sleep(0 if stack.is_emulated else 10)
+        stack.call("POST", "/v1/page", b"{}", write_key="verify-wrong-key")
+
+
+# An update
+
+
+def update(stack, table):
+    """The log's retention there and back: the secret is none of an update's business."""
+    days = stack.parameter["LogRetentionDays"]
+    before = current_secret(stack)
+    try:
+        set_parameter(stack, "LogRetentionDays", "7" if days != "7" else "14")
+    finally:
+        set_parameter(stack, "LogRetentionDays", days)
+    table.row("the secret, after two updates", before, current_secret(stack))
+
+
+def current_secret(stack):
+    return stack.aws("secretsmanager").get_secret_value(SecretId=stack.output["SecretArn"])["VersionId"]
+
+
+def set_parameter(stack, name, value):
+    client = stack.aws("cloudformation")
+    client.update_stack(
+        StackName=stack.name, UsePreviousTemplate=True, Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+        Parameters=[{"ParameterKey": name, "ParameterValue": value}, *(
+            {"ParameterKey": other, "UsePreviousValue": True} for other in stack.parameter if other != name)])
+    wait = {"Delay": 1, "MaxAttempts": 60} if stack.is_emulated else {"Delay": 5, "MaxAttempts": 120}
+    client.get_waiter("stack_update_complete").wait(StackName=stack.name, WaiterConfig=wait)
+
+
+# A user whom Intercom doesn't know
+
+
+def rejected(stack, table, waiting):
+    """It is rejected with its reason, and delivered when it is returned once the user is known."""
+    seconds = stack.unknown_user_seconds + 180
+    letter = stack.wait_for(lambda: dead_letter(stack, waiting["messageId"]), seconds)
+    reason = letter["MessageAttributes"]["reason"]["StringValue"] if letter else f"not there after {seconds} s"
+    table.row("an event of an unknown user", "rejected with its reason", reason, bool(letter))
+    if letter is None:
+        return
+    sqs, queue = stack.aws("sqs"), stack.output["DeadLetterQueueUrl"]
+    if why := why_no_redrive(stack, message_count(sqs, queue)):
+        table.leave_out("its redrive", why)
+        stack.wait_for(lambda: dead_letter(stack, waiting["messageId"], take=True), 60)
+        return
+    stack.send(event("identify", waiting["userId"]))
+    sqs.start_message_move_task(
+        SourceArn=arn(stack, queue), DestinationArn=arn(stack, stack.output["RetryQueueUrl"]))
+    table.row("its redrive", "delivered", outcome(stack, waiting, 300))
+
+
+def why_no_redrive(stack, count):
+    if stack.is_emulated:
+        return "the emulator has no StartMessageMoveTask"
+    if count > 1:
+        return f"{count - 1} other messages in the dead-letter queue would go with it"
+    return None
+
+
+def dead_letter(stack, message_id, take=False):
+    """The event's message in the dead-letter queue, which `take` deletes; all others that were looked at are visible
+    again."""
+    sqs, queue = stack.aws("sqs"), stack.output["DeadLetterQueueUrl"]
+    looked_at = []
+    try:
+        while messages := sqs.receive_message(
+                QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=30,
+                MessageAttributeNames=["All"]).get("Messages"):
+            looked_at += messages
+            if found := next((each for each in messages if message_id in each["Body"]), None):
+                if take:
+                    sqs.delete_message(QueueUrl=queue, ReceiptHandle=found["ReceiptHandle"])
+                    looked_at.remove(found)
+                return found
+        return None
+    finally:
+        for message in looked_at:
+            sqs.change_message_visibility(
+                QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
+
+
+def arn(stack, queue):
+    return stack.aws("sqs").get_queue_attributes(
+        QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+
+
+def recursion(stack, table):
+    what = "events dropped as recursive"
+    if stack.is_emulated:
+        table.leave_out(what, "the emulator has no such metric")
+        return
+    now = datetime.now(timezone.utc)
+    points = stack.aws("cloudwatch").get_metric_statistics(
+        Namespace="AWS/Lambda", MetricName="RecursiveInvocationsDropped", Statistics=["Sum"], Period=300,
+        Dimensions=[{"Name": "FunctionName", "Value": stack.output["FunctionName"]}],
+        StartTime=now - timedelta(hours=1), EndTime=now)["Datapoints"]
+    table.row(what, 0, int(sum(point["Sum"] for point in points)))
