@@ -315,11 +315,9 @@ async fn store(pending: &mut [Pending<'_>], request: &Request<'_>, queues: &Queu
             _ => {}
         }
     }
-    let (retry, rejected) = tokio::join!(
-        queues.send(Queue::Retry, to_retry, request.store_until),
-        queues.send(Queue::DeadLetter, to_reject, request.store_until),
-    );
-    for (index, error) in retry.into_iter().chain(rejected) {
+    let stored = [(Queue::Retry, to_retry), (Queue::DeadLetter, to_reject)];
+    let lost = queues.send(stored, request.store_until).await;
+    for (index, error) in lost {
         // AWS's own words are for the log: they name accounts and roles.
         tracing::error!(%error, "an event could not be queued");
         pending[index].fate = Fate::Lost("the queue did not take it".to_owned());

@@ -16,6 +16,7 @@ use aws_sdk_sqs::types::{
     BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue,
     SendMessageBatchRequestEntry,
 };
+use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 
 pub use envelope::{ENVELOPE_VERSION, Envelope, Received, Source, read_body};
@@ -106,9 +107,19 @@ impl Queues {
         }
     }
 
-    /// Sends messages until then, those of one group in order; gives back the key of each that
-    /// the queue may not have, and why.
-    pub async fn send<K>(
+    /// Sends messages to their queues until then, those of one group in order; gives back the key
+    /// of each that its queue may not have, and why.
+    pub async fn send<K, const N: usize>(
+        &self,
+        messages: [(Queue, Vec<(K, Message)>); N],
+        until: Instant,
+    ) -> Vec<(K, QueueError)> {
+        let to_queue = |(queue, messages)| self.send_to(queue, messages, until);
+        let failed = join_all(messages.map(to_queue)).await;
+        failed.into_iter().flatten().collect()
+    }
+
+    async fn send_to<K>(
         &self,
         queue: Queue,
         messages: Vec<(K, Message)>,

@@ -108,11 +108,8 @@ impl Pass {
         let sent = u32::try_from(again.len()).unwrap_or(u32::MAX);
         let pause = Duration::from_secs(1) * sent / self.per_second;
         let until = self.until + PUT_AWAY_WITHIN;
-        let (mut failed, also_failed) = tokio::join!(
-            queues.send(Queue::Retry, again, until),
-            queues.send(queue, copies, until),
-        );
-        failed.extend(also_failed);
+        let moved = [(Queue::Retry, again), (queue, copies)];
+        let mut failed = queues.send(moved, until).await;
         let stay: HashSet<usize> = failed.iter().map(|(place, _)| *place).collect();
         let gone = stored.iter().enumerate();
         let gone = gone.filter_map(|(place, stored)| (!stay.contains(&place)).then_some(stored));

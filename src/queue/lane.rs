@@ -20,10 +20,12 @@ const MAX_SINGLE_EVENTS: usize = 25;
 /// Events that share a message when a group has more than that.
 const SHARED_EVENTS: usize = 10;
 
-/// Most messages of one group, so that 2,500 events of one user are sent within 5 s. Those that
-/// share a message are then more than [`SHARED_EVENTS`]: they still have to be delivered within
-/// one invocation.
-const MAX_MESSAGES: usize = 100;
+/// Messages of one group, so that 2,500 events of one user are sent within 5 s: where it has more
+/// than 500, more than [`SHARED_EVENTS`] share a message.
+const MAX_MESSAGES: usize = 50;
+
+/// Most events in one message, which has to be delivered within one invocation.
+const MAX_SHARED_EVENTS: usize = 50;
 
 /// Pause before a call is repeated for a message that SQS didn't accept.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -32,7 +34,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// concurrently across users.
 pub fn time_to_send<'u>(users: impl Iterator<Item = &'u str>) -> Duration {
     /// As slow as they get.
-    const ONE_CALL: Duration = Duration::from_millis(30);
+    const ONE_CALL: Duration = Duration::from_millis(60);
     let mut events_of: HashMap<&str, usize> = HashMap::new();
     let mut all = 0;
     for user in users {
@@ -68,7 +70,8 @@ impl<K> Group<K> {
         let most = if messages.len() <= MAX_SINGLE_EVENTS {
             1
         } else {
-            SHARED_EVENTS.max(messages.len().div_ceil(MAX_MESSAGES))
+            let share = messages.len().div_ceil(MAX_MESSAGES);
+            share.clamp(SHARED_EVENTS, MAX_SHARED_EVENTS)
         };
         let mut group = VecDeque::new();
         let (mut part, mut bytes) = (Vec::new(), 0);

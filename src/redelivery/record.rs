@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_lambda_events::sqs::SqsMessage;
 use chrono::{DateTime, Utc};
 
-use super::fate::{Fate, Return};
+use super::fate::Fate;
 use crate::log::COUNTED;
 use crate::mapping::Arrival;
 use crate::queue::{
@@ -114,12 +114,14 @@ impl<'r> Record<'r> {
     }
 
     pub(super) fn stays(&self) -> bool {
-        self.returns().next().is_some()
+        let mut fates = self.fates.iter();
+        fates.any(|fate| matches!(fate, Fate::Stays(..)))
     }
 
-    pub(super) fn returns(&self) -> impl Iterator<Item = Return> {
+    /// For how long its events that stay have to wait.
+    pub(super) fn delays(&self) -> impl Iterator<Item = Duration> {
         self.fates.iter().filter_map(|fate| match fate {
-            Fate::Stays(_, this) => Some(*this),
+            Fate::Stays(_, delay) => *delay,
             _ => None,
         })
     }

@@ -3,7 +3,7 @@
 use intercom_simulator::Fault;
 use serde_json::{Value, json};
 
-use crate::support::World;
+use crate::support::{Sent, World};
 
 fn identify(user_id: &str, traits: &Value) -> Value {
     json!({"type": "identify", "userId": user_id, "traits": traits})
@@ -695,6 +695,32 @@ async fn a_group_of_a_contact_that_vanished_makes_it_again_at_once() {
     let state = world.intercom.state();
     assert_eq!(state.contacts[0].companies, ["c"]);
     assert!(world.aws().retry.is_empty());
+}
+
+/// Their order would be lost.
+#[tokio::test]
+async fn when_what_waited_for_its_user_fails_for_now_the_later_ones_wait_too() {
+    let world = World::new(&[]).await;
+    world
+        .intercom
+        .add_fault(Fault::status(503).body_contains("fails"));
+    let mut events = [
+        track("u", "E"),
+        track("u", "fails"),
+        identify("u", &json!({"name": "A"})),
+        track("u", "F"),
+        identify("u", &json!({"name": "B"})),
+    ];
+    for (n, event) in events.iter_mut().enumerate() {
+        event["messageId"] = json!(format!("m{n}"));
+    }
+    world.batch(&events).await;
+    let ids: Vec<String> = {
+        let aws = world.aws();
+        let queued = aws.retry.iter().flat_map(Sent::message_ids);
+        queued.map(str::to_owned).collect()
+    };
+    assert_eq!(ids, ["m1", "m3", "m4"]);
 }
 
 /// Users are delivered side by side, in no order.
