@@ -1,17 +1,21 @@
 //! The function's settings, read once at start from the environment.
+//!
+//! Each has its row in `docs/api.md#settings`.
 
 mod intercom;
+mod variable;
 
-use std::fmt::Display;
-use std::str::FromStr;
 use std::time::Duration;
 
 use tracing::Level;
 
 use crate::delivery;
+use crate::intake::DeliveryMode;
 use crate::mapping::{self, Anonymous, CollectContext, CompanyIdHash, Nested};
 use crate::retry::Schedule;
 use crate::segment::IgnoredUserIds;
+pub use variable::ConfigError;
+use variable::{Lookup, comma_list, flag, number, one_of, required};
 
 /// Longest time for which an event may be kept in a queue, from which SQS deletes it after 14
 /// days: a day is left for the last delay and a backlog.
@@ -46,37 +50,6 @@ pub struct Config {
     /// The settings of delivery.
     pub delivery: delivery::Settings,
 }
-
-/// `DELIVERY_MODE`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DeliveryMode {
-    /// Call Intercom in the request, queue what fails for now.
-    #[default]
-    Inline,
-    /// Queue everything.
-    Queue,
-}
-
-/// A variable that can't be used. One line: its name, its value and what is allowed.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ConfigError {
-    /// A required variable isn't there.
-    #[error("{0} is not set: set it to {1}")]
-    Missing(&'static str, &'static str),
-    /// A variable has a value that isn't allowed.
-    #[error("{name}={value:?} is not allowed: use {allowed}")]
-    NotAllowed {
-        /// The variable.
-        name: &'static str,
-        /// Its value.
-        value: String,
-        /// What is allowed.
-        allowed: String,
-    },
-}
-
-/// Looks a variable up; an empty value counts as not set.
-type Lookup<'l> = &'l dyn Fn(&str) -> Option<String>;
 
 impl Config {
     /// Reads the settings through `lookup`, which gives a variable's value by its name.
@@ -215,74 +188,6 @@ fn delivery_settings(lookup: Lookup<'_>) -> Result<delivery::Settings, ConfigErr
             ],
         )?,
     })
-}
-
-fn required(
-    lookup: Lookup<'_>,
-    name: &'static str,
-    meaning: &'static str,
-) -> Result<String, ConfigError> {
-    lookup(name).ok_or(ConfigError::Missing(name, meaning))
-}
-
-/// The value that stands for the variable's text; the first one is the default.
-fn one_of<T: Copy>(
-    lookup: Lookup<'_>,
-    name: &'static str,
-    values: &[(&str, T)],
-) -> Result<T, ConfigError> {
-    let Some(text) = lookup(name) else {
-        return Ok(values[0].1);
-    };
-    let mut known = values.iter();
-    let Some((_, value)) = known.find(|(known, _)| *known == text) else {
-        let allowed: Vec<&str> = values.iter().map(|(known, _)| *known).collect();
-        return Err(not_allowed(name, text, allowed.join(" or ")));
-    };
-    Ok(*value)
-}
-
-fn flag(lookup: Lookup<'_>, name: &'static str) -> Result<bool, ConfigError> {
-    one_of(lookup, name, &[("false", false), ("true", true)])
-}
-
-fn number<T: FromStr + PartialOrd + Display>(
-    lookup: Lookup<'_>,
-    name: &'static str,
-    default: T,
-    allowed: std::ops::RangeInclusive<T>,
-) -> Result<T, ConfigError> {
-    let Some(text) = lookup(name) else {
-        return Ok(default);
-    };
-    match text.parse() {
-        Ok(number) if allowed.contains(&number) => Ok(number),
-        _ => {
-            let allowed = format!(
-                "a whole number from {} to {}",
-                allowed.start(),
-                allowed.end()
-            );
-            Err(not_allowed(name, text, allowed))
-        }
-    }
-}
-
-fn comma_list(lookup: Lookup<'_>, name: &str) -> Vec<String> {
-    let text = lookup(name).unwrap_or_default();
-    let items = text.split(',').map(str::trim);
-    items
-        .filter(|item| !item.is_empty())
-        .map(str::to_owned)
-        .collect()
-}
-
-fn not_allowed(name: &'static str, value: String, allowed: impl Into<String>) -> ConfigError {
-    ConfigError::NotAllowed {
-        name,
-        value,
-        allowed: allowed.into(),
-    }
 }
 
 #[cfg(test)]

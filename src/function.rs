@@ -1,6 +1,7 @@
 //! The Lambda function: from a trigger to its answer.
 
 mod admission;
+mod preview;
 mod tracking;
 mod webhook;
 
@@ -8,23 +9,25 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, Utc};
-use http::StatusCode;
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::delivery::Delivery;
+use crate::entry::Entry;
 use crate::http_api::{
-    Answer, BodyError, HttpRequest, MAX_SEGMENT_EVENTS, Route, entries_of_array,
+    Answer, ApiError, BodyError, HttpRequest, MAX_SEGMENT_EVENTS, Route, entries_of_array,
     replace_lone_surrogates,
 };
-use crate::intake::{Deduplication, Entry, EventResult, Intake, Invocation, Request, Status};
+use crate::intake::{Deduplication, Intake};
 use crate::intercom::Intercom;
+use crate::invocation::{Invocation, Request};
 use crate::mapping::{Channel, Sender};
 use crate::queue::{Queues, Source};
 use crate::redelivery::Redelivery;
 use crate::secret::{SecretError, Secrets};
+use crate::status::{EventResult, Status};
 use crate::trigger::{Trigger, TriggerError};
 
 /// Time kept back from Lambda's own limit to put away what is left.
@@ -161,8 +164,8 @@ impl Function {
         match Trigger::of(&lambda.payload, &self.retry_queue_url)? {
             Trigger::Http(request) => {
                 let answer = self.answer(&request, invocation).await;
-                let origin = request.origin();
-                Ok(answer.unwrap_or_else(|answer| answer).into_payload(origin))
+                let answer = answer.unwrap_or_else(|error| refused(&error));
+                Ok(answer.into_payload(request.origin()))
             }
             Trigger::Sqs(batch) => {
                 let redelivered =
@@ -215,7 +218,7 @@ impl Function {
     /// Sees to it that no event has a user who is nobody.
     fn ignore_user_ids(&self, entries: &mut [Entry<'_>]) {
         let ignored = &self.intake.mapping.ignored_user_ids;
-        for event in entries.iter_mut().filter_map(|entry| entry.event.as_mut()) {
+        for event in entries.iter_mut().filter_map(Entry::event_mut) {
             event.ignore_user_id(ignored);
         }
     }
@@ -225,13 +228,11 @@ impl Function {
         self.intake.take(entries, request, delivery, queues).await
     }
 
-    /// The answer to a request; an early one comes as an error, which makes no difference to
-    /// the caller.
     async fn answer(
         &self,
         request: &HttpRequest,
         invocation: Invocation<'_>,
-    ) -> Result<Answer, Answer> {
+    ) -> Result<Answer, ApiError> {
         match Route::of(&request.method, &request.path) {
             Route::Single(kind) => self.tracking_call(request, Some(kind), invocation).await,
             Route::Batch => self.tracking_call(request, None, invocation).await,
@@ -243,31 +244,32 @@ impl Function {
                 Ok(Answer::ok(json!({"status": "ok", "version": version})))
             }
             Route::Preflight => Ok(Answer::no_content()),
-            Route::WrongMethod => Err(Answer::error(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method_not_allowed",
-                "this path does not take this method",
-            )),
-            Route::Unknown => Err(Answer::error(
-                StatusCode::NOT_FOUND,
-                "not_found",
-                "there is no such path: see the README for the routes",
-            )),
+            Route::WrongMethod => Err(ApiError::WrongMethod),
+            Route::Unknown => Err(ApiError::UnknownPath),
         }
     }
 }
 
-/// The answer when an event could be neither delivered nor queued.
-fn lost(results: &[EventResult]) -> Option<Answer> {
-    let lost = results
-        .iter()
-        .find(|result| result.status == Status::Lost)?;
-    let reason = lost.reason.as_deref().unwrap_or_default();
-    let message =
-        format!("not every event could be delivered or queued, send them again: {reason}");
-    Some(Answer::error(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "unavailable",
-        &message,
-    ))
+/// The answer to a request that is refused. The log says what only the operator may know.
+fn refused(error: &ApiError) -> Answer {
+    match error {
+        ApiError::NotConfigured(key) => {
+            tracing::error!(key, "not configured: the secret lacks this key");
+        }
+        ApiError::SecretUnavailable(error) => {
+            tracing::error!(%error, "no secret, so nobody can be let in");
+        }
+        _ => {}
+    }
+    error.into()
+}
+
+/// An error when an event could be neither delivered nor queued: the sender has to keep it.
+fn check_none_lost(results: &[EventResult]) -> Result<(), ApiError> {
+    let lost = results.iter().find(|result| result.status == Status::Lost);
+    lost.map_or(Ok(()), |lost| {
+        Err(ApiError::Unavailable(
+            lost.reason.clone().unwrap_or_default(),
+        ))
+    })
 }

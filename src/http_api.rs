@@ -1,19 +1,22 @@
 //! The HTTP routes: who may come in, and what is answered.
+//!
+//! As `docs/api.md#routes` tells users.
 
 mod answer;
 mod authentication;
 mod body;
+mod error;
+mod event_array;
 mod gzip;
 mod lone_surrogates;
 mod request;
 mod shared;
 
-pub use answer::{Answer, MAX_ANSWER_BYTES, Refused};
+pub use answer::{Answer, MAX_ANSWER_BYTES};
 pub use authentication::{Signed, signed, user_hash_is_valid, write_key, write_keys_in_headers};
-pub use body::{
-    BodyError, Call, MAX_BODY_BYTES, MAX_SEGMENT_EVENTS, entries_of_array, parse_call,
-    parse_preview, write_key_in,
-};
+pub use body::{BodyError, Call, MAX_BODY_BYTES, parse_call, parse_preview, write_key_in};
+pub use error::ApiError;
+pub use event_array::{MAX_SEGMENT_EVENTS, entries_of_array};
 pub use gzip::{decode, without_byte_order_mark};
 pub use lone_surrogates::replace_lone_surrogates;
 pub use request::HttpRequest;
@@ -42,6 +45,11 @@ pub enum Route {
     /// Nothing is here.
     Unknown,
 }
+
+/// Every route that a person may look for, as errors name them.
+const ROUTES: &str = "POST /v1/identify, POST /v1/track, POST /v1/page, POST /v1/screen, \
+    POST /v1/group, POST /v1/alias, POST /v1/batch, POST /v1/import, POST /v1/preview, \
+    POST /webhook, GET /health";
 
 impl Route {
     /// The route of a method and path. A slash at the end and a stage or base path in front of
@@ -83,6 +91,19 @@ impl Route {
 mod tests {
     use super::*;
     use http::Method;
+
+    #[test]
+    fn the_routes_that_errors_name_are_there() {
+        for route in ROUTES.split(", ") {
+            let (method, path) = route.split_once(' ').expect("a method and a path");
+            let method = method.parse().expect("a method");
+            let found = Route::of(&method, path);
+            assert!(
+                !matches!(found, Route::Unknown | Route::WrongMethod),
+                "{route}"
+            );
+        }
+    }
 
     #[test]
     fn routes() {

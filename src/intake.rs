@@ -1,29 +1,36 @@
 //! Events that just came in: delivered now, queued for later, or put aside with a reason.
 
 mod deduplication;
-mod entry;
 mod pending;
 
 use std::collections::{HashMap, HashSet, hash_map};
 use std::time::Duration;
 
 pub use deduplication::Deduplication;
-pub use entry::{Entry, EventResult, Invocation, Request, Status};
 
-use crate::config::DeliveryMode;
 use crate::delivery::{Delivery, Failure, Undelivered};
+use crate::entry::{Entry, Parsed};
+use crate::invocation::Request;
 use crate::job::{NOT_TRIED, job};
 use crate::log::COUNTED;
-use crate::mapping::{self, Arrival, Budget, Mapped, map};
-use crate::queue::{Queue, Queues, Source};
+use crate::mapping::{self, Arrival, Budget, Mapped, NotSent, map};
+use crate::queue::{Queue, Queues, Source, time_to_send};
 use crate::retry::Schedule;
-use pending::{Fate, Pending, results};
+use crate::status::{EventResult, Status};
+use pending::{Fate, Pending, message_of, results};
 
 /// Most warnings in one line of the log, which CloudWatch bounds; preview shows all.
 const WARNINGS_LOGGED: usize = 100;
 
-/// Time that SQS is given to take a hundred events of one user: one call, as slow as they get.
-const STORING_A_HUNDRED: Duration = Duration::from_millis(80);
+/// `DELIVERY_MODE`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeliveryMode {
+    /// Call Intercom in the request, queue what fails for now.
+    #[default]
+    Inline,
+    /// Queue everything.
+    Queue,
+}
 
 /// Takes events in.
 #[derive(Debug)]
@@ -89,36 +96,40 @@ impl Intake {
         request: &Request<'_>,
         budget: &mut Budget,
     ) -> Pending<'e> {
-        let mut pending = Pending {
+        let mut warnings = Vec::new();
+        let fate = match &entry.parsed {
+            // They come back from the queue ten at a time.
+            _ if budget.is_used_up() => {
+                Fate::queued("the events before it in its request have used up its memory")
+            }
+            Parsed::Rejected { reason, .. } => Fate::Reject(Failure::new(reason.clone())),
+            Parsed::Event(event) => {
+                let arrival = Arrival {
+                    received_at_millis: request.received_at.timestamp_millis(),
+                    source: request.source,
+                    sender: entry.sender,
+                };
+                match map(event, arrival, &self.mapping, budget) {
+                    Err(NotSent::Skip(reason)) => Fate::Skipped(reason.into_owned()),
+                    Err(NotSent::Reject(reason)) => Fate::Reject(Failure::new(reason)),
+                    Ok(Mapped {
+                        actions,
+                        warnings: of_event,
+                    }) => {
+                        warnings = of_event;
+                        let rights = arrival.sender.rights(&self.mapping);
+                        Fate::Deliver(job(event, actions, request.received_at, rights))
+                    }
+                }
+            }
+        };
+        Pending {
             entry,
-            warnings: Vec::new(),
+            warnings,
             left_out: Vec::new(),
             key: None,
-            fate: Fate::Reject(Failure::new("the event can't be read")),
-        };
-        if budget.is_used_up() {
-            // They come back from the queue ten at a time.
-            let reason = "the events before it in its request have used up its memory";
-            pending.fate = Fate::queued(reason);
-        } else if let Some(reason) = &entry.refusal {
-            pending.fate = Fate::Reject(Failure::new(reason.clone()));
-        } else if let Some(event) = &entry.event {
-            let arrival = Arrival {
-                received_at_millis: request.received_at.timestamp_millis(),
-                source: request.source,
-                sender: entry.sender,
-            };
-            pending.fate = match map(event, arrival, &self.mapping, budget) {
-                Mapped::Skip(reason) => Fate::Skipped(reason.into_owned()),
-                Mapped::Reject(reason) => Fate::Reject(Failure::new(reason)),
-                Mapped::Deliver { actions, warnings } => {
-                    pending.warnings = warnings;
-                    let rights = arrival.sender.rights(&self.mapping);
-                    Fate::Deliver(job(event, actions, request.received_at, rights))
-                }
-            };
+            fate,
         }
-        pending
     }
 
     /// Finds duplicates. Only what is to be delivered is asked for here: anything else has a
@@ -130,7 +141,7 @@ impl Intake {
         request: &Request<'_>,
         first_of_key: &mut HashMap<String, usize>,
     ) {
-        let (Fate::Deliver(_), Some(event)) = (&pending.fate, &pending.entry.event) else {
+        let (Fate::Deliver(_), Some(event)) = (&pending.fate, pending.entry.event()) else {
             return;
         };
         let Some(key) = Deduplication::key(event, request) else {
@@ -164,7 +175,7 @@ impl Intake {
         let (mut indexes, mut jobs) = (Vec::new(), Vec::new());
         for (index, pending) in pending.iter_mut().enumerate() {
             if let Fate::DuplicateOfTaken(Status::Queued) = pending.fate
-                && let Some(event) = &pending.entry.event
+                && let Some(event) = pending.entry.event()
             {
                 behind.extend(event.user().map(std::borrow::Cow::into_owned));
             }
@@ -188,8 +199,7 @@ impl Intake {
         if jobs.is_empty() {
             return;
         }
-        let hundreds = u32::try_from(pending.len() / 100).unwrap_or(u32::MAX);
-        let to_store = STORING_A_HUNDRED.saturating_mul(hundreds);
+        let to_store = time_to_send(jobs.iter().map(|job| &*job.user));
         let deadline = request.invocation.started + self.budget;
         let deadline = request
             .store_until
@@ -257,7 +267,7 @@ impl Intake {
             Status::Lost => log!(error),
             Status::Rejected => log!(warn),
             Status::Queued if self.mode == DeliveryMode::Inline => log!(warn),
-            Status::Queued | Status::Delivered | Status::Skipped => log!(info),
+            Status::Queued | Status::Waiting | Status::Delivered | Status::Skipped => log!(info),
         }
     }
 }
@@ -271,7 +281,7 @@ async fn store(pending: &mut [Pending<'_>], request: &Request<'_>, queues: &Queu
         let (Fate::Queue { failure, .. } | Fate::Reject(failure)) = &mut pending.fate else {
             continue;
         };
-        let mut message = pending.entry.message(request);
+        let mut message = message_of(pending.entry, request);
         if !message.fits() {
             let reason = format!(
                 "only the ids of this event are kept, because its {} bytes are more than a queue \
@@ -281,7 +291,7 @@ async fn store(pending: &mut [Pending<'_>], request: &Request<'_>, queues: &Queu
             );
             let failure = std::mem::take(failure);
             pending.fate = Fate::Reject(Failure { reason, ..failure });
-            let event = pending.entry.event.as_ref();
+            let event = pending.entry.event();
             message = message.with_ids_alone(request.source, request.received_at, event);
         }
         match &pending.fate {

@@ -1,5 +1,6 @@
 //! The client of Intercom's REST API. A [`Session`] has one method per endpoint.
 
+mod answer;
 mod companies;
 mod contacts;
 mod data_attributes;
@@ -13,15 +14,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use reqwest::{Method, StatusCode, header};
 use serde::Serialize;
-use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 
 pub use contacts::{Contact, Found, SEARCH_PAGE};
 pub use data_attributes::{DataAttribute, Model};
 pub use error_response::{ErrorResponse, Trouble, Verdict};
 pub use rate_limit::{Admission, RateLimit};
 
-use crate::log::COUNTED;
 use crate::secret::{Secret, SecretError, Secrets};
+use answer::{Answer, if_readable};
 use silence::Silence;
 
 /// Longest that one call may take, where the time left allows it.
@@ -256,75 +256,6 @@ impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         self.0.limit(RateLimit::ended);
     }
-}
-
-/// An answer that arrived whole.
-struct Answer {
-    status: StatusCode,
-    headers: header::HeaderMap,
-    /// How long an error asks us to wait.
-    asked_wait: Option<Duration>,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    /// The answer if it is a good one to this call.
-    fn check(self, call: &Call<'_>) -> Result<Self, CallError> {
-        if self.status.is_success() {
-            return Ok(self);
-        }
-        let link = self.headers.get(header::LINK);
-        let link = link.and_then(|link| link.to_str().ok());
-        let error = ErrorResponse::read(self.status.as_u16(), &self.body, link);
-        let Verdict::RetryLater(trouble) = error.verdict() else {
-            return Err(CallError::Refused(Box::new(error)));
-        };
-        // template.yaml's alarm counts these lines.
-        if trouble.needs_a_person() && !call.is_optional {
-            tracing::error!(target: COUNTED, alarm = "account_refused", %error, "Intercom refuses this account");
-        }
-        Err(CallError::RetryLater(RetryLater {
-            reason: if trouble == Trouble::Permission {
-                format!("{trouble}, probably {:?}: {error}", call.permission)
-            } else {
-                format!("{trouble}: {error}")
-            },
-            status: Some(error.status),
-            after: self.asked_wait,
-            request_id: error.request_id,
-            is_rate_limit: trouble == Trouble::RateLimit,
-        }))
-    }
-
-    /// What was asked for.
-    fn read<T: DeserializeOwned>(&self) -> Result<T, CallError> {
-        serde_json::from_slice(&self.body).map_err(|error| {
-            CallError::RetryLater(RetryLater {
-                reason: format!("Intercom's answer could not be read: {error}"),
-                status: Some(self.status.as_u16()),
-                request_id: None,
-                after: None,
-                is_rate_limit: false,
-            })
-        })
-    }
-
-    /// What a write says of its result. The write succeeded, whether or not this can be read.
-    fn read_if_readable<T: DeserializeOwned>(&self) -> Option<T> {
-        let read = serde_json::from_slice(&self.body);
-        let unreadable = |error: &_| {
-            tracing::warn!(%error, "Intercom's answer to a write could not be read");
-        };
-        read.inspect_err(unreadable).ok()
-    }
-}
-
-/// A field of an answer that is good to know: None when it is missing or of another type.
-fn if_readable<'de, D: Deserializer<'de>, T: DeserializeOwned>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    let value = serde_json::Value::deserialize(deserializer)?;
-    Ok(serde_json::from_value(value).ok())
 }
 
 fn retry_later(reason: &str, after: Option<Duration>) -> CallError {

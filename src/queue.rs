@@ -7,22 +7,23 @@ mod lane;
 mod message;
 mod sender;
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use aws_sdk_sqs::types::{
     BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue,
     SendMessageBatchRequestEntry,
 };
-use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
 
 pub use envelope::{ENVELOPE_VERSION, Envelope, Received, Source, read_body};
 pub use ids::queue_id;
+pub use lane::time_to_send;
 pub use message::{Message, NOT_BEFORE_ATTRIBUTE, WAITING_SINCE_ATTRIBUTE};
 pub use sender::sender;
 
 use crate::aws_error;
-use lane::{Lane, Outbound};
+use lane::Lane;
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,16 +53,8 @@ const MAX_BATCH_MESSAGES: usize = 10;
 /// Most bytes in one call, unless it is a single message. SQS takes 1 MiB.
 const MAX_BATCH_BYTES: usize = 1000 * 1024;
 
-/// Calls of SQS under way at once. All messages of a group go the same lane, in order.
-const LANES: usize = 16;
-
-/// What SQS said to one call.
-enum Sent {
-    /// Which of the messages it didn't take: their place in the call.
-    All { but: Vec<(usize, NotTaken)> },
-    /// Nothing is known to have been taken.
-    Nothing(QueueError),
-}
+/// Calls of SQS under way at once.
+const CALLS_AT_ONCE: usize = 16;
 
 /// A message that SQS didn't take.
 struct NotTaken {
@@ -82,48 +75,49 @@ impl Queues {
 
     /// Sends messages until then, those of one group in order; gives back the key of each that
     /// the queue may not have, and why.
-    pub async fn send<K: Copy>(
+    pub async fn send<K>(
         &self,
         queue: Queue,
         messages: Vec<(K, Message)>,
         until: Instant,
     ) -> Vec<(K, QueueError)> {
-        let mut lanes: Vec<Vec<(K, Message)>> = (0..LANES).map(|_| Vec::new()).collect();
-        for message in messages {
-            let mut hasher = DefaultHasher::new();
-            message.1.group_id().hash(&mut hasher);
-            let lane = usize::try_from(hasher.finish() % LANES as u64).unwrap_or_default();
-            lanes[lane].push(message);
-        }
-        let filled = lanes.into_iter().filter(|lane| !lane.is_empty());
-        let sent = filled.map(|lane| Lane::new(lane).send(self, queue, until));
-        let sent = join_all(sent).await;
-        sent.into_iter().flatten().collect()
+        let mut groups = lane::groups(messages).into_iter();
+        let lanes = std::iter::from_fn(|| {
+            let lane: Vec<_> = groups.by_ref().take(MAX_BATCH_MESSAGES).collect();
+            (!lane.is_empty()).then(|| Lane::new(lane))
+        });
+        stream::iter(lanes)
+            .map(|lane| lane.send(self, queue, until))
+            .buffer_unordered(CALLS_AT_ONCE)
+            .concat()
+            .await
     }
 
-    async fn send_batch<K>(&self, queue: Queue, batch: &[Outbound<K>]) -> Sent {
+    /// Sends messages in one call; gives back which of them SQS didn't take, by their place.
+    ///
+    /// # Errors
+    /// Nothing is known to have been taken.
+    async fn send_batch(
+        &self,
+        queue: Queue,
+        batch: impl Iterator<Item = &Message>,
+    ) -> Result<HashMap<usize, NotTaken>, QueueError> {
         let url = match queue {
             Queue::Retry => &self.retry_url,
             Queue::DeadLetter => &self.dead_letter_url,
         };
-        let entries = batch.iter().enumerate();
-        let entries = entries.map(|(place, outbound)| entry(place, &outbound.message));
+        let entries = batch.enumerate();
+        let entries = entries.map(|(place, message)| entry(place, message));
         let request = self.client.send_message_batch().queue_url(url);
-        match request.set_entries(Some(entries.collect())).send().await {
-            Ok(answer) => {
-                let failed = answer.failed().iter();
-                let not_taken = |failed: &BatchResultErrorEntry| {
-                    let message = failed.message().unwrap_or("no message");
-                    let error = QueueError(format!("{}: {message}", failed.code()));
-                    let is_final = failed.sender_fault();
-                    Some((failed.id().parse().ok()?, NotTaken { error, is_final }))
-                };
-                Sent::All {
-                    but: failed.filter_map(not_taken).collect(),
-                }
-            }
-            Err(error) => Sent::Nothing(QueueError(aws_error::reason(&error))),
-        }
+        let answer = request.set_entries(Some(entries.collect())).send().await;
+        let answer = answer.map_err(|error| QueueError(aws_error::reason(&error)))?;
+        let not_taken = |failed: &BatchResultErrorEntry| {
+            let message = failed.message().unwrap_or("no message");
+            let error = QueueError(format!("{}: {message}", failed.code()));
+            let is_final = failed.sender_fault();
+            Some((failed.id().parse().ok()?, NotTaken { error, is_final }))
+        };
+        Ok(answer.failed().iter().filter_map(not_taken).collect())
     }
 
     /// Hides messages of the retry queue for so long. A failure is only logged: the message

@@ -11,10 +11,10 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::delivery::{Delivery, Failure, Job, Undelivered};
-use crate::intake::Invocation;
+use crate::invocation::Invocation;
 use crate::job::job;
 use crate::log::COUNTED;
-use crate::mapping::{self, Budget, Mapped, map};
+use crate::mapping::{self, Budget, Mapped, NotSent, map};
 use crate::queue::{Message, Queue, Queues};
 use crate::retry::Schedule;
 use fate::{Fate, Return};
@@ -132,9 +132,9 @@ impl Redelivery {
         let events = received.events.iter();
         events
             .map(|event| match map(event, arrival, &self.mapping, budget) {
-                Mapped::Skip(reason) => Ok(Fate::Skipped(reason)),
-                Mapped::Reject(reason) => Ok(Fate::Rejected(Failure::new(reason))),
-                Mapped::Deliver { actions, .. } => Err(Job {
+                Err(NotSent::Skip(reason)) => Ok(Fate::Skipped(reason)),
+                Err(NotSent::Reject(reason)) => Ok(Fate::Rejected(Failure::new(reason))),
+                Ok(Mapped { actions, .. }) => Err(Job {
                     user: record.group(),
                     ..job(
                         event,

@@ -5,12 +5,12 @@ use std::str;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
+use segment_intercom::entry::Entry;
 use segment_intercom::http_api::{
-    Answer, BodyError, HttpRequest, MAX_BODY_BYTES, MAX_SEGMENT_EVENTS, Refused, Route, Signed,
+    Answer, ApiError, BodyError, HttpRequest, MAX_BODY_BYTES, MAX_SEGMENT_EVENTS, Route, Signed,
     decode, entries_of_array, replace_lone_surrogates, signed, user_hash_is_valid,
     without_byte_order_mark, write_key, write_key_in, write_keys_in_headers,
 };
-use segment_intercom::intake::Entry;
 use segment_intercom::mapping::{Channel, Sender, Settings, named_user};
 use segment_intercom::secret::{Secret, WriteKey};
 use segment_intercom::segment::Value;
@@ -124,7 +124,7 @@ fn check_door(request: &HttpRequest, route: Route, keys: &str, settings: &Settin
     let raw = request.raw_body().expect("it was base64");
     match route {
         Route::Single(_) | Route::Batch | Route::Preview => {
-            let is_client_error = |answer: Answer| matches!(answer.status.as_u16(), 400 | 401);
+            let is_client_error = |error: ApiError| matches!(error.status().as_u16(), 400 | 401);
             let entered = enter(request, route, &raw, &secret(KEY), settings);
             assert!(entered.err().is_none_or(is_client_error));
             let other = secret("nobody knows this one");
@@ -159,17 +159,17 @@ fn enter(
     raw: &[u8],
     secret: &Secret,
     settings: &Settings,
-) -> Result<(), Answer> {
+) -> Result<(), ApiError> {
     let known = |key: &String| secret.write_key(key);
     let in_headers = write_keys_in_headers(request);
     let let_in = in_headers.iter().find_map(known);
     if let_in.is_none() && !in_headers.is_empty() {
-        return Err(Refused::WriteKey.into());
+        return Err(ApiError::WriteKey);
     }
-    let key = |in_body: Option<String>| -> Result<WriteKey, Answer> {
+    let key = |in_body: Option<String>| -> Result<WriteKey, ApiError> {
         let of_body = || in_body.as_ref().and_then(known);
         let key = let_in.clone().or_else(of_body);
-        key.ok_or(Answer::from(Refused::WriteKey))
+        key.ok_or(ApiError::WriteKey)
     };
     let refuse = |broken: BodyError, body: &[u8]| {
         let refused = write_key_in(body).map_or(None, |in_body| key(in_body).err());
@@ -185,7 +185,7 @@ fn enter(
         None => Channel::Server,
     };
     for entry in &mut call.entries {
-        if let Some(event) = &mut entry.event {
+        if let Some(event) = entry.event_mut() {
             event.ignore_user_id(&settings.ignored_user_ids);
         }
         let is_verified = channel != Channel::Server && is_proven(entry);
@@ -200,7 +200,7 @@ fn enter(
 
 fn is_proven(entry: &Entry<'_>) -> bool {
     let proof = || {
-        let event = entry.event.as_ref()?;
+        let event = entry.event()?;
         let user_hash = event.option("userhash").and_then(Value::as_str)?;
         let user = named_user(event)?;
         Some(user_hash_is_valid(API_SECRET, user.as_str(), user_hash))

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{ConfigError, Lookup, not_allowed, one_of};
+use super::variable::{ConfigError, Lookup, not_allowed, one_of};
 
 /// `INTERCOM_BASE_URL`, else the URL of `INTERCOM_REGION`; without a slash at the end.
 pub(super) fn base_url(lookup: Lookup<'_>) -> Result<String, ConfigError> {

@@ -3,16 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::StatusCode;
-
 use super::Function;
+use crate::entry::Entry;
 use crate::http_api::{
-    Answer, BodyError, HttpRequest, Refused, user_hash_is_valid, write_key_in,
-    write_keys_in_headers,
+    ApiError, BodyError, HttpRequest, user_hash_is_valid, write_key_in, write_keys_in_headers,
 };
-use crate::intake::{Entry, Invocation};
+use crate::invocation::Invocation;
 use crate::mapping::{Channel, Sender, named_user};
-use crate::secret::{Secret, SecretError, WriteKey};
+use crate::secret::{Secret, WriteKey};
 use crate::segment::Value;
 
 /// Time from the start of a request within which its keys are read, so that it is answered within
@@ -26,10 +24,10 @@ impl Function {
         &self,
         http: &HttpRequest,
         invocation: Invocation<'_>,
-    ) -> Result<Option<WriteKey>, Answer> {
+    ) -> Result<Option<WriteKey>, ApiError> {
         let keys = write_keys_in_headers(http);
         let known = |secret: &Secret| match known_key(secret, &keys) {
-            Err(Refused::WriteKey) if keys.is_empty() => Ok(None),
+            Err(ApiError::WriteKey) if keys.is_empty() => Ok(None),
             known => known.map(Some),
         };
         self.look_up(known, invocation).await
@@ -41,7 +39,7 @@ impl Function {
         in_headers: Option<WriteKey>,
         in_body: Option<String>,
         invocation: Invocation<'_>,
-    ) -> Result<WriteKey, Answer> {
+    ) -> Result<WriteKey, ApiError> {
         if let Some(key) = in_headers {
             return Ok(key);
         }
@@ -50,20 +48,20 @@ impl Function {
             .await
     }
 
-    /// The answer for a body that can't be taken: what is wrong with it, or that the key is. A
+    /// Why a request with a broken body is refused: for that, or because its key is wrong. A
     /// key inside of a body that can't even be read gets the benefit of the doubt, since some
     /// SDKs send it nowhere else and give an event up only on a 400.
     pub(super) async fn refuse(
         &self,
         in_headers: Option<WriteKey>,
-        broken: &BodyError,
+        broken: BodyError,
         body: &[u8],
         invocation: Invocation<'_>,
-    ) -> Answer {
+    ) -> ApiError {
         if let Ok(in_body) = write_key_in(body)
-            && let Err(refused) = self.let_in(in_headers, in_body, invocation).await
+            && let Err(error) = self.let_in(in_headers, in_body, invocation).await
         {
-            return refused;
+            return error;
         }
         broken.into()
     }
@@ -75,7 +73,7 @@ impl Function {
         key: &WriteKey,
         http: &HttpRequest,
         invocation: Invocation<'_>,
-    ) -> Result<(), Answer> {
+    ) -> Result<(), ApiError> {
         let channel = match http.origin() {
             _ if key.is_public => Channel::Public,
             Some(_) => Channel::Browser,
@@ -94,7 +92,7 @@ impl Function {
                 let is_there = secret.api_secret().is_some();
                 is_there
                     .then_some(())
-                    .ok_or(Refused::NotConfigured("api_secret"))
+                    .ok_or(ApiError::NotConfigured("api_secret"))
             };
             self.look_up(api_secret, invocation).await?;
             secret = self.secret(invocation).await?;
@@ -115,17 +113,17 @@ impl Function {
     /// since it was read: it is read again before anybody is refused.
     pub(super) async fn look_up<T>(
         &self,
-        look: impl Fn(&Secret) -> Result<T, Refused>,
+        look: impl Fn(&Secret) -> Result<T, ApiError>,
         invocation: Invocation<'_>,
-    ) -> Result<T, Answer> {
+    ) -> Result<T, ApiError> {
         let secret = self.secret(invocation).await?;
-        let refused = match look(&secret) {
+        let error = match look(&secret) {
             Ok(found) => return Ok(found),
-            Err(refused) => refused,
+            Err(error) => error,
         };
         match self.newer_than(&secret, invocation).await? {
-            Some(newer) => look(&newer).map_err(Answer::from),
-            None => Err(refused.into()),
+            Some(newer) => look(&newer),
+            None => Err(error),
         }
     }
 
@@ -133,31 +131,31 @@ impl Function {
     pub(super) async fn check_access_token(
         &self,
         invocation: Invocation<'_>,
-    ) -> Result<(), Answer> {
+    ) -> Result<(), ApiError> {
         let access_token = |secret: &Secret| {
             let is_there = secret.access_token().is_some();
             is_there
                 .then_some(())
-                .ok_or(Refused::NotConfigured("access_token"))
+                .ok_or(ApiError::NotConfigured("access_token"))
         };
         self.look_up(access_token, invocation).await
     }
 
-    async fn secret(&self, invocation: Invocation<'_>) -> Result<Arc<Secret>, Answer> {
+    async fn secret(&self, invocation: Invocation<'_>) -> Result<Arc<Secret>, ApiError> {
         let secret = self.secrets.get(keys_by(invocation)).await;
-        secret.map_err(|error| unavailable(&error))
+        secret.map_err(ApiError::SecretUnavailable)
     }
 
     async fn newer_than(
         &self,
         secret: &Arc<Secret>,
         invocation: Invocation<'_>,
-    ) -> Result<Option<Arc<Secret>>, Answer> {
+    ) -> Result<Option<Arc<Secret>>, ApiError> {
         let newer = self
             .secrets
             .get_newer_than(secret, keys_by(invocation))
             .await;
-        newer.map_err(|error| unavailable(&error))
+        newer.map_err(ApiError::SecretUnavailable)
     }
 }
 
@@ -165,29 +163,20 @@ fn keys_by(invocation: Invocation<'_>) -> Instant {
     invocation.deadline.min(invocation.started + KEYS_WITHIN)
 }
 
-fn unavailable(error: &SecretError) -> Answer {
-    tracing::error!(%error, "no secret, so nobody can be let in");
-    Answer::error(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "secret_unavailable",
-        "the keys could not be read: try again",
-    )
-}
-
 /// The first of a caller's keys that the secret knows.
-fn known_key(secret: &Secret, keys: &[String]) -> Result<WriteKey, Refused> {
+fn known_key(secret: &Secret, keys: &[String]) -> Result<WriteKey, ApiError> {
     if !secret.has_write_keys() {
-        return Err(Refused::NotConfigured("write_keys"));
+        return Err(ApiError::NotConfigured("write_keys"));
     }
     let known = keys.iter().find_map(|key| secret.write_key(key));
-    known.ok_or(Refused::WriteKey)
+    known.ok_or(ApiError::WriteKey)
 }
 
 /// Whether the `user_hash` of each event proves the user whom it names; None for an event without
 /// a user or a hash, or without a key to check it with.
 fn proofs(entries: &[Entry<'_>], secret: &Secret) -> Vec<Option<bool>> {
     let proof = |entry: &Entry<'_>| {
-        let event = entry.event.as_ref()?;
+        let event = entry.event()?;
         let user_hash = event.option("userhash").and_then(Value::as_str)?;
         let user = named_user(event)?;
         let api_secret = secret.api_secret()?;

@@ -1,16 +1,13 @@
-//! The Tracking API: the calls of Segment's SDKs, and what a preview says of them.
+//! The Tracking API: the calls of Segment's SDKs.
 
 use std::borrow::Cow;
 
-use http::StatusCode;
-
-use super::{Function, lost};
+use super::{Function, check_none_lost};
+use crate::entry::Entry;
 use crate::http_api::{
-    Answer, BodyError, Call, HttpRequest, MAX_BODY_BYTES, decode, parse_call, parse_preview,
+    Answer, ApiError, BodyError, Call, HttpRequest, MAX_BODY_BYTES, decode, parse_call,
 };
-use crate::intake::{Entry, Invocation, Request};
-use crate::mapping::{Channel, Sender};
-use crate::preview::preview;
+use crate::invocation::{Invocation, Request};
 use crate::queue::Source;
 use crate::secret::WriteKey;
 use crate::segment::Kind;
@@ -25,7 +22,7 @@ impl Function {
         http: &HttpRequest,
         kind: Option<Kind>,
         invocation: Invocation<'_>,
-    ) -> Result<Answer, Answer> {
+    ) -> Result<Answer, ApiError> {
         self.check_access_token(invocation).await?;
         let parse: Parse<'_> = &|body| parse_call(body, kind);
         let (in_headers, raw) = self.read(http, invocation).await?;
@@ -35,79 +32,49 @@ impl Function {
             .await?;
         let request = Request::new(Source::Api, Some(&key), invocation);
         let results = self.take(&entries, &request).await;
-        lost(&results).map_or_else(|| Ok(Answer::success()), Err)
-    }
-
-    /// What would be sent for these events?
-    pub(super) async fn preview(
-        &self,
-        http: &HttpRequest,
-        invocation: Invocation<'_>,
-    ) -> Result<Answer, Answer> {
-        let (in_headers, raw) = self.read(http, invocation).await?;
-        let body = self.unpack(in_headers.as_ref(), &raw, invocation).await?;
-        let (mut entries, _) = self
-            .parse(http, in_headers, &body, &parse_preview, invocation)
-            .await?;
-        for entry in &mut entries {
-            // Nothing is done, so whoever has a server's key sees what Segment itself may do.
-            if entry.sender.channel == Channel::Server {
-                entry.sender = Sender::by(Channel::Segment);
-            }
-        }
-        let now = invocation.now.timestamp_millis();
-        let answer = preview(&entries, now, Source::Api, &self.intake.mapping).map(Answer::ok);
-        answer
-            .filter(|answer| !answer.is_too_large())
-            .ok_or_else(|| {
-                Answer::error(
-                    StatusCode::BAD_REQUEST,
-                    "preview_too_large",
-                    "the preview of these events is larger than an answer may be: send fewer at \
-                     once",
-                )
-            })
+        check_none_lost(&results)?;
+        Ok(Answer::success())
     }
 
     /// The key in the headers, where there is one, and the body as it was sent.
-    async fn read(
+    pub(super) async fn read(
         &self,
         http: &HttpRequest,
         invocation: Invocation<'_>,
-    ) -> Result<(Option<WriteKey>, Vec<u8>), Answer> {
+    ) -> Result<(Option<WriteKey>, Vec<u8>), ApiError> {
         let in_headers = self.write_key_in_headers(http, invocation).await?;
         Ok((in_headers, http.raw_body()?))
     }
 
-    async fn unpack<'r>(
+    pub(super) async fn unpack<'r>(
         &self,
         in_headers: Option<&WriteKey>,
         raw: &'r [u8],
         invocation: Invocation<'_>,
-    ) -> Result<Cow<'r, [u8]>, Answer> {
+    ) -> Result<Cow<'r, [u8]>, ApiError> {
         match decode(raw, MAX_BODY_BYTES) {
             Ok(body) => Ok(body),
             Err(broken) => Err(self
-                .refuse(in_headers.cloned(), &broken, raw, invocation)
+                .refuse(in_headers.cloned(), broken, raw, invocation)
                 .await),
         }
     }
 
     /// The events of a body and the key that lets them in.
-    async fn parse<'b>(
+    pub(super) async fn parse<'b>(
         &self,
         http: &HttpRequest,
         in_headers: Option<WriteKey>,
         body: &'b [u8],
         parse: Parse<'_>,
         invocation: Invocation<'_>,
-    ) -> Result<(Vec<Entry<'b>>, WriteKey), Answer> {
+    ) -> Result<(Vec<Entry<'b>>, WriteKey), ApiError> {
         let Call {
             write_key,
             mut entries,
         } = match parse(body) {
             Ok(call) => call,
-            Err(broken) => return Err(self.refuse(in_headers, &broken, body, invocation).await),
+            Err(broken) => return Err(self.refuse(in_headers, broken, body, invocation).await),
         };
         let key = self.let_in(in_headers, write_key, invocation).await?;
         self.ignore_user_ids(&mut entries);

@@ -1,17 +1,15 @@
 //! Segment's webhooks, classic and Actions.
 
-use http::StatusCode;
-use serde_json::json;
-
-use super::{Function, lost};
+use super::{Function, check_none_lost};
 use crate::http_api::{
-    Answer, HttpRequest, MAX_SEGMENT_EVENTS, Refused, Signed, entries_of_array,
+    Answer, ApiError, HttpRequest, MAX_SEGMENT_EVENTS, Signed, entries_of_array,
     replace_lone_surrogates, signed, without_byte_order_mark,
 };
-use crate::intake::{EventResult, Invocation, Request, Status};
+use crate::invocation::{Invocation, Request};
 use crate::mapping::{Channel, Sender};
 use crate::queue::Source;
 use crate::secret::Secret;
+use crate::status::{EventResult, Status};
 
 impl Function {
     /// Takes a webhook: one event or an array of such.
@@ -19,7 +17,7 @@ impl Function {
         &self,
         http: &HttpRequest,
         invocation: Invocation<'_>,
-    ) -> Result<Answer, Answer> {
+    ) -> Result<Answer, ApiError> {
         self.check_access_token(invocation).await?;
         let raw = http.raw_body()?;
         let signature = http.header("x-signature").unwrap_or_default();
@@ -39,33 +37,23 @@ impl Function {
         }
         let request = Request::new(Source::Webhook, None, invocation);
         let results = self.take(&entries, &request).await;
-        // Without results: for a lost event they know no status.
-        if let Some(answer) = lost(&results) {
-            return Err(answer);
+        check_none_lost(&results)?;
+        let is_rejected = |result: &EventResult| result.status == Status::Rejected;
+        if !results.is_empty() && results.iter().all(is_rejected) {
+            return Err(ApiError::Rejected(results));
         }
-        let answer = all_rejected(&results).unwrap_or_else(Answer::success);
-        Ok(answer.with("results", json!(results)))
+        Ok(Answer::success_with(&results))
     }
 
     /// How much of a webhook is signed, where that is enough.
-    fn covered(&self, secret: &Secret, raw: &[u8], signature: &str) -> Result<Signed, Refused> {
+    fn covered(&self, secret: &Secret, raw: &[u8], signature: &str) -> Result<Signed, ApiError> {
         let secrets = secret.webhook_secrets();
         if secrets.len() == 0 {
-            return Err(Refused::NotConfigured("webhook_secret"));
+            return Err(ApiError::NotConfigured("webhook_secret"));
         }
         let is_enough =
             |signed: &Signed| *signed == Signed::Whole || !self.strict_webhook_signature;
         let covered = signed(secrets, raw, signature).filter(is_enough);
-        covered.ok_or(Refused::Signature)
+        covered.ok_or(ApiError::Signature)
     }
-}
-
-/// The answer when no event can ever be delivered: the sender's own log then shows why.
-fn all_rejected(results: &[EventResult]) -> Option<Answer> {
-    let first = results.first()?;
-    let is_rejected = |result: &EventResult| result.status == Status::Rejected;
-    results.iter().all(is_rejected).then(|| {
-        let reason = first.reason.as_deref().unwrap_or_default();
-        Answer::error(StatusCode::BAD_REQUEST, "rejected", reason)
-    })
 }

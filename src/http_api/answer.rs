@@ -3,7 +3,8 @@
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::BodyError;
+use super::ApiError;
+use crate::status::EventResult;
 
 /// An HTTP answer. Serialised by [`Answer::into_payload`] as API Gateway and Function URLs want
 /// it.
@@ -36,6 +37,11 @@ impl Answer {
         Self::ok(json!({"success": true}))
     }
 
+    /// The same with the results of each event, which a webhook's answer shows.
+    pub fn success_with(results: &[EventResult]) -> Self {
+        Self::ok(json!({"success": true, "results": results}))
+    }
+
     /// What a preflight gets: nothing but headers.
     pub fn no_content() -> Self {
         Self {
@@ -43,26 +49,6 @@ impl Answer {
             body: None,
             retry_after_seconds: None,
         }
-    }
-
-    /// An error. SDKs read `code`, `message` or `error`, so it has all three. A 503 says when
-    /// to try again.
-    pub fn error(status: StatusCode, code: &str, message: &str) -> Self {
-        let is_temporary = status == StatusCode::SERVICE_UNAVAILABLE;
-        Self {
-            status,
-            body: Some(json!({"code": code, "message": message, "error": message})),
-            retry_after_seconds: is_temporary.then_some(RETRY_AFTER_SECONDS),
-        }
-    }
-
-    /// With a further field in the body.
-    #[must_use]
-    pub fn with(mut self, field: &str, value: Value) -> Self {
-        if let Some(Value::Object(body)) = &mut self.body {
-            body.insert(field.to_owned(), value);
-        }
-        self
     }
 
     /// Whether it is larger than Lambda can answer with.
@@ -110,49 +96,20 @@ impl Answer {
     }
 }
 
-/// Why a caller isn't let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// The write key is missing or wrong.
-    WriteKey,
-    /// The webhook's signature is missing or wrong.
-    Signature,
-    /// The secret lacks the key of this entry point, which has this name there.
-    NotConfigured(&'static str),
-}
-
-/// 401, or 503 for an entry point whose key the secret lacks, so that senders keep their events;
-/// logs which one it is.
-impl From<Refused> for Answer {
-    fn from(refused: Refused) -> Self {
-        let unauthorized = |message| Self::error(StatusCode::UNAUTHORIZED, "unauthorized", message);
-        match refused {
-            Refused::WriteKey => unauthorized(
-                "the write key is missing or wrong: send one of the secret's write_keys",
-            ),
-            Refused::Signature => unauthorized(
-                "X-Signature is missing or wrong: it must be the hex HMAC-SHA1 of the body with \
-                 the webhook_secret",
-            ),
-            Refused::NotConfigured(key) => {
-                tracing::error!(key, "not configured: the secret lacks this key");
-                let message =
-                    format!("this entry point is not configured: the secret has no {key}");
-                Self::error(StatusCode::SERVICE_UNAVAILABLE, "not_configured", &message)
-            }
+/// An error's answer. SDKs read `code`, `message` or `error`, so it has all three. A 503 says when
+/// to try again.
+impl From<&ApiError> for Answer {
+    fn from(error: &ApiError) -> Self {
+        let (status, message) = (error.status(), error.to_string());
+        let mut body = json!({"code": error.code(), "message": message, "error": message});
+        if let ApiError::Rejected(results) = error {
+            body["results"] = json!(results);
         }
-    }
-}
-
-/// 400: what is wrong with the body.
-impl From<&BodyError> for Answer {
-    fn from(broken: &BodyError) -> Self {
-        Self::error(StatusCode::BAD_REQUEST, broken.code(), &broken.to_string())
-    }
-}
-
-impl From<BodyError> for Answer {
-    fn from(broken: BodyError) -> Self {
-        (&broken).into()
+        let is_temporary = status == StatusCode::SERVICE_UNAVAILABLE;
+        Self {
+            status,
+            body: Some(body),
+            retry_after_seconds: is_temporary.then_some(RETRY_AFTER_SECONDS),
+        }
     }
 }

@@ -8,7 +8,7 @@ use sha1::Sha1;
 use sha2::Sha256;
 
 use super::HttpRequest;
-use super::body::first_of_array;
+use super::event_array::first_of_array;
 
 /// The write key of `Authorization: Basic base64("KEY:")`; the colon may be missing.
 pub fn write_key(authorization: &str) -> Option<String> {

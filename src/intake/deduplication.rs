@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::{Request, Status};
+use crate::invocation::Request;
 use crate::queue::queue_id;
 use crate::segment::Event;
+use crate::status::Status;
 use crate::ttl_cache::TtlCache;
 
 /// How long an event is remembered: as long as by SQS.

@@ -2,9 +2,12 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Entry, EventResult, Status};
 use crate::delivery::{Failure, Job};
+use crate::entry::Entry;
+use crate::invocation::Request;
 use crate::mapping::Warning;
+use crate::queue::Message;
+use crate::status::{EventResult, Status};
 
 /// An entry on its way, with what the mapping changed of its event.
 pub(super) struct Pending<'e> {
@@ -15,6 +18,19 @@ pub(super) struct Pending<'e> {
     /// By what it is remembered, where it is the first of its kind.
     pub(super) key: Option<String>,
     pub(super) fate: Fate<'e>,
+}
+
+/// An entry as a message, for either queue.
+pub(super) fn message_of(entry: &Entry<'_>, request: &Request<'_>) -> Message {
+    let message = match entry.event() {
+        Some(event) => Message::new(request.source, request.received_at, event),
+        None => Message::of_non_event(request.source, request.received_at, entry.raw),
+    };
+    let message = message.with_sender(request.source, entry.sender);
+    match request.write_key {
+        Some(key) if key.is_public => message.among_those_of(&key.fingerprint),
+        _ => message,
+    }
 }
 
 /// What is done with an entry.
@@ -79,7 +95,7 @@ pub(super) fn results(pending: &[Pending<'_>]) -> Vec<EventResult> {
 /// that would hide from its sender that there is something to do.
 fn duplicate_of(first: Status) -> (Status, Option<String>) {
     let status = match first {
-        Status::Delivered | Status::Queued | Status::Skipped => Status::Skipped,
+        Status::Delivered | Status::Queued | Status::Waiting | Status::Skipped => Status::Skipped,
         Status::Rejected | Status::Lost => first,
     };
     let first = first.as_str();

@@ -6,13 +6,15 @@
 //! received at `t` shows that the window ends before `t` plus ten seconds, and one to a call that
 //! was sent at `s` that it hadn't ended at `s`. Calls that are spread over the whole window soon
 //! meet the next one, so that what is learned comes as close as calls are frequent.
+//!
+//! What comes of it, measured: `docs/operations.md#calls`.
 
+mod asked_wait;
 mod window;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use chrono::DateTime;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::HeaderMap;
 
 use window::Window;
 
@@ -136,36 +138,7 @@ impl RateLimit {
         let at_least = reset - (received + seconds(WINDOW_SECONDS));
         self.late_seconds = self.late_seconds.max(at_least);
     }
-
-    /// How long an error answer asks us to wait: `Retry-After` in seconds or as a date; else,
-    /// where the rate limit is the error, until the window really ends.
-    pub fn asked_wait(
-        &self,
-        headers: &HeaderMap,
-        is_rate_limit: bool,
-        now: SystemTime,
-    ) -> Option<Duration> {
-        let until = |time: UnixSeconds| positive(time - unix_seconds(now));
-        let retry_after = || {
-            let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-            if let Ok(seconds) = text.parse() {
-                return Some(Duration::from_secs(seconds));
-            }
-            let date = DateTime::parse_from_rfc2822(text).ok()?.timestamp();
-            Some(until(seconds(u64::try_from(date).ok()?)))
-        };
-        let window_end = || {
-            let reset = number(headers, "x-ratelimit-reset").filter(|_| is_rate_limit)?;
-            Some(until(seconds(reset) - self.late_seconds))
-        };
-        retry_after()
-            .or_else(window_end)
-            .map(|wait| wait.min(MAX_WAIT))
-    }
 }
-
-/// No header makes us wait longer.
-const MAX_WAIT: Duration = Duration::from_hours(1);
 
 fn unix_seconds(time: SystemTime) -> UnixSeconds {
     time.duration_since(UNIX_EPOCH)
@@ -191,7 +164,7 @@ fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+    pub(super) fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs
             .iter()
             .map(|(name, value)| {
@@ -210,21 +183,21 @@ mod tests {
         ])
     }
 
-    fn at(seconds: f64) -> SystemTime {
+    pub(super) fn at(seconds: f64) -> SystemTime {
         UNIX_EPOCH + after(seconds)
     }
 
-    fn now() -> SystemTime {
+    pub(super) fn now() -> SystemTime {
         at(1000.0)
     }
 
-    fn after(seconds: f64) -> Duration {
+    pub(super) fn after(seconds: f64) -> Duration {
         Duration::from_secs_f64(seconds)
     }
 
     impl RateLimit {
         /// An answer that took no time.
-        fn told(&mut self, remaining: u32, reset: u64, seconds: f64) {
+        pub(super) fn told(&mut self, remaining: u32, reset: u64, seconds: f64) {
             self.note(&answer(remaining, reset), at(seconds), at(seconds));
         }
     }
@@ -357,38 +330,5 @@ mod tests {
         limit.told(0, 900, 1000.0);
         assert_eq!(limit.admit(now(), 0.0), Admission::Now);
         assert_eq!(limit.admit(now(), 0.0), Admission::Now);
-    }
-
-    #[test]
-    fn how_long_an_answer_asks_us_to_wait() {
-        let cases = [
-            (&[("retry-after", "7")][..], Some(7)),
-            (
-                &[("retry-after", "Thu, 01 Jan 1970 00:17:00 GMT")],
-                Some(20),
-            ),
-            (
-                &[("retry-after", "7"), ("x-ratelimit-reset", "1010")],
-                Some(7),
-            ),
-            (&[("x-ratelimit-reset", "1010")], Some(10)),
-            (&[("x-ratelimit-reset", "900")], Some(0)),
-            (&[("retry-after", "999999999")], Some(3600)),
-            (&[("retry-after", "soon")], None),
-            (&[], None),
-        ];
-        let wait = |limit: &RateLimit, pairs: &[(&'static str, &'static str)], is_rate_limit| {
-            limit.asked_wait(&headers(pairs), is_rate_limit, now())
-        };
-        let unlearned = RateLimit::default();
-        for (pairs, expected) in cases {
-            let expected = expected.map(Duration::from_secs);
-            assert_eq!(wait(&unlearned, pairs, true), expected, "{pairs:?}");
-        }
-        let reset = &[("x-ratelimit-reset", "1010")];
-        assert_eq!(wait(&unlearned, reset, false), None);
-        let mut learned = RateLimit::default();
-        learned.told(5, 1006, 990.0);
-        assert_eq!(wait(&learned, reset, true), Some(after(4.0)));
     }
 }

@@ -1,6 +1,8 @@
 //! What an event may do, by who sent it.
+//!
+//! Who can do what, and the tests that show it: `docs/security.md`.
 
-use super::{Action, Actions, Change, Mapped, Mapper, Place, Settings};
+use super::{Action, Actions, Change, Mapper, NotSent, Place, Settings};
 
 /// How an event came in, from the way that lets it do everything to the one that everybody
 /// can use.
@@ -88,7 +90,7 @@ impl<'e> Mapper<'e, '_> {
     /// out.
     pub(super) fn restricted(&mut self, mut actions: Vec<Action<'e>>) -> Actions<'e> {
         let (sender, settings) = (self.arrival.sender, self.settings);
-        let reject = |reason: &'static str| Err(Mapped::Reject(reason.into()));
+        let reject = |reason: &'static str| Err(NotSent::Reject(reason.into()));
         let is_delete = |action: &Action<'_>| matches!(action, Action::DeleteContact { .. });
         if sender.channel != Channel::Segment && actions.iter().any(is_delete) {
             return reject(NO_DELETE);

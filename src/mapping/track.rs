@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::price::Price;
 use super::values::Rules;
 use super::{
-    Action, Actions, Attributes, Identity, IntercomEvent, Mapped, Mapper, Place, Settings,
+    Action, Actions, Attributes, Identity, IntercomEvent, Mapper, NotSent, Place, Settings,
 };
 use crate::segment::{Object, Value, are_loosely_equal};
 
@@ -18,10 +18,10 @@ impl<'e> Mapper<'e, '_> {
     pub(super) fn track(&mut self) -> Actions<'e> {
         let name = self.event.fields().get("event").and_then(Value::as_str);
         let Some(name) = name.filter(|name| !name.trim().is_empty()) else {
-            return Err(Mapped::Reject("event name is required".into()));
+            return Err(NotSent::Reject("event name is required".into()));
         };
         if !passes_filter(name, self.settings) {
-            return Err(Mapped::Skip(
+            return Err(NotSent::Skip(
                 "the event's name is not in the setting EVENT_FILTER".into(),
             ));
         }

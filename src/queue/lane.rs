@@ -1,67 +1,130 @@
 //! Messages of some groups on their way into a queue, one call of SQS after another.
+//!
+//! Of a group at most one message is in a call, and the next one follows when SQS has taken it:
+//! of several in one call SQS may take a later one alone, and hand it out before the earlier one
+//! comes.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use indexmap::IndexMap;
+
 use super::message::Message;
-use super::{MAX_BATCH_BYTES, MAX_BATCH_MESSAGES, NotTaken, Queue, QueueError, Queues, Sent};
+use super::{
+    CALLS_AT_ONCE, MAX_BATCH_BYTES, MAX_BATCH_MESSAGES, NotTaken, Queue, QueueError, Queues,
+};
 
-/// Most messages of one group that are sent one by one. Of more, ten share a message: SQS takes
-/// a group's messages one call after another, and a request's 2,500 would take 10 s.
-const MAX_SINGLE_MESSAGES: usize = 100;
+/// Most events of one group that are sent one by one.
+const MAX_SINGLE_EVENTS: usize = 25;
 
-/// Most events in one message, which has to be delivered within one invocation.
-const MAX_SHARED_EVENTS: usize = 10;
+/// Events that share a message where a group has more than that.
+const SHARED_EVENTS: usize = 10;
+
+/// Most messages of one group, so that 2,500 events of one user are sent within 5 s. Those that
+/// share a message are then more than [`SHARED_EVENTS`]: they still have to be delivered within
+/// one invocation.
+const MAX_MESSAGES: usize = 100;
 
 /// Pause before a call is made again because of a message that SQS didn't take.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Time that SQS is given to take an event of each of these users: those of one user go one call
+/// after another, the others side by side.
+pub fn time_to_send<'u>(users: impl Iterator<Item = &'u str>) -> Duration {
+    /// As slow as they get.
+    const ONE_CALL: Duration = Duration::from_millis(30);
+    let mut events_of: HashMap<&str, usize> = HashMap::new();
+    let mut all = 0;
+    for user in users {
+        *events_of.entry(user).or_default() += 1;
+        all += 1;
+    }
+    let most = events_of.into_values().max().unwrap_or_default();
+    let calls = most.min(MAX_MESSAGES) + all / (MAX_BATCH_MESSAGES * CALLS_AT_ONCE);
+    ONE_CALL.saturating_mul(u32::try_from(calls).unwrap_or(u32::MAX))
+}
+
 /// A message to send, and the keys of those that share it.
-#[derive(Clone)]
 pub(super) struct Outbound<K> {
     keys: Vec<K>,
-    pub(super) message: Message,
-    /// Whether its group is out of order in the queue until it is sent.
-    is_urgent: bool,
+    message: Message,
 }
 
-/// Messages in the order in which they are to be sent.
-pub(super) struct Lane<K> {
-    rest: VecDeque<Outbound<K>>,
-    failed: Vec<(K, QueueError)>,
-    /// Groups of which a message could not be sent, with the reason.
-    stopped: HashMap<String, QueueError>,
+/// The messages of one group that are still to be sent, in order; at least one.
+pub(super) struct Group<K>(VecDeque<Outbound<K>>);
+
+/// The messages by their groups; where a group has many, several share one.
+pub(super) fn groups<K>(messages: Vec<(K, Message)>) -> Vec<Group<K>> {
+    let mut groups: IndexMap<String, Vec<(K, Message)>> = IndexMap::new();
+    for (key, message) in messages {
+        let group = groups.entry(message.group_id().to_owned()).or_default();
+        group.push((key, message));
+    }
+    groups.into_values().map(Group::of).collect()
 }
 
-impl<K: Copy> Lane<K> {
-    pub(super) fn new(messages: Vec<(K, Message)>) -> Self {
-        let mut sizes: HashMap<String, usize> = HashMap::new();
-        for (_, message) in &messages {
-            *sizes.entry(message.group_id().to_owned()).or_default() += 1;
-        }
-        let mut rest = VecDeque::new();
-        let mut large: HashMap<String, Vec<(K, Message)>> = HashMap::new();
+impl<K> Group<K> {
+    fn of(messages: Vec<(K, Message)>) -> Self {
+        let most = if messages.len() <= MAX_SINGLE_EVENTS {
+            1
+        } else {
+            SHARED_EVENTS.max(messages.len().div_ceil(MAX_MESSAGES))
+        };
+        let mut group = VecDeque::new();
+        let (mut part, mut bytes) = (Vec::new(), 0);
         for (key, message) in messages {
-            if sizes[message.group_id()] <= MAX_SINGLE_MESSAGES {
-                rest.push_back(shared(vec![(key, message)]));
-                continue;
-            }
-            let group = large.entry(message.group_id().to_owned()).or_default();
-            if group.last().is_some_and(|last| {
-                let bytes: usize = group.iter().map(|(_, message)| message.bytes()).sum();
-                group.len() == MAX_SHARED_EVENTS
+            let is_full = part.last().is_some_and(|(_, last): &(K, Message)| {
+                part.len() == most
                     || bytes + message.bytes() > MAX_BATCH_BYTES
-                    || !last.1.can_share_with(&message)
-            }) {
-                rest.push_back(part_of_large(std::mem::take(group)));
+                    || !last.can_share_with(&message)
+            });
+            if is_full {
+                group.push_back(Outbound::shared(std::mem::take(&mut part)));
+                bytes = 0;
             }
-            group.push((key, message));
+            bytes += message.bytes();
+            part.push((key, message));
         }
-        rest.extend(large.into_values().map(part_of_large));
+        group.push_back(Outbound::shared(part));
+        Self(group)
+    }
+
+    pub(super) fn next(&self) -> &Message {
+        &self.0[0].message
+    }
+
+    /// The group without its next message. None when that was the last one.
+    fn without_next(mut self) -> Option<Self> {
+        self.0.pop_front();
+        (!self.0.is_empty()).then_some(self)
+    }
+
+    /// None of them may be in the queue before the next one, which isn't.
+    fn not_sent(self, error: &QueueError) -> impl Iterator<Item = (K, QueueError)> {
+        let keys = self.0.into_iter().flat_map(|outbound| outbound.keys);
+        keys.map(|key| (key, error.clone()))
+    }
+}
+
+impl<K> Outbound<K> {
+    fn shared(messages: Vec<(K, Message)>) -> Self {
+        let (keys, messages): (Vec<K>, Vec<Message>) = messages.into_iter().unzip();
+        let message = Message::shared(&messages);
+        Self { keys, message }
+    }
+}
+
+/// Groups whose messages share calls.
+pub(super) struct Lane<K> {
+    waiting: VecDeque<Group<K>>,
+    failed: Vec<(K, QueueError)>,
+}
+
+impl<K> Lane<K> {
+    pub(super) fn new(groups: Vec<Group<K>>) -> Self {
         Self {
-            rest,
+            waiting: groups.into(),
             failed: Vec::new(),
-            stopped: HashMap::new(),
         }
     }
 
@@ -74,119 +137,56 @@ impl<K: Copy> Lane<K> {
         queue: Queue,
         until: Instant,
     ) -> Vec<(K, QueueError)> {
-        while let Some(batch) = self.next_batch() {
-            let sent = queues.send_batch(queue, &batch);
+        while let Some(call) = self.next_call() {
+            let sent = queues.send_batch(queue, call.iter().map(Group::next));
             match tokio::time::timeout_at(until.into(), sent).await {
-                Ok(Sent::All { but }) if but.is_empty() => {}
-                Ok(Sent::All { but }) => {
-                    self.repeat(batch, but);
-                    tokio::time::sleep(PAUSE).await;
+                Ok(Ok(not_taken)) => {
+                    let is_all_taken = not_taken.is_empty();
+                    self.go_on(call, not_taken);
+                    if !is_all_taken {
+                        tokio::time::sleep(PAUSE).await;
+                    }
                 }
-                Ok(Sent::Nothing(_)) if batch.iter().any(|outbound| outbound.is_urgent) => {
-                    self.put_back(batch);
-                    tokio::time::sleep(PAUSE).await;
-                }
-                Ok(Sent::Nothing(error)) => self.fail(batch, &error),
+                Ok(Err(error)) => self.fail(call, &error),
                 Err(_) => {
                     let error = QueueError("the queue did not answer in time".to_owned());
-                    self.fail(batch, &error);
+                    self.fail(call, &error);
                 }
             }
         }
         self.failed
     }
 
-    /// The messages of the next call: those of stopped groups are passed over.
-    fn next_batch(&mut self) -> Option<Vec<Outbound<K>>> {
-        let mut batch: Vec<Outbound<K>> = Vec::new();
-        let mut bytes = 0;
-        while let Some(next) = self.rest.front() {
-            if let Some(error) = self.stopped.get(next.message.group_id()).cloned() {
-                let next = self.rest.pop_front();
-                self.failed
-                    .extend(next.into_iter().flat_map(|n| keyed(n, &error)));
-                continue;
-            }
-            bytes += next.message.bytes();
-            let is_full = batch.len() == MAX_BATCH_MESSAGES || bytes > MAX_BATCH_BYTES;
-            if is_full && !batch.is_empty() {
+    /// The groups whose next messages go in the next call, as many as fit.
+    fn next_call(&mut self) -> Option<Vec<Group<K>>> {
+        let mut call = vec![self.waiting.pop_front()?];
+        let mut bytes = call[0].next().bytes();
+        while let Some(group) = self.waiting.front() {
+            bytes += group.next().bytes();
+            if bytes > MAX_BATCH_BYTES {
                 break;
             }
-            batch.extend(self.rest.pop_front());
+            call.extend(self.waiting.pop_front());
         }
-        (!batch.is_empty()).then_some(batch)
+        Some(call)
     }
 
-    fn fail(&mut self, batch: Vec<Outbound<K>>, error: &QueueError) {
-        for outbound in batch {
-            let group = outbound.message.group_id().to_owned();
-            self.stopped.insert(group, error.clone());
-            self.failed.extend(keyed(outbound, error));
-        }
-    }
-
-    /// Puts the messages that SQS didn't take in front again, each with the later ones of its
-    /// group in that call, which may have been taken: they go in once more under fresh ids, so
-    /// that the group ends in order. That is harmless, since every event can come twice, and it
-    /// keeps ten messages to a call, where one of a group to a call would take ten times as
-    /// long. Only for these milliseconds is the group out of order: a later message
-    /// that is handed out just then is delivered before the earlier one and once more after it,
-    /// and a sender that is killed then leaves the group as it is.
-    fn repeat(&mut self, batch: Vec<Outbound<K>>, but: Vec<(usize, NotTaken)>) {
-        let mut but: HashMap<usize, NotTaken> = but.into_iter().collect();
-        let mut torn: HashSet<String> = HashSet::new();
-        let mut again = Vec::new();
-        for (place, mut outbound) in batch.into_iter().enumerate() {
-            let group = outbound.message.group_id();
-            let is_torn = torn.contains(group);
-            match but.remove(&place) {
+    /// What SQS didn't take goes once more, unless it would be the same next time.
+    fn go_on(&mut self, call: Vec<Group<K>>, mut not_taken: HashMap<usize, NotTaken>) {
+        for (place, group) in call.into_iter().enumerate() {
+            match not_taken.remove(&place) {
+                None => self.waiting.extend(group.without_next()),
                 Some(NotTaken { error, is_final }) if is_final => {
-                    self.stopped.insert(group.to_owned(), error.clone());
-                    self.failed.extend(keyed(outbound, &error));
+                    self.failed.extend(group.not_sent(&error));
                 }
-                Some(_) => {
-                    torn.insert(group.to_owned());
-                    outbound.is_urgent = true;
-                    again.push(outbound);
-                }
-                None if is_torn => {
-                    outbound.message = outbound.message.with_fresh_id();
-                    outbound.is_urgent = true;
-                    again.push(outbound);
-                }
-                None => {}
+                Some(_) => self.waiting.push_back(group),
             }
         }
-        self.put_back(again);
     }
 
-    fn put_back(&mut self, batch: Vec<Outbound<K>>) {
-        for outbound in batch.into_iter().rev() {
-            self.rest.push_front(outbound);
+    fn fail(&mut self, call: Vec<Group<K>>, error: &QueueError) {
+        for group in call {
+            self.failed.extend(group.not_sent(error));
         }
     }
-}
-
-fn shared<K>(messages: Vec<(K, Message)>) -> Outbound<K> {
-    let (keys, messages): (Vec<K>, Vec<Message>) = messages.into_iter().unzip();
-    Outbound {
-        keys,
-        message: Message::shared(&messages),
-        is_urgent: false,
-    }
-}
-
-/// Messages of a group that are too many to be sent one by one. Under a fresh id: of a sender's
-/// repeat, whose events may be shared out otherwise, SQS would take some for duplicates and not
-/// others, and those would stand behind later ones. So all of it is in the queue once more, in
-/// order.
-fn part_of_large<K>(messages: Vec<(K, Message)>) -> Outbound<K> {
-    let mut outbound = shared(messages);
-    outbound.message = outbound.message.with_fresh_id();
-    outbound
-}
-
-fn keyed<K>(outbound: Outbound<K>, error: &QueueError) -> Vec<(K, QueueError)> {
-    let keys = outbound.keys.into_iter();
-    keys.map(|key| (key, error.clone())).collect()
 }

@@ -9,6 +9,7 @@ use super::Redelivery;
 use super::record::Record;
 use crate::delivery::{Failure, Otherwise, Undelivered};
 use crate::job::NOT_TRIED;
+use crate::status::Status;
 
 /// What is done with an event.
 #[derive(Clone, Debug)]
@@ -58,13 +59,13 @@ impl Fate {
         Self::Stays(Failure::new(NOT_TRIED), Return::WithItsGroup)
     }
 
-    pub(super) fn status(&self) -> &'static str {
+    pub(super) fn status(&self) -> Status {
         match self {
-            Self::Delivered(_) => "delivered",
-            Self::Skipped(_) => "skipped",
-            Self::Rejected(_) => "rejected",
-            Self::Parked(_) => "waiting",
-            Self::Stays(..) => "queued",
+            Self::Delivered(_) => Status::Delivered,
+            Self::Skipped(_) => Status::Skipped,
+            Self::Rejected(_) => Status::Rejected,
+            Self::Parked(_) => Status::Waiting,
+            Self::Stays(..) => Status::Queued,
         }
     }
 

@@ -144,7 +144,7 @@ impl<'r> Record<'r> {
             let message_id = event.and_then(Event::message_id);
             let kind = event.and_then(Event::type_name);
             let attempt = self.attempt();
-            let (status, reason) = (fate.status(), fate.reason());
+            let (status, reason) = (fate.status().as_str(), fate.reason());
             let warnings = fate.warnings();
             let delay = delay.filter(|_| matches!(fate, Fate::Stays(..)));
             let delay_seconds = delay.map(|delay| delay.as_secs());

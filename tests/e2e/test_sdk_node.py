@@ -1,4 +1,4 @@
-"""Segment's SDK for Node.js, @segment/analytics-node, set up as the README says."""
+"""Segment's SDK for Node.js, @segment/analytics-node, set up as docs/sources.md says."""
 
 from urllib.parse import urlsplit
 

@@ -1,5 +1,5 @@
-"""Segment's SDK for Python, segment-analytics-python, set up as the README says: the last version that sends its write
-key in the body alone, and the first that sends it in a header."""
+"""Segment's SDK for Python, segment-analytics-python, set up as docs/sources.md says: the last version that sends its
+write key in the body alone, and the first that sends it in a header."""
 
 import pytest
 

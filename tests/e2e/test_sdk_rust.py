@@ -1,4 +1,4 @@
-"""The Rust crate `segment`, set up as the README says. It tries once, and its owner has to send again."""
+"""The Rust crate `segment`, set up as docs/sources.md says. It tries once, and its owner has to send again."""
 
 import pytest
 

@@ -3,6 +3,7 @@
 import json
 import uuid
 from contextlib import contextmanager
+from functools import partial
 
 import boto3
 import pytest
@@ -178,7 +179,7 @@ def receive(stack):
 def test_segment_invokes_the_function_with_its_external_id_and_does_nothing_else(stack, switch):
     switch(SegmentExternalIds="workspace-1,workspace-2")
     for external_id in ({}, {"ExternalId": "workspace-3"}, {"ExternalId": "workspace-1,workspace-2"}):
-        assert refused(lambda: assume_role(stack, SEGMENT_ACCOUNT, **external_id)), external_id
+        assert refused(partial(assume_role, stack, SEGMENT_ACCOUNT, **external_id)), external_id
     assert refused(lambda: assume_role(stack, "111122223333", ExternalId="workspace-1"))
 
     for external_id in ("workspace-1", "workspace-2"):

@@ -95,6 +95,8 @@ async fn unknown_paths_and_methods_are_told_so() {
     for path in ["/", "/v1", "/v1/tracks", "/v2/track", "/v1/batch/x"] {
         let answer = Call::post(path).json(&track()).send(&world).await;
         answer.assert_error(404, "not_found");
+        let message = answer.body["message"].as_str().expect("a message");
+        assert!(message.contains("POST /v1/batch"), "{message}");
     }
     for (method, path) in [
         ("GET", "/v1/track"),

@@ -76,7 +76,7 @@ pub(crate) struct AwsState {
     pub(crate) sqs_calls: usize,
     /// Calls of SQS that succeed before `sqs_fails`.
     pub(crate) sqs_calls_left: Option<usize>,
-    /// Deduplication ids of messages that SQS doesn't take, each once.
+    /// messageIds of events whose message SQS doesn't take, each once.
     pub(crate) refused_once: Vec<String>,
 }
 
@@ -120,22 +120,12 @@ impl Respond for Aws {
         }
         let (mut done, mut failed) = (Vec::new(), Vec::new());
         for entry in entries {
-            let id = entry["MessageDeduplicationId"].as_str();
-            let refused = state.refused_once.iter();
-            if let Some(place) = refused
-                .into_iter()
-                .position(|refused| Some(&**refused) == id)
-            {
-                state.refused_once.remove(place);
-                failed.push(json!({"Id": entry["Id"], "Code": "InternalError",
-                    "SenderFault": false, "Message": "no"}));
-                continue;
-            }
-            done.push(json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "x"}));
+            let taken = json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "x"});
             if target == "AmazonSQS.ChangeMessageVisibilityBatch" {
                 let receipt = entry["ReceiptHandle"].as_str().expect("text").to_owned();
                 let seconds = entry["VisibilityTimeout"].as_i64().expect("a number");
                 state.hidden.push((receipt, seconds));
+                done.push(taken);
                 continue;
             }
             let text = |key: &str| entry[key].as_str().expect("text").to_owned();
@@ -146,6 +136,16 @@ impl Respond for Aws {
                     .unwrap_or_else(|_| Value::String(text("MessageBody"))),
                 attributes: entry["MessageAttributes"].clone(),
             };
+            let events = sent.events().into_iter();
+            let ids: Vec<&str> = events.filter_map(|e| e["messageId"].as_str()).collect();
+            let mut refused = state.refused_once.iter();
+            if let Some(place) = refused.position(|id| ids.contains(&&**id)) {
+                state.refused_once.remove(place);
+                failed.push(json!({"Id": entry["Id"], "Code": "InternalError",
+                    "SenderFault": false, "Message": "no"}));
+                continue;
+            }
+            done.push(taken);
             match body["QueueUrl"].as_str() {
                 Some(RETRY_QUEUE_URL) => state.retry.push(sent),
                 Some(DEAD_LETTER_QUEUE_URL) => state.dead_letter.push(sent),

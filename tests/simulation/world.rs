@@ -116,8 +116,8 @@ pub(crate) struct World {
     clock: Arc<ManualClock>,
     circumstances: Circumstances,
     senders: Vec<Sender>,
-    /// Groups of events that wait in vain, for a user who was deleted for good.
-    hopeless: HashSet<String>,
+    /// Users who were deleted for good: their events wait in vain.
+    gone: HashSet<String>,
     idle: Vec<Function>,
     /// Instances that can't be used before some time.
     frozen: Vec<(Duration, Function)>,
@@ -169,7 +169,7 @@ impl World {
             clock,
             circumstances,
             senders,
-            hopeless: hopeless(circumstances, &users),
+            gone: gone(circumstances, &users),
             intercom: intercom(seed, circumstances, &users),
             aws: Aws::start(move || of_aws.now(), seed).await,
             rng,
@@ -239,9 +239,8 @@ impl World {
     /// Intercom rejected. What can never work stays away.
     fn redrive(&mut self) -> bool {
         let mut aws = self.aws.state();
-        let deleted_users_return = self.circumstances.deleted_users_return;
         aws.dead_letter
-            .retain(|message| !is_final(message, deleted_users_return));
+            .retain(|message| !is_final(message, &self.gone));
         let records = aws.dead_letter.messages();
         let unexpected = records.filter(|m| m.attributes["status"]["StringValue"] != "422");
         let unexpected = unexpected.map(|m| format!("dead letter: {m:?}"));
@@ -266,7 +265,8 @@ impl World {
         let due = waiting.map(|sender| sender.due).filter(|due| *due > now);
         let visible = self.aws.state().retry.next_visible(now, |group| {
             // Who waits in vain doesn't keep the world going.
-            !self.hopeless.contains(group)
+            let parked = group.strip_suffix("#waiting");
+            parked.is_none_or(|user| !self.gone.contains(user))
         });
         let next = due.chain(visible).min()?;
         Some(next.saturating_sub(now))
@@ -305,12 +305,6 @@ impl World {
     }
 
     fn next_batch(&mut self) -> Option<Work> {
-        // For the milliseconds until a sender has put a group in order again, nothing is handed
-        // out: what SQS hands out just then is delivered before its earlier event, and once more
-        // after it.
-        if self.aws.is_torn()() {
-            return None;
-        }
         let now = self.clock.now();
         let batch = self.aws.state().retry.receive(now, &mut self.rng);
         (!batch.is_empty()).then_some(Work::Redelivery(batch))
@@ -340,10 +334,9 @@ impl World {
         } else {
             usize::MAX
         };
-        let is_torn = self.aws.is_torn();
         Box::pin(async move {
             let invocation = invoke(&instance, &payload);
-            let answer = Box::pin(until_killed(invocation, polls, is_torn)).await;
+            let answer = Box::pin(until_killed(invocation, polls)).await;
             let answer = answer.map(|answer| answer.expect("an answer"));
             if answer.is_none() {
                 tokio::time::sleep(LAST_CALL).await;
@@ -421,21 +414,20 @@ impl World {
     }
 }
 
-fn hopeless(circumstances: Circumstances, users: &[User]) -> HashSet<String> {
+fn gone(circumstances: Circumstances, users: &[User]) -> HashSet<String> {
     let deleted = users.iter().filter(|user| user.is_deleted());
-    let hopeless = deleted.filter(|_| !circumstances.deleted_users_return);
-    hopeless
-        .map(|user| format!("{}#waiting", user.id))
-        .collect()
+    let gone = deleted.filter(|_| !circumstances.deleted_users_return);
+    gone.map(|user| user.id.clone()).collect()
 }
 
 /// Whether a dead letter is one that can never work: an event of a user who was deleted for good,
 /// or the deletion of one who was merged into another.
-fn is_final(message: &Message, deleted_users_return: bool) -> bool {
+fn is_final(message: &Message, gone: &HashSet<String>) -> bool {
     let reason = message.attributes["reason"]["StringValue"].as_str();
     let reason = reason.unwrap_or_default();
-    let is_deleted = reason.contains("was deleted for good");
-    (is_deleted && !deleted_users_return) || reason.contains("was merged into")
+    let of_gone = reason.contains("was deleted for good")
+        || (reason.starts_with("given up") && reason.contains("does not know the event's user"));
+    (of_gone && gone.contains(&message.group_id)) || reason.contains("was merged into")
 }
 
 /// Tracks carry their own time, and may wait for an identify that is still to be sent.
@@ -446,20 +438,14 @@ fn needs_order(message: &Message) -> bool {
     events.iter().any(|event| event["type"] != "track")
 }
 
-/// The future's output, unless it is dropped before, after so many polls. Not in the
-/// milliseconds in which a group of the queue is out of order, because SQS took a message and not
-/// the one before it: a kill just then is the one thing that this function takes the risk of.
-async fn until_killed<F: Future>(
-    future: F,
-    mut polls: usize,
-    is_torn: impl Fn() -> bool,
-) -> Option<F::Output> {
+/// The future's output, unless it is dropped before, after so many polls.
+async fn until_killed<F: Future>(future: F, mut polls: usize) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|context| {
-        if polls == 0 && !is_torn() {
+        if polls == 0 {
             return Poll::Ready(None);
         }
-        polls = polls.saturating_sub(1);
+        polls -= 1;
         future.as_mut().poll(context).map(Some)
     })
     .await

@@ -1,6 +1,5 @@
 //! Stand-ins of Secrets Manager and SQS at the wire, with queues that behave like SQS.
 
-use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,8 +25,6 @@ pub(crate) struct AwsState {
     pub(crate) failure_rate: f64,
     /// Share of messages that SQS doesn't take, of those sent in calls that succeed.
     pub(crate) refusal_rate: f64,
-    /// Groups of which SQS took a message after one that it didn't take.
-    torn: HashSet<String>,
     rng: Rng,
 }
 
@@ -41,7 +38,6 @@ impl AwsState {
         let entries = body["Entries"].as_array().expect("entries");
         assert!(entries.len() <= 10, "SQS takes ten at most");
         let (mut done, mut failed) = (Vec::new(), Vec::new());
-        let mut refused: HashSet<&str> = HashSet::new();
         for entry in entries {
             let text = |key: &str| entry[key].as_str().expect("text").to_owned();
             if target == "AmazonSQS.ChangeMessageVisibilityBatch" {
@@ -50,19 +46,12 @@ impl AwsState {
                 self.retry.hide(&text("ReceiptHandle"), timeout, now);
                 continue;
             }
-            let group = entry["MessageGroupId"].as_str().expect("text");
             if self.rng.f64() < self.refusal_rate {
-                refused.insert(group);
                 failed.push(json!({"Id": entry["Id"], "Code": "InternalError",
                     "SenderFault": false, "Message": "SQS fails"}));
                 continue;
             }
             done.push(json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "x"}));
-            if refused.contains(group) {
-                self.torn.insert(group.to_owned());
-            } else {
-                self.torn.remove(group);
-            }
             let message = Message {
                 group_id: text("MessageGroupId"),
                 deduplication_id: text("MessageDeduplicationId"),
@@ -129,7 +118,6 @@ impl Aws {
             is_rotated: false,
             failure_rate: 0.0,
             refusal_rate: 0.0,
-            torn: HashSet::new(),
             rng: Rng::with_seed(seed),
         }));
         let server = MockServer::builder().disable_request_recording();
@@ -141,15 +129,6 @@ impl Aws {
 
     pub(crate) fn state(&self) -> MutexGuard<'_, AwsState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Tells whether a sender has yet to put a group in order again.
-    pub(crate) fn is_torn(&self) -> impl Fn() -> bool + use<> {
-        let state = Arc::clone(&self.state);
-        move || {
-            let state = state.lock().unwrap_or_else(PoisonError::into_inner);
-            !state.torn.is_empty()
-        }
     }
 
     pub(crate) fn url(&self) -> String {

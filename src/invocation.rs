@@ -1,0 +1,71 @@
+//! One invocation of the function, the request that it brought, and the time that both have.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+
+use crate::queue::Source;
+use crate::secret::WriteKey;
+
+/// One invocation of the function.
+#[derive(Clone, Copy, Debug)]
+pub struct Invocation<'i> {
+    /// Lambda's request id, which stands in its log.
+    pub id: &'i str,
+    /// When the function began to handle it: the time limits count from here.
+    pub started: Instant,
+    /// When that was.
+    pub now: DateTime<Utc>,
+    /// When what is left has to be put away: some seconds before Lambda ends it.
+    pub deadline: Instant,
+    /// When Lambda ends it.
+    pub ends: Instant,
+}
+
+/// What all events of a request share.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'i> {
+    /// How they came in.
+    pub source: Source,
+    /// When they came in.
+    pub received_at: DateTime<Utc>,
+    /// The write key that let them in, None for Segment's own and AWS's ways.
+    pub write_key: Option<&'i WriteKey>,
+    /// The invocation that brought them.
+    pub invocation: Invocation<'i>,
+    /// By when what isn't delivered must be in a queue.
+    pub store_until: Instant,
+}
+
+/// Time from the start of an HTTP request by which its answer is to be ready, queueing included:
+/// Segment's webhook gives up after 5 s.
+const ANSWER_WITHIN: Duration = Duration::from_millis(4700);
+
+/// Time kept back from Lambda's own limit to answer.
+const ANSWER_MARGIN: Duration = Duration::from_secs(1);
+
+impl<'i> Request<'i> {
+    /// The request that an invocation brought. HTTP's callers want their answer soon; AWS waits
+    /// as long as the function may run.
+    pub fn new(
+        source: Source,
+        write_key: Option<&'i WriteKey>,
+        invocation: Invocation<'i>,
+    ) -> Self {
+        let soon = invocation.started + ANSWER_WITHIN;
+        let store_until = match source {
+            Source::Api | Source::Webhook => soon,
+            Source::EventBridge | Source::Direct => {
+                let last = invocation.ends.checked_sub(ANSWER_MARGIN);
+                last.map_or(soon, |last| soon.max(last))
+            }
+        };
+        Self {
+            source,
+            received_at: invocation.now,
+            write_key,
+            invocation,
+            store_until,
+        }
+    }
+}
