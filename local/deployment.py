@@ -139,8 +139,9 @@ def delete(name):
     deployed = Deployed(name)
     outputs = deployed.outputs()
     kept = [outputs[key] for key in ("SecretArn", "DeadLetterQueueUrl", "FailedInvocationQueueUrl") if key in outputs]
-    print(f"The log goes, and the retry queue with the {deployed.waiting_count()} messages that wait in it.")
-    print("These stay, until you delete them:\n  " + "\n  ".join(kept), flush=True)
+    if outputs:  # none after a first deployment that failed
+        print(f"The log goes, and the retry queue with the {deployed.waiting_count()} messages that wait in it.")
+        print("These stay, until you delete them:\n  " + "\n  ".join(kept), flush=True)
     confirm = ["--no-prompts"] if os.environ.get("YES") else []
     run([SAM_COMMAND, "delete", "--stack-name", name, "--region", deployed.region, *confirm],
         "deleting failed: see above")

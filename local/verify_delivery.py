@@ -91,11 +91,17 @@ def refused_token(stack, table, user):
     # As late as RetryMaxSeconds.
     seconds = 120 + int(stack.parameter["RetryMaxSeconds"])
     ids = [each["messageId"] for each in (refused, *large)]
-    stack.wait_for(lambda: all(stack.statuses(each)[-1:] == ["delivered"] for each in ids), seconds)
-    order = [line["fields"]["message_id"] for line in stack.log_lines('"delivered"')
-             if line["fields"].get("message_id") in ids]
+    stack.wait_for(lambda: len(delivered_of(stack, ids)) == len(ids), seconds)
+    order = delivered_of(stack, ids)
     table.row("large events of one user, 8 MB together", "all delivered, in order",
               f"{len(order)} of {len(ids)}{', in order' if order == ids else ', not in order'}", order == ids)
+
+
+def delivered_of(stack, message_ids):
+    """Those of the events that were delivered, in their order."""
+    fields = [line["fields"] for line in stack.log_lines("delivered") if "fields" in line]
+    return [each["message_id"] for each in fields
+            if each.get("status") == "delivered" and each.get("message_id") in message_ids]
 
 
 def alarm_line(stack, user):

@@ -99,5 +99,16 @@ def test_a_name_that_cannot_work_is_refused(name, refusal):
     assert refusal in deploy('region = "eu-west-1"\n', name=name)
 
 
+def test_what_a_failed_first_deployment_leaves_can_be_deleted():
+    script = """
+import deployed, deployment, sys
+deployment.Deployed.description = lambda self: {"StackStatus": "ROLLBACK_COMPLETE"}
+deployment.run = lambda arguments, failure: print(*arguments[1:])
+deployed.command(deployment.delete, sys.argv[1:])
+"""
+    ended = run("-c", script, NAME, AWS_REGION="eu-west-1")
+    assert ended.stdout == f"delete --stack-name {NAME} --region eu-west-1\n", ended.stderr
+
+
 def test_other_partitions_are_refused():
     assert "the partition aws-us-gov" in deploy('region = "us-gov-west-1"\n', partition="aws-us-gov")
