@@ -45,11 +45,10 @@ fn preview_of(
 ) -> Value {
     match &entry.parsed {
         Parsed::Event(event) => preview_of_event(event, arrival, settings, budget),
-        Parsed::Rejected { reason, .. } => show(
-            entry.message_id(),
-            entry.type_name(),
-            Err(NotSent::Reject(reason.clone())),
-        ),
+        Parsed::Rejected { reason, .. } => {
+            let rejected = Err(NotSent::Reject(reason.clone()));
+            show(entry.message_id(), entry.type_name(), rejected)
+        }
     }
 }
 
@@ -60,11 +59,8 @@ pub(crate) fn preview_of_event(
     settings: &Settings,
     budget: &mut Budget,
 ) -> Value {
-    show(
-        event.message_id(),
-        event.type_name(),
-        map(event, arrival, settings, budget),
-    )
+    let mapped = map(event, arrival, settings, budget);
+    show(event.message_id(), event.type_name(), mapped)
 }
 
 fn show(
