@@ -17,11 +17,11 @@ use crate::segment::IgnoredUserIds;
 pub use variable::ConfigError;
 use variable::{Lookup, comma_list, flag, number, one_of, required};
 
-/// Longest time for which an event may be kept in a queue, from which SQS deletes it after 14
-/// days: a day is left for the last delay and a backlog.
+/// Longest time that an event may wait in a queue. SQS deletes it after 14 days; a day is left for
+/// the last delay and a backlog.
 const MAX_WAIT_HOURS: u64 = 13 * 24;
 
-/// Everything that can be set.
+/// All settings.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// `SECRET_ID`: ARN or name of the secret.
@@ -296,8 +296,8 @@ mod tests {
         }
     }
 
-    /// What a receive can be like: a failure, a rate limit that others have used up (Intercom
-    /// asks for a second, or for nothing), or one that tried nothing.
+    /// A receive can be a failure, meet a rate limit that others have used up (Intercom asks for a
+    /// second, or for nothing), or try nothing.
     #[test]
     fn no_allowed_settings_let_sqs_give_an_event_up_before_the_function_does() {
         for base in ["1", "5", "43200"] {
@@ -331,8 +331,8 @@ mod tests {
         }
     }
 
-    /// How often a message is received until it is that old, with the shortest delays that
-    /// chance can choose.
+    /// How often a message is received until it is that old, with the shortest delays that the
+    /// jitter allows.
     fn receives_until(end: Duration, schedule: Schedule, counts_as_young: bool) -> u32 {
         let mut age = Duration::ZERO;
         let mut receives = 1;

@@ -23,9 +23,9 @@ pub struct Entry<'b> {
 pub enum Parsed<'b> {
     /// An event that can be mapped.
     Event(Event<'b>),
-    /// Something that is rejected as it is.
+    /// Something that can't be mapped.
     Rejected {
-        /// The event, where it is one: one that is too large can still be named.
+        /// The event, if it is one: an event that is too large can still be identified.
         event: Option<Event<'b>>,
         /// What is wrong with it.
         reason: Cow<'static, str>,
@@ -87,7 +87,7 @@ impl<'b> Entry<'b> {
         Self { parsed, ..self }
     }
 
-    /// The event, rejected or not. None where it isn't one.
+    /// The event, rejected or not. `None` for something that isn't an event.
     pub fn event(&self) -> Option<&Event<'b>> {
         match &self.parsed {
             Parsed::Event(event) => Some(event),

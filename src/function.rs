@@ -1,4 +1,4 @@
-//! The Lambda function: from a trigger to its answer.
+//! The Lambda function: from an invocation to its answer.
 
 mod admission;
 mod preview;
@@ -31,7 +31,7 @@ use crate::secret::{SecretError, Secrets};
 use crate::status::{EventResult, Status};
 use crate::trigger::{Trigger, TriggerError};
 
-/// Time kept back from Lambda's own limit to put away what is left.
+/// Time kept in reserve before Lambda's limit, to queue what is left.
 const MARGIN: Duration = Duration::from_secs(4);
 
 /// Lambda lets a function take 10 s to start.
@@ -55,7 +55,7 @@ pub struct Function {
 /// Why an invocation fails, so that AWS tries it again or shows it to the caller.
 #[derive(Debug, thiserror::Error)]
 pub enum InvocationError {
-    /// The payload is none of ours.
+    /// The payload isn't one of our triggers.
     #[error(transparent)]
     Trigger(#[from] TriggerError),
     /// The events can't be taken.
@@ -135,7 +135,7 @@ impl Function {
         }
     }
 
-    /// By another clock: a simulation's time passes only when it is told to.
+    /// With another clock: a simulation controls its own time.
     #[must_use]
     pub fn with_clock(self, clock: Clock) -> Self {
         Self { clock, ..self }
@@ -153,7 +153,7 @@ impl Function {
     /// Handles one invocation.
     ///
     /// # Errors
-    /// [`InvocationError`], for callers that know no HTTP answer.
+    /// [`InvocationError`], for callers that don't get an HTTP answer.
     pub async fn handle(
         &self,
         lambda: LambdaEvent<Box<RawValue>>,
@@ -199,7 +199,7 @@ impl Function {
         }
     }
 
-    /// Events of a caller whom AWS itself let in.
+    /// Events of a caller that AWS itself authorised.
     async fn take_invocation(
         &self,
         events: &RawValue,
@@ -230,7 +230,7 @@ impl Function {
         }
     }
 
-    /// Sees to it that no event has a user who is nobody.
+    /// Ignores userIds that mean nobody.
     fn ignore_user_ids(&self, entries: &mut [Entry<'_>]) {
         let ignored = &self.intake.mapping.ignored_user_ids;
         for event in entries.iter_mut().filter_map(Entry::event_mut) {

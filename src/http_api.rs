@@ -1,4 +1,4 @@
-//! The HTTP routes: who may come in, and what is answered.
+//! The HTTP API: routes, authentication, bodies and answers.
 //!
 //! As `docs/api.md#routes` tells users.
 
@@ -44,13 +44,13 @@ pub enum Route {
     Health,
     /// A browser asks what it may send.
     Preflight,
-    /// The path is known, the method isn't.
+    /// The path is known, but not with this method.
     WrongMethod,
     /// Nothing is here.
     Unknown,
 }
 
-/// Every route that a person may look for, as errors name them.
+/// The routes that error messages list.
 const ROUTES: &str = "POST /v1/identify, POST /v1/track, POST /v1/page, POST /v1/screen, \
     POST /v1/group, POST /v1/alias, POST /v1/batch, POST /v1/import, POST /v1/preview, \
     POST /webhook, GET /health";

@@ -1,4 +1,4 @@
-//! Events that just came in: delivered now, queued for later, or put aside with a reason.
+//! Events that just came in: delivered now, queued for later, skipped or rejected with a reason.
 
 mod deduplication;
 mod pending;
@@ -43,12 +43,12 @@ pub struct Intake {
     pub budget: Duration,
     /// When what failed is tried again.
     pub schedule: Schedule,
-    /// What was taken before.
+    /// The events taken lately.
     pub deduplication: Deduplication,
 }
 
 impl Intake {
-    /// Delivers or queues the events of a request. The results stand in their order.
+    /// Delivers or queues the events of a request. The results are in the order of the entries.
     ///
     /// An event that comes again within the request, or that an earlier request brought, isn't
     /// delivered again. (Of two invocations at once, which Lambda never hands to an instance,
@@ -72,9 +72,9 @@ impl Intake {
         self.deliver(&mut pending, request, delivery).await;
         store(&mut pending, request, queues).await;
         let results = results(&pending);
-        // With one lost the sender repeats them all, perhaps elsewhere. To skip some of them here
-        // after that could leave an older event's effect on top of a newer one's. In queue mode
-        // it can't: for as long as this is remembered, SQS drops what comes again elsewhere.
+        // When one is lost, the sender repeats them all, perhaps to another instance. If this one
+        // then skipped some, an older event could end up on top of a newer one. Not in queue mode:
+        // for as long as an event is remembered here, SQS drops its repeat from anywhere.
         let is_any_lost = results.iter().any(|result| result.status == Status::Lost);
         for (pending, result) in pending.iter().zip(&results) {
             let is_in_its_place =
@@ -132,8 +132,8 @@ impl Intake {
         }
     }
 
-    /// Finds duplicates. Only what is to be delivered is asked for here: anything else has a
-    /// reason of its own each time.
+    /// Finds duplicates among the events to be delivered. All others get a reason of their own each
+    /// time.
     fn compare(
         &self,
         pending: &mut Pending<'_>,
@@ -163,14 +163,14 @@ impl Intake {
         pending.fate = duplicate;
     }
 
-    /// Decides what is still to be decided.
+    /// Delivers, or queues, the events that are still undecided.
     async fn deliver(
         &self,
         pending: &mut [Pending<'_>],
         request: &Request<'_>,
         delivery: &Delivery,
     ) {
-        // What comes behind a queued event of its user must not overtake it.
+        // Users with a queued event, which their later events must not overtake.
         let mut behind: HashSet<String> = HashSet::new();
         let (mut indexes, mut jobs) = (Vec::new(), Vec::new());
         for (index, pending) in pending.iter_mut().enumerate() {
@@ -223,7 +223,7 @@ impl Intake {
                     Undelivered::Retry { failure, after }
                     | Undelivered::RateLimited { failure, after },
                 ) => {
-                    // The first one holds the others of its user back.
+                    // The first holds back the others of its user.
                     let is_first = behind.insert(job.user.clone().into_owned());
                     let delay = self.schedule.delay(Duration::ZERO, after, fastrand::f64());
                     Fate::Queue {
@@ -272,9 +272,9 @@ impl Intake {
     }
 }
 
-/// Puts what is to be queued and what is rejected into their queues; what doesn't get there in
-/// time is lost for us, so the sender must keep it. What is too large for a queue is rejected,
-/// with a record of its ids.
+/// Sends queued and rejected events to their queues. One that doesn't get there in time is lost to
+/// us, so the sender must keep it. One that is too large for a queue is rejected with a record of
+/// its ids.
 async fn store(pending: &mut [Pending<'_>], request: &Request<'_>, queues: &Queues) {
     let (mut to_retry, mut to_reject) = (Vec::new(), Vec::new());
     for (index, pending) in pending.iter_mut().enumerate() {

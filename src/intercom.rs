@@ -24,19 +24,19 @@ use crate::secret::{Secret, SecretError, Secrets};
 use answer::{Answer, if_readable};
 use silence::Silence;
 
-/// Longest that one call may take, where the time left allows it.
+/// Longest time for one call, if the deadline allows it.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// With less than this left, a call isn't begun: its answer would hardly arrive.
+/// With less time than this left a call isn't made: its answer would hardly arrive.
 const SHORTEST_CALL: Duration = Duration::from_millis(50);
 
-/// A call that brought no good answer, named by what the caller does next.
+/// A failed call, named by what the caller does next.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// Try the event again later.
     #[error("{}", .0.reason)]
     RetryLater(RetryLater),
-    /// Intercom says no; what that means depends on the call.
+    /// Intercom refuses it; what that means depends on the call.
     #[error("{0}")]
     Refused(Box<ErrorResponse>),
 }
@@ -52,7 +52,7 @@ pub struct RetryLater {
     pub request_id: Option<String>,
     /// Earliest time for the next try, from now.
     pub after: Option<Duration>,
-    /// Whether nothing failed but that the rate limit is used up.
+    /// Whether nothing failed except that the rate limit is used up.
     pub is_rate_limit: bool,
 }
 
@@ -67,7 +67,7 @@ pub struct Intercom {
     silence: Mutex<Silence>,
 }
 
-/// Calls of one invocation: each is over by its deadline.
+/// The calls of one invocation, all over by its deadline.
 #[derive(Clone, Copy, Debug)]
 pub struct Session<'i> {
     intercom: &'i Intercom,
@@ -77,12 +77,13 @@ pub struct Session<'i> {
 /// One call of an endpoint.
 struct Call<'c> {
     method: Method,
-    /// Path and query, as they stand in the URL.
+    /// Path and query of the URL, escaped.
     path: &'c str,
-    /// What the token needs, by its name in Intercom's Developer Hub: a 403 doesn't say.
+    /// The permission that the token needs, as Intercom's Developer Hub names it: a 403 doesn't
+    /// say.
     permission: &'static str,
     body: Option<Vec<u8>>,
-    /// Whether events are delivered without it as well.
+    /// Whether events are delivered even if it fails.
     is_optional: bool,
 }
 
@@ -111,7 +112,7 @@ impl<'c> Call<'c> {
 }
 
 impl Intercom {
-    /// A client of the API at `base_url` (no slash at the end), in this version of it.
+    /// A client of the API at `base_url` (without a trailing slash), in this version.
     pub fn new(
         http: reqwest::Client,
         base_url: String,
@@ -151,7 +152,7 @@ impl Intercom {
 }
 
 impl Session<'_> {
-    /// Makes the call; once more with a newer token where Intercom refuses this one.
+    /// Makes the call, and again with a newer token if Intercom refuses this one.
     async fn call(&self, call: Call<'_>) -> Result<Answer, CallError> {
         let secrets = &self.intercom.secrets;
         let secret = secrets.get(self.deadline).await;
@@ -272,7 +273,7 @@ fn no_secret(error: &SecretError) -> CallError {
     retry_later(&error.to_string(), None)
 }
 
-/// A call without an answer. The error's URL could hold an email address, so it isn't shown.
+/// A call that got no answer. The error's URL could contain an email address, so it isn't shown.
 fn lost(error: &reqwest::Error) -> CallError {
     let what = if error.is_timeout() {
         "Intercom did not answer in time"

@@ -1,4 +1,4 @@
-//! One invocation of the function, the request that it brought, and the time that both have.
+//! One invocation of the function, the request it brought, and their time limits.
 
 use std::time::{Duration, Instant};
 
@@ -10,13 +10,13 @@ use crate::secret::WriteKey;
 /// One invocation of the function.
 #[derive(Clone, Copy, Debug)]
 pub struct Invocation<'i> {
-    /// Lambda's request id, which stands in its log.
+    /// Lambda's request id, as in its log.
     pub id: &'i str,
     /// When the function began to handle it: the time limits count from here.
     pub started: Instant,
     /// When that was.
     pub now: DateTime<Utc>,
-    /// When what is left has to be put away: some seconds before Lambda ends it.
+    /// When what is left has to be queued: some seconds before Lambda ends it.
     pub deadline: Instant,
     /// When Lambda ends it.
     pub ends: Instant,
@@ -29,19 +29,19 @@ pub struct Request<'i> {
     pub source: Source,
     /// When they came in.
     pub received_at: DateTime<Utc>,
-    /// The write key that let them in, None for Segment's own and AWS's ways.
+    /// The write key that authenticated them. `None` unless they came by a tracking route.
     pub write_key: Option<&'i WriteKey>,
     /// The invocation that brought them.
     pub invocation: Invocation<'i>,
-    /// By when what isn't delivered must be in a queue.
+    /// When everything that isn't delivered must be in a queue.
     pub store_until: Instant,
 }
 
-/// Time from the start of an HTTP request by which its answer is to be ready, queueing included:
-/// Segment's webhook gives up after 5 s.
+/// Time from the start of an HTTP request to its answer, queueing included: Segment's webhook gives
+/// up after 5 s.
 const ANSWER_WITHIN: Duration = Duration::from_millis(4700);
 
-/// Time kept back from Lambda's own limit to answer.
+/// Time kept in reserve before Lambda's limit, to answer.
 const ANSWER_MARGIN: Duration = Duration::from_secs(1);
 
 impl<'i> Request<'i> {

@@ -1,7 +1,7 @@
 //! What a Segment event becomes in Intercom.
 //!
 //! Pure: the same event, settings and [`Arrival`] give the same [`Action`]s, as long as the
-//! request's [`Budget`] lasts. Delivery executes the very actions that `POST /v1/preview` shows.
+//! request's [`Budget`] lasts. Delivery executes exactly the actions that `POST /v1/preview` shows.
 //!
 //! Each rule, with its reason and source: `docs/mapping.md`.
 
@@ -10,6 +10,7 @@ mod alias;
 mod attribute_names;
 mod attributes;
 mod budget;
+mod claims;
 mod company;
 mod delete;
 mod group;
@@ -57,7 +58,7 @@ pub enum NotSent {
 /// When and how an event reached this project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// Unix milliseconds of the first receipt; stays the same however often the event is retried.
+    /// Unix milliseconds of the first receipt, unchanged by retries.
     pub received_at_millis: i64,
     /// The way it came in. Segment itself has corrected the times of its events; an SDK's are by
     /// the sender's own clock.
@@ -69,7 +70,7 @@ pub struct Arrival {
 /// Most warnings of one event.
 const MAX_WARNINGS: usize = 1_000;
 
-/// What a warning takes, in bytes.
+/// Memory per warning, in bytes.
 const WARNING_BYTES: usize = 128;
 
 /// Why an event without a usable identity isn't sent (Segment's own words).
@@ -132,14 +133,14 @@ pub fn map<'e>(
     })
 }
 
-/// The user that an event names: its userId, else its email. This is whom the event is written to,
-/// so it is also what a `user_hash` has to prove.
+/// The user that an event names: its userId, else its email. The event is written to this user, so
+/// this is what a `user_hash` has to prove.
 pub fn named_user<'e>(event: &'e Event<'_>) -> Option<Identity<'e>> {
     let external_id = event.user_id().map(Identity::ExternalId);
     external_id.or_else(|| event.email().map(Identity::Email))
 }
 
-/// One mapping under way.
+/// The mapping of one event, in progress.
 struct Mapper<'e, 's> {
     event: &'e Event<'e>,
     arrival: Arrival,
@@ -147,7 +148,7 @@ struct Mapper<'e, 's> {
     budget: &'s mut Budget,
     /// At most [`MAX_WARNINGS`].
     warnings: Vec<Warning<'e>>,
-    /// How many more there would be.
+    /// How many more there were.
     unnamed: usize,
 }
 
@@ -202,7 +203,7 @@ impl<'e> Mapper<'e, '_> {
         }
     }
 
-    /// Warns of a field that should be an object and is none. An empty list is how PHP writes an
+    /// Warns about a field that should be an object but isn't. An empty list is how PHP writes an
     /// empty object.
     fn warn_unless_object(&mut self, field: &'static str, value: Option<&Value<'_>>) {
         let is_fine = match value {
@@ -245,7 +246,7 @@ impl<'e> Mapper<'e, '_> {
     }
 }
 
-/// The start of a text that somebody else chose, short enough for a reason.
+/// The beginning of a text chosen by the sender, short enough for a reason.
 fn truncated(text: &str) -> Cow<'_, str> {
     const SHOWN: usize = 60;
     match text.char_indices().nth(SHOWN) {

@@ -1,4 +1,4 @@
-//! What invoked the function, told apart by explicit marks of each trigger's payload.
+//! What invoked the function, recognised by explicit marks in the payload.
 
 use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayV2httpRequest};
 use aws_lambda_events::sqs::SqsEvent;
@@ -17,7 +17,7 @@ pub enum Trigger<'p> {
     Sqs(SqsEvent),
     /// Segment's `EventBridge` destination: the whole event.
     EventBridge(&'p RawValue),
-    /// Segment's Amazon Lambda destination, or a person: a bare event, or an array of such.
+    /// Segment's Amazon Lambda destination, or a person: a bare event, or an array of events.
     Direct(&'p RawValue),
     /// A person who looks after what could not be delivered: what stands under `deadLetters`.
     DeadLetters(&'p RawValue),
@@ -38,10 +38,9 @@ pub enum TriggerError {
 }
 
 impl<'p> Trigger<'p> {
-    /// Tells what a payload is. An event's `type` is unmistakable, since no trigger of AWS has it
-    /// at the top level: whoever chooses the rest of an event must not be able to have it taken
-    /// for messages of our queue, and what lies in it done. Messages are taken only from the
-    /// retry queue itself.
+    /// Recognises a payload. An event's `type` decides first, since no trigger of AWS has it at the
+    /// top level: nobody who chooses the rest of an event may pass it off as messages of our queue.
+    /// Messages are taken only from the retry queue itself.
     ///
     /// # Errors
     /// [`TriggerError`], which names what was seen; never values.
@@ -106,7 +105,7 @@ impl<'p> Trigger<'p> {
     }
 }
 
-/// The top-level keys by which triggers are told apart.
+/// The top-level keys that identify triggers.
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each stands for one key")]
 struct Marks<'p> {
@@ -175,12 +174,12 @@ struct Origin {
     event_source_arn: Option<String>,
 }
 
-/// Of each record. None can be told where the records are something else than objects.
+/// The origin of each record; empty if the records aren't objects.
 fn origins(records: &RawValue) -> Vec<Origin> {
     serde_json::from_str(records.get()).unwrap_or_default()
 }
 
-/// The start of a text that the payload chose.
+/// The beginning of a text from the payload, short enough for an error.
 fn shown(text: Option<&str>) -> Option<&str> {
     const MOST: usize = 200;
     text.map(|text| {
@@ -191,7 +190,7 @@ fn shown(text: Option<&str>) -> Option<&str> {
 }
 
 /// Whether an ARN is that of the queue with this URL: the same account and name, and the same
-/// region where the URL names one, as AWS's own do and those of emulators needn't.
+/// region if the URL names one, as AWS's do but those of emulators needn't.
 fn is_arn_of(arn: &str, queue_url: &str) -> bool {
     let arn: Vec<&str> = arn.split(':').collect();
     let ["arn", _, "sqs", region, account, name] = arn[..] else {

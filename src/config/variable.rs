@@ -32,7 +32,7 @@ pub(super) fn required(
     lookup(name).ok_or(ConfigError::Missing(name, meaning))
 }
 
-/// The value that stands for the variable's text; the first one is the default.
+/// The value for the variable's text; the first one is the default.
 pub(super) fn one_of<T: Copy>(
     lookup: Lookup<'_>,
     name: &'static str,

@@ -1,4 +1,5 @@
-//! Custom attributes that the workspace lacks: created or left out, never the end of a write.
+//! Custom attributes that the workspace lacks: created or left out, but never the reason to reject
+//! a write.
 
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
@@ -13,11 +14,11 @@ use crate::intercom::{CallError, ErrorResponse, Model};
 use crate::mapping::{ANONYMOUS_ID, Attributes, Company, Contact, Role};
 use crate::segment::Value;
 
-/// Most refusals for a single attribute that one write follows, before it goes without all of
-/// them.
+/// How many refusals for one attribute each a write handles before it leaves out all custom
+/// attributes.
 const MAX_REFUSALS: usize = 20;
 
-/// Attributes that are created side by side.
+/// Attributes that are created concurrently.
 const CREATED_AT_ONCE: usize = 8;
 
 /// A body with custom attributes.
@@ -67,9 +68,9 @@ impl<'e> WithAttributes<'e> for Company<'e> {
 }
 
 impl Attempt<'_> {
-    /// Writes a contact or company. Where Intercom refuses it for a custom attribute, all that
-    /// it lacks are created or left out (`UNKNOWN_ATTRIBUTES`), one whose value doesn't fit its
-    /// type is left out, and the rest is written.
+    /// Writes a contact or company. If Intercom refuses it because of a custom attribute, all those
+    /// that the workspace lacks are created or left out (`UNKNOWN_ATTRIBUTES`), one whose value
+    /// doesn't fit its type is left out, and the rest is written.
     ///
     /// # Errors
     /// [`CallError`] of the write itself.
@@ -235,7 +236,7 @@ impl Attempt<'_> {
                 Ok(Err(NotCreated::ThisTime(full())))
             }
             Err(CallError::Refused(error)) => Ok(Err(NotCreated::Refused(error.to_string()))),
-            // The rest of the write arrives all the same.
+            // The rest of the write still arrives.
             Err(CallError::RetryLater(later)) => match later.status {
                 Some(403) => Ok(Err(NotCreated::Refused(later.reason))),
                 Some(500..) => Ok(Err(NotCreated::ThisTime(later.reason))),
@@ -273,7 +274,7 @@ impl Attempt<'_> {
     }
 }
 
-/// Whether the next events are to go without the attribute as well, for a while.
+/// Whether the next events should leave out the attribute as well, for a while.
 #[derive(Clone, Copy)]
 enum Remembered {
     Yes,
@@ -283,7 +284,7 @@ enum Remembered {
 
 /// Why an attribute wasn't created.
 enum NotCreated {
-    /// Intercom won't have it.
+    /// Intercom refuses it.
     Refused(String),
     /// It may work with another event.
     ThisTime(String),

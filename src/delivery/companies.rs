@@ -9,7 +9,7 @@ use super::{Failure, Stop, Undelivered};
 use crate::intercom::{CallError, Verdict};
 use crate::mapping::{Company, Identity};
 
-/// A company that somebody else makes at the same moment is written again this often.
+/// How often the write of a company is repeated that somebody else creates at the same moment.
 const ATTEMPTS: usize = 3;
 
 impl Attempt<'_> {
@@ -60,7 +60,7 @@ impl Attempt<'_> {
         if let Some(id) = id {
             companies.insert(&company_id, id);
         }
-        // Else attributes are missing that another event may bring in.
+        // Otherwise attributes are missing that another event may add.
         if !self.lacks_this_time.load(Ordering::Relaxed) {
             session.sent_companies.insert(company_id, content);
         }
@@ -99,8 +99,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Takes the contact out of the company. Repeating it is safe: what isn't there is as good
-    /// as taken out.
+    /// Takes the contact out of the company. Repeating it is safe: a 404 counts as done.
     pub(super) async fn detach_company(
         &self,
         identity: &Identity<'_>,

@@ -1,4 +1,4 @@
-//! Who is let in: the keys of a caller against those of the secret.
+//! Authentication of callers, against the keys of the secret.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,8 +17,8 @@ use crate::secret::{Secret, WriteKey};
 const KEYS_WITHIN: Duration = Duration::from_secs(3);
 
 impl Function {
-    /// The write key in a request's headers, None where they hold none. A wrong one is refused
-    /// here, before any of the body is unpacked.
+    /// The write key in a request's headers, `None` if there is none. A wrong one is refused here,
+    /// before any of the body is unpacked.
     pub(super) async fn write_key_in_headers(
         &self,
         http: &HttpRequest,
@@ -32,7 +32,7 @@ impl Function {
         self.look_up(known, invocation).await
     }
 
-    /// The write key of a call: that of the headers, else that of the body.
+    /// The write key of a call, from the headers, else from the body.
     pub(super) async fn let_in(
         &self,
         in_headers: Option<WriteKey>,
@@ -47,9 +47,9 @@ impl Function {
             .await
     }
 
-    /// Why a request with a broken body is refused: for that, or because its key is wrong. A
-    /// key inside of a body that can't even be read gets the benefit of the doubt, since some
-    /// SDKs send it nowhere else and give an event up only on a 400.
+    /// Why a request with a broken body is refused: for that, or because its key is wrong. When the
+    /// body can't even be searched for a key, the caller gets the benefit of the doubt: some SDKs
+    /// send their key nowhere else and give an event up only on a 400.
     pub(super) async fn refuse(
         &self,
         in_headers: Option<WriteKey>,
@@ -65,7 +65,7 @@ impl Function {
         broken.into()
     }
 
-    /// Says of each event of a write key who sent it, which takes a look at its `user_hash`.
+    /// Sets the sender of each event of a write key, verifying its `user_hash`.
     pub(super) async fn name_senders(
         &self,
         entries: &mut [Entry<'_>],
@@ -108,8 +108,8 @@ impl Function {
         Ok(())
     }
 
-    /// What `look` finds in the secret. Where that is nothing, the secret may have been changed
-    /// since it was read: it is read again before anybody is refused.
+    /// What `look` finds in the secret. If it finds nothing, the secret may have changed since it
+    /// was read, so it is read again before anybody is refused.
     pub(super) async fn look_up<T>(
         &self,
         look: impl Fn(&Secret) -> Result<T, ApiError>,
@@ -126,7 +126,7 @@ impl Function {
         }
     }
 
-    /// What every delivery needs.
+    /// Checks for the token that every delivery needs.
     pub(super) async fn check_access_token(
         &self,
         invocation: Invocation<'_>,
@@ -171,8 +171,8 @@ fn known_key(secret: &Secret, keys: &[String]) -> Result<WriteKey, ApiError> {
     known.ok_or(ApiError::WriteKey)
 }
 
-/// Whether the `user_hash` of each event proves the user whom it names; None for an event without
-/// a user or a hash, or without a key to check it with.
+/// Whether the `user_hash` of each event proves the user it names. `None` for an event without a
+/// user or a hash, or without a key to verify it.
 fn proofs(entries: &[Entry<'_>], secret: &Secret) -> Vec<Option<bool>> {
     let proof = |entry: &Entry<'_>| proof(entry.event()?, secret);
     entries.iter().map(proof).collect()

@@ -20,7 +20,7 @@ impl Function {
             .parse(http, in_headers, &body, &parse_preview, invocation)
             .await?;
         for entry in &mut entries {
-            // Nothing is done, so whoever has a server's key sees what Segment itself may do.
+            // Nothing is sent, so a server's key may preview what only Segment itself may do.
             if entry.sender.channel == Channel::Server {
                 entry.sender = Sender::by(Channel::Segment);
             }

@@ -12,7 +12,7 @@ use crate::queue::Source;
 use crate::secret::WriteKey;
 use crate::segment::Kind;
 
-/// What a body is parsed by.
+/// A parser of bodies.
 type Parse<'p> = &'p (dyn for<'b> Fn(&'b [u8]) -> Result<Call<'b>, BodyError> + Sync);
 
 impl Function {

@@ -1,4 +1,4 @@
-//! What a caller gets back.
+//! The answers to HTTP requests.
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -32,7 +32,7 @@ impl Answer {
         }
     }
 
-    /// What SDKs expect of a call that was taken.
+    /// The answer that SDKs expect for a call that was accepted.
     pub fn success() -> Self {
         Self::ok(json!({"success": true}))
     }
@@ -42,7 +42,7 @@ impl Answer {
         Self::ok(json!({"success": true, "results": results}))
     }
 
-    /// What a preflight gets: nothing but headers.
+    /// The answer to a preflight: headers only.
     pub fn no_content() -> Self {
         Self {
             status: StatusCode::NO_CONTENT,
@@ -54,7 +54,7 @@ impl Answer {
     /// Whether it is larger than Lambda can answer with.
     pub fn is_too_large(&self) -> bool {
         let body = self.body.as_ref().map(Value::to_string);
-        // Inside of the payload, the body is a JSON string.
+        // In the payload the body is a JSON string.
         json!(body).to_string().len() > MAX_ANSWER_BYTES
     }
 

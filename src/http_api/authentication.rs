@@ -1,4 +1,4 @@
-//! Who may come in: write keys, webhook signatures, user hashes. Pure.
+//! Authentication: write keys, webhook signatures, user hashes. Pure.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -24,7 +24,7 @@ pub fn write_key(authorization: &str) -> Option<String> {
     (!key.is_empty()).then(|| key.to_owned())
 }
 
-/// The write keys in a request's headers. An SDK sends one; of several each counts.
+/// The write keys in a request's headers. An SDK sends one; if there are several, any will do.
 pub fn write_keys_in_headers(request: &HttpRequest) -> Vec<String> {
     let values = request.headers.get_all(AUTHORIZATION).into_iter();
     values
@@ -37,12 +37,12 @@ pub fn write_keys_in_headers(request: &HttpRequest) -> Vec<String> {
 pub enum Signed {
     /// All of it.
     Whole,
-    /// An array's first element: Segment signs no more of a batch.
+    /// An array's first element, which is all that Segment signs of a batch.
     FirstElement,
 }
 
-/// How much of a webhook's raw body is signed with one of the secrets, None for nothing. Nothing
-/// behind an array's first element is read.
+/// How much of a webhook's raw body is signed with one of the secrets. `None` for nothing. Nothing
+/// after an array's first element is read.
 pub fn signed<'s>(
     webhook_secrets: impl Iterator<Item = &'s str>,
     body: &[u8],

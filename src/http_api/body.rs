@@ -27,10 +27,10 @@ pub enum BodyError {
     /// Marked as base64 and isn't.
     #[error("the body is marked as base64 but does not decode")]
     Base64,
-    /// Not unpackable.
+    /// Gzip that doesn't decompress.
     #[error("the body starts like gzip but does not unpack")]
     Gzip,
-    /// Packed in more parts than any sender makes.
+    /// Gzip with more members than any sender writes.
     #[error("the body is gzip of more than {MAX_GZIP_MEMBERS} members")]
     GzipMembers,
     /// JSON, but not what this route takes.
@@ -45,9 +45,9 @@ pub enum BodyError {
     /// More than the limit of a batch.
     #[error("there are {events} events, at most {most} are taken")]
     TooManyEvents {
-        /// So many came.
+        /// How many came.
         events: usize,
-        /// So many are taken.
+        /// How many are taken.
         most: usize,
     },
 }
@@ -138,12 +138,12 @@ fn parse_batch(body: &[u8]) -> Result<Call<'_>, BodyError> {
 
 const NO_BATCH: &str = "the body must be a JSON object with an array \"batch\"";
 
-/// Whether a JSON text is an object: serde takes an array for a struct as well.
+/// Whether a JSON text is an object: serde also reads a struct from an array.
 fn is_object(json: &[u8]) -> bool {
     json.trim_ascii_start().starts_with(b"{")
 }
 
-/// Parses the body of a preview: an event with its `type`, an array of such, or a batch.
+/// Parses the body of a preview: an event with its `type`, an array of them, or a batch.
 ///
 /// # Errors
 /// [`BodyError`]. One bad event is no error: it comes as a rejected [`Entry`].
@@ -168,10 +168,10 @@ fn rejected_if_large(entry: Entry<'_>) -> Entry<'_> {
     }
 }
 
-/// `writeKey` of a body that can't be taken, whatever else is in it.
+/// `writeKey` of a body that can't be taken otherwise.
 ///
 /// # Errors
-/// [`BodyError::Json`] where nobody can say whether it has one.
+/// [`BodyError::Json`] when the body can't be read far enough to tell.
 pub fn write_key_in(body: &[u8]) -> Result<Option<String>, BodyError> {
     #[derive(Deserialize)]
     struct Keyed {

@@ -1,4 +1,4 @@
-//! An event or an array of such, as Segment and AWS send them.
+//! A single event or an array of events, as Segment and AWS send them.
 
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -10,8 +10,8 @@ use crate::entry::Entry;
 /// Limit of events from Segment itself or from AWS. Segment's webhook sends at most 4,000.
 pub const MAX_SEGMENT_EVENTS: usize = 5_000;
 
-/// The entries of a body that is one event or an array of such, at most so many. No limit of
-/// size: Segment itself kept it when it took the events.
+/// The entries of a body that is one event or an array of events, at most `most`. Their size isn't
+/// checked: Segment enforced its limit when it accepted them.
 ///
 /// # Errors
 /// [`BodyError::Json`], [`BodyError::TooManyEvents`].
@@ -29,7 +29,7 @@ pub fn entries_of_array(body: &[u8], most: usize) -> Result<Vec<Entry<'_>>, Body
     Ok(items.into_iter().map(Entry::parse).collect())
 }
 
-/// The first element's JSON, where the body begins like an array. Nothing behind it is read.
+/// The first element's JSON, if the body begins like an array. Nothing after it is read.
 pub(super) fn first_of_array(body: &[u8]) -> Option<&str> {
     struct First<'f, 'b>(&'f mut Option<&'b RawValue>);
 
@@ -48,7 +48,7 @@ pub(super) fn first_of_array(body: &[u8]) -> Option<&str> {
 
     let mut first = None;
     let mut json = serde_json::Deserializer::from_slice(without_byte_order_mark(body));
-    // It fails when there is a second element, which is all the same here.
+    // Fails when there is a second element, which doesn't matter here.
     drop(json.deserialize_seq(First(&mut first)));
     first.map(RawValue::get)
 }

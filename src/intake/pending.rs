@@ -9,13 +9,13 @@ use crate::mapping::Warning;
 use crate::queue::Message;
 use crate::status::{EventResult, Status};
 
-/// An entry on its way, with what the mapping changed of its event.
+/// An entry in progress, with the mapping's warnings about its event.
 pub(super) struct Pending<'e> {
     pub(super) entry: &'e Entry<'e>,
     pub(super) warnings: Vec<Warning<'e>>,
     /// What Intercom would not take of it, a line each.
     pub(super) left_out: Vec<String>,
-    /// By what it is remembered, where it is the first of its kind.
+    /// Its deduplication key, unless it is a duplicate itself.
     pub(super) key: Option<String>,
     pub(super) fate: Fate<'e>,
 }
@@ -91,8 +91,8 @@ pub(super) fn results(pending: &[Pending<'_>]) -> Vec<EventResult> {
     results
 }
 
-/// Status and reason of an event of which the first became this. It is skipped, but not where
-/// that would hide from its sender that there is something to do.
+/// Status and reason of a duplicate, by what became of the first. It is skipped, unless that would
+/// hide from its sender that something has to be done.
 fn duplicate_of(first: Status) -> (Status, Option<String>) {
     let status = match first {
         Status::Delivered | Status::Queued | Status::Waiting | Status::Skipped => Status::Skipped,

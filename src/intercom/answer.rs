@@ -1,4 +1,5 @@
-//! An answer of Intercom: good, to be tried again later, or an error that the call explains.
+//! An answer of Intercom: a success, a reason to try again later, or an error for the call to
+//! interpret.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use super::{Call, CallError, ErrorResponse, RetryLater, Trouble, Verdict};
 use crate::log::COUNTED;
 
-/// An answer that arrived whole.
+/// A complete answer.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
@@ -19,7 +20,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// The answer if it is a good one to this call.
+    /// The answer, if it is a success.
     pub(super) fn check(self, call: &Call<'_>) -> Result<Self, CallError> {
         if self.status.is_success() {
             return Ok(self);
@@ -47,7 +48,7 @@ impl Answer {
         }))
     }
 
-    /// What was asked for.
+    /// The body of the answer.
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, CallError> {
         serde_json::from_slice(&self.body).map_err(|error| {
             CallError::RetryLater(RetryLater {
@@ -60,7 +61,7 @@ impl Answer {
         })
     }
 
-    /// What a write says of its result. The write succeeded, whether or not this can be read.
+    /// The body of the answer to a write. The write succeeded, whether or not this can be read.
     pub(super) fn read_if_readable<T: DeserializeOwned>(&self) -> Option<T> {
         let read = serde_json::from_slice(&self.body);
         let unreadable = |error: &_| {
@@ -70,7 +71,7 @@ impl Answer {
     }
 }
 
-/// A field of an answer that is good to know: None when it is missing or of another type.
+/// An optional field of an answer: `None` when it is missing or of another type.
 pub(super) fn if_readable<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {

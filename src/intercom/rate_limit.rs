@@ -1,11 +1,10 @@
-//! What Intercom says of its rate limit on every answer. Pure: the time is an argument.
+//! Intercom's rate limit, as the headers of its answers tell it. Pure: the time is an argument.
 //!
-//! Intercom counts calls in windows of ten seconds. A window is known by its
-//! `X-RateLimit-Reset`, which is named some seconds later than the window really ends (recorded:
-//! 2 to 6). How much later follows from the answers themselves: one of a window that was
-//! received at `t` shows that the window ends before `t` plus ten seconds, and one to a call that
-//! was sent at `s` that it hadn't ended at `s`. Calls that are spread over the whole window soon
-//! meet the next one, so that what is learned comes as close as calls are frequent.
+//! Intercom counts calls in windows of ten seconds. A window is known by its `X-RateLimit-Reset`, a
+//! time some seconds after the window really ends (recorded: 2 to 6). The answers themselves show
+//! how late it is: one received at `t` shows that its window ends before `t` plus ten seconds, and
+//! one to a call sent at `s` that it hadn't ended at `s`. The more frequent the calls, the closer
+//! the estimate.
 //!
 //! What comes of it, measured: `docs/operations.md#calls`.
 
@@ -18,27 +17,27 @@ use reqwest::header::HeaderMap;
 
 use window::Window;
 
-/// The state of the current window, as far as Intercom's answers tell. Other instances draw on
-/// the same allowance: what remains shows what they took, and so which share is ours.
+/// The state of the current window, as far as Intercom's answers tell. Other instances use the same
+/// allowance: what remains shows how much they used, and so what our share is.
 ///
-/// Times are of the wall clock, the only one that goes on while Lambda freezes the instance.
+/// Times are wall-clock times: no other clock goes on while Lambda freezes the instance.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RateLimit {
-    /// The last window that an answer told of, which may be over.
+    /// The last window that an answer reported, which may be over.
     window: Option<Window>,
-    /// Calls begun and not over yet.
+    /// Calls in progress.
     under_way: u32,
-    /// By how many seconds resets are named late, at least. Below 0 where our clock is ahead.
+    /// By how many seconds resets are named too late, at least. Negative when our clock is ahead.
     late_seconds: f64,
 }
 
-/// With fractions.
+/// Unix time in seconds, with fractions.
 type UnixSeconds = f64;
 
 /// Whether a call may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// At once. [`RateLimit::ended`] has to be told when it is over.
+    /// Now. Call [`RateLimit::ended`] when it is over.
     Now,
     /// Ask again after this time.
     Later(Duration),
@@ -49,10 +48,10 @@ pub enum Admission {
 /// Intercom's documentation: "10 second windows".
 const WINDOW_SECONDS: u64 = 10;
 
-/// How long to wait for one of our own calls to be answered.
+/// How often to check whether one of our own calls was answered.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How much longer a window is given that turns out not to be over when it was thought to be.
+/// How much longer a window is assumed to last that turns out not to be over.
 const LONGER_SECONDS: f64 = 1.0;
 
 impl RateLimit {
@@ -61,7 +60,7 @@ impl RateLimit {
         let now = unix_seconds(now);
         let admission = match &mut self.window {
             Some(window) if window.is_current(now) => window.admit(self.under_way, now, jitter),
-            // Its answer tells how the new window stands.
+            // The call in progress will show the new window's state.
             Some(window)
                 if self.under_way > 0
                     && window.follows_at(now)
@@ -97,14 +96,14 @@ impl RateLimit {
         self.learn(reset, sent, received);
         let ends = seconds(reset) - self.late_seconds;
         match &mut self.window {
-            // Answers overtake each other, and calls under way are not in them yet.
+            // Answers overtake each other, and don't count calls in progress.
             Some(window) if window.reset == reset => {
                 window.remaining = window.remaining.min(remaining);
                 window.answered += 1;
                 window.last_answer = received;
                 window.ends = ends;
             }
-            // Overtaken by the next window's, unless Intercom's clock was set back.
+            // Overtaken by the next window's answer, unless Intercom's clock was set back.
             Some(window) if window.reset > reset && window.is_current(received) => {}
             before => {
                 let last_share = before
@@ -129,7 +128,7 @@ impl RateLimit {
     fn learn(&mut self, reset: u64, sent: UnixSeconds, received: UnixSeconds) {
         let reset = seconds(reset);
         if reset + seconds(WINDOW_SECONDS) < sent {
-            // No clocks differ that much: it tells nothing.
+            // No clocks differ by that much, so it tells nothing.
             return;
         }
         if reset - self.late_seconds < sent {
@@ -151,7 +150,7 @@ fn seconds(whole: u64) -> f64 {
     whole as f64
 }
 
-/// What is below zero is nothing.
+/// Seconds as a duration, zero if negative.
 fn positive(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
@@ -202,7 +201,8 @@ mod tests {
         }
     }
 
-    /// A limit of 100 whose first answer says that so many remain, at 1,000 s, ten seconds before its exact reset.
+    /// A limit of 100 whose first answer reports this many remaining, at 1,000 s, ten seconds
+    /// before its exact reset.
     fn with_remaining(remaining: u32) -> RateLimit {
         let mut limit = RateLimit::default();
         limit.told(remaining, 1010, 1000.0);

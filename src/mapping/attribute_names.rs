@@ -1,4 +1,4 @@
-//! The names of custom attributes and metadata: as Intercom takes them.
+//! Names of custom attributes and metadata, as Intercom takes them.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use super::values::Rules;
 /// Longest name of a custom attribute, in characters.
 const MAX_KEY_CHARS: usize = 190;
 
-/// Ending by which Intercom knows a number as a date.
+/// The ending that tells Intercom that a number is a date.
 const DATE_SUFFIX: &str = "_at";
 
 /// The key as Intercom takes it, where that differs from the one sent.
@@ -34,8 +34,8 @@ pub(super) fn renamed(key: &str, rules: Rules, is_date: bool) -> Option<String> 
     Some(format!("{}{DATE_SUFFIX}", &stem[..end]))
 }
 
-/// Whether Intercom, or a person, takes what stands under this key for a date. In event metadata
-/// Intercom goes by `_at` and `_date` alone.
+/// Whether this key says that its value is a date. In event metadata Intercom recognises only `_at`
+/// and `_date`.
 fn says_date(key: &str, rules: Rules) -> bool {
     let other = if rules.is_metadata { "_date" } else { "At" };
     key.ends_with(DATE_SUFFIX) || key.ends_with(other)

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::fmt::Display;
 
 use super::attribute_names::{end_of, renamed};
+use super::claims::Claims;
 use super::{Attributes, Change, Mapper, Nested, Place};
-use crate::segment::{Object, Value, iso_timestamp};
+use crate::segment::{Value, iso_timestamp};
 
 /// Longest string that Intercom stores, in characters.
 const MAX_VALUE_CHARS: usize = 255;
@@ -13,35 +14,32 @@ const MAX_VALUE_CHARS: usize = 255;
 /// Most attributes of a contact or company. A workspace has some 250.
 const MAX_CUSTOM_ATTRIBUTES: usize = 1_000;
 
-/// What an attribute takes, in bytes: its place in the list, with the room to grow.
+/// Memory per attribute, in bytes: its entry in the list, spare capacity included.
 const ATTRIBUTE_BYTES: usize = 192;
 
 /// Longest key, in bytes, whose object or array is flattened: each leaf repeats it.
 const MAX_PATH_CHARS: usize = 1_000;
 
-/// What a place of the event allows.
+/// The rules for one part of the event.
 #[derive(Clone, Copy)]
 pub(super) struct Rules {
-    /// Where the keys stand, for warnings.
+    /// The part that warnings name.
     pub(super) place: Place,
-    /// Event metadata: Intercom has no boolean there, and keys are free.
+    /// Event metadata: Intercom takes no booleans there, and any key.
     pub(super) is_metadata: bool,
 }
 
 impl<'e> Mapper<'e, '_> {
-    /// Adds what `is_taken` doesn't claim.
-    pub(super) fn add_others(
+    /// Adds the traits that no field claims.
+    pub(super) fn add_unclaimed(
         &mut self,
         attributes: &mut Attributes<'e>,
         rules: Rules,
-        object: &'e Object<'e>,
-        is_taken: impl Fn(&mut Self, &'e str, &'e Value<'e>) -> bool,
+        traits: Claims<'e>,
     ) {
-        for (key, value) in object.iter() {
-            if !is_taken(self, key, value) {
-                self.add(attributes, rules, Cow::Borrowed(key), value);
-            }
-        }
+        self.each_unclaimed(traits, rules.place, |mapper, key, value| {
+            mapper.add(attributes, rules, Cow::Borrowed(key), value);
+        });
     }
 
     /// Adds one value, however nested, by the rules for custom attributes or metadata.
@@ -102,7 +100,7 @@ impl<'e> Mapper<'e, '_> {
         }
     }
 
-    /// Adds what stands under `inner` in the nested value of `key`; says whether there was room.
+    /// Adds the value under `inner` of the nested value `key`. False when the budget has no room.
     fn add_inner(
         &mut self,
         attributes: &mut Attributes<'e>,
@@ -180,10 +178,7 @@ const TOO_MUCH_NESTED: &str = "there is too much nested data to flatten all of i
 /// Why a key that would overwrite an earlier one isn't sent.
 const NAME_TAKEN: &str = "an earlier key has the same name in Intercom";
 
-/// Why a second spelling of a key isn't sent.
-pub(super) const ANOTHER_SPELLING: &str = "another spelling of this key came first";
-
-/// Whether a text is too long for a value, where it must not be cut.
+/// Whether a text is longer than Intercom stores, for values that must not be cut.
 pub(super) fn is_too_long(text: &str) -> bool {
     end_of(text, MAX_VALUE_CHARS).is_some()
 }

@@ -4,15 +4,15 @@ use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 
-/// What the group of a user's parked events has behind the group of the others.
+/// The suffix of the group of a user's parked events.
 const WAITING: &str = "#waiting";
 
 /// Most characters of an id.
 const MAX_ID_CHARS: usize = 128;
 
-/// An id as SQS takes it for groups and deduplication: up to 128 printable ASCII characters
-/// without spaces. Any other becomes its SHA-256, and so does one that ends like the group of
-/// another user's parked events.
+/// An id as SQS takes it for groups and deduplication: up to 128 printable ASCII characters without
+/// spaces. Any other is replaced by its SHA-256, and so is one that ends like a group of parked
+/// events.
 pub fn queue_id(id: &str) -> Cow<'_, str> {
     let fits = (1..=MAX_ID_CHARS).contains(&id.len())
         && id.bytes().all(|byte| byte.is_ascii_graphic())
@@ -24,7 +24,7 @@ pub fn queue_id(id: &str) -> Cow<'_, str> {
     }
 }
 
-/// The group of those events of this group that wait for their user.
+/// The group of this group's parked events.
 pub(super) fn waiting_group(group_id: &str) -> String {
     if group_id.len() + WAITING.len() <= MAX_ID_CHARS {
         format!("{group_id}{WAITING}")

@@ -36,11 +36,11 @@ pub const REJECTED_AT_ATTRIBUTE: &str = "rejectedAt";
 /// takes 1 MiB with them.
 const LARGEST: usize = 1024 * 1024 - 16 * 1024;
 
-/// Most characters of an attribute, which may quote what somebody else chose.
+/// Most characters of an attribute, which may quote the sender's data.
 const MAX_ATTRIBUTE_CHARS: usize = 1_000;
 
-/// What is kept of an event that no queue takes. Its type is not among it, so that it can't come
-/// back from the dead-letter queue and be delivered as if it were whole.
+/// The fields kept of an event that is too large for a queue. Not its type, so that it can't be
+/// moved back from the dead-letter queue and delivered as if it were complete.
 const KEPT: [&str; 6] = [
     "messageId",
     "userId",
@@ -61,7 +61,7 @@ pub struct Message {
     is_event: bool,
 }
 
-/// Where the event begins in a body of ours.
+/// What precedes the event in a body.
 const EVENT_FIELD: &str = ",\"event\":";
 
 impl Message {
@@ -84,7 +84,7 @@ impl Message {
         }
     }
 
-    /// A message with something that is no event but was sent as one.
+    /// A message with something that was sent as an event but isn't one.
     pub fn of_non_event(source: Source, received_at: DateTime<Utc>, json: &RawValue) -> Self {
         let json = without_write_key(json);
         let id = sha256(json.get());
@@ -97,7 +97,7 @@ impl Message {
         }
     }
 
-    /// The same message with nothing but the ids of its event, None for no event: for one that
+    /// The same message with only the ids of its event (`None` if it isn't one), for a message that
     /// doesn't [fit](Self::fits).
     #[must_use]
     pub fn with_ids_alone(
@@ -120,7 +120,7 @@ impl Message {
         }
     }
 
-    /// A message with this very body, for a body of the retry queue that can't be read.
+    /// A message with exactly this body, for a message of the retry queue that can't be read.
     pub fn unreadable(body: String) -> Self {
         let id = sha256(&body);
         Self {
@@ -155,7 +155,7 @@ impl Message {
         self.body.len() + attributes.sum::<usize>()
     }
 
-    /// Whether both queues take it.
+    /// Whether both queues accept it.
     pub fn fits(&self) -> bool {
         self.body.len() <= LARGEST
     }
@@ -165,22 +165,22 @@ impl Message {
         &self.group_id
     }
 
-    /// The id of which SQS takes a second one for a duplicate.
+    /// The id by which SQS recognises duplicates.
     pub fn deduplication_id(&self) -> &str {
         &self.deduplication_id
     }
 
-    /// With a deduplication id that no queue has seen, for what is moved from one queue or
-    /// group to another: it may have been there minutes ago, and a message that a queue drops
-    /// as a duplicate is lost when its original is deleted. What is moved twice is only there
-    /// twice.
+    /// With a deduplication id that no queue has seen, for a move from one queue or group to
+    /// another. The message may have been there minutes ago, and if the queue dropped it as a
+    /// duplicate, it would be lost once its original is deleted. Moving it twice merely duplicates
+    /// it.
     #[must_use]
     pub fn with_fresh_id(mut self) -> Self {
         self.deduplication_id = fresh_id();
         self
     }
 
-    /// Moved to the group of those events of its user that wait for the user.
+    /// Moved to the group of its user's parked events.
     #[must_use]
     pub fn parked(mut self, waiting_since: DateTime<Utc>) -> Self {
         self.group_id = waiting_group(&self.group_id);
@@ -204,7 +204,7 @@ impl Message {
             .with_attribute(REQUEST_ID_ATTRIBUTE, request_id)
     }
 
-    /// Whether this message and the next one of its group may become one.
+    /// Whether this message and the next one of its group may be combined.
     pub(super) fn can_share_with(&self, next: &Self) -> bool {
         let head = |message: &Self| message.body.find(EVENT_FIELD);
         self.is_event
@@ -214,9 +214,9 @@ impl Message {
             && self.attributes == next.attributes
     }
 
-    /// One message with the events of these, in order. Under a fresh id: of a sender's repeat,
-    /// whose events may be shared out otherwise, SQS would take some for duplicates and not
-    /// others, and those would stand behind later ones. So all of it is in the queue once more,
+    /// One message with the events of these, in order, under a fresh id. A sender's repeat may be
+    /// divided into messages differently, so SQS would drop some of them as duplicates but not
+    /// others, which would then come after later ones. With a fresh id all of it is queued again,
     /// in order.
     pub(super) fn shared(messages: &[Self]) -> Self {
         let [first, _, ..] = messages else {
@@ -239,9 +239,9 @@ impl Message {
         }
     }
 
-    /// Of a public write key with this fingerprint: its events are duplicates only of each other.
-    /// By the plain messageId whoever reads the key in a page could send another's event first,
-    /// and SQS would drop the real one.
+    /// From the public write key with this fingerprint, whose events are duplicates only of each
+    /// other. With the plain messageId anybody who reads the key in a page could send another's
+    /// messageId first, and SQS would drop the real event.
     #[must_use]
     pub fn among_those_of(mut self, fingerprint: &str) -> Self {
         let id = format!("{fingerprint}:{}", self.deduplication_id);
@@ -249,7 +249,7 @@ impl Message {
         self
     }
 
-    /// With an attribute. A long value is cut, and an empty one left out: SQS refuses it.
+    /// With an attribute. A long value is cut; an empty one, which SQS refuses, is left out.
     #[must_use]
     pub fn with_attribute(mut self, name: impl Into<Cow<'static, str>>, value: &str) -> Self {
         let end = value.char_indices().nth(MAX_ATTRIBUTE_CHARS);
@@ -323,7 +323,7 @@ mod tests {
         assert_ne!(shared.deduplication_id, again.deduplication_id);
     }
 
-    /// Whoever sends an event chooses its fields.
+    /// The sender chooses the fields of an event.
     #[test]
     fn an_event_can_not_pass_for_several() {
         let json = r#"{"userId":"u","events":[{"type":"delete","userId":"v"}]}"#;

@@ -21,11 +21,11 @@ const FIRST_MICROSECONDS: f64 = 1e15;
 /// From 19 digits on, numbers are nanoseconds.
 const FIRST_NANOSECONDS: f64 = 1e18;
 
-/// Milliseconds of what is a date at all: up to the year 2100. Before lie the zero dates of Go
-/// and C# (the year 1) and -1, after it 9999-12-31; Intercom refuses the whole write for one.
+/// The range of plausible dates, in milliseconds, up to the year 2100. Outside lie the zero dates
+/// of Go and C# (the year 1), -1 and 9999-12-31, for any of which Intercom refuses the whole write.
 const PLAUSIBLE: std::ops::RangeInclusive<i64> = 1_000..=4_102_444_800_000;
 
-/// Milliseconds of what can be a date of somebody's life, from 1900 on: the zero dates are none.
+/// The range of dates in a person's life, in milliseconds: from 1900, without the zero dates.
 const OF_A_LIFE: std::ops::RangeInclusive<i64> = -2_208_988_800_000..=*PLAUSIBLE.end();
 
 /// Unix seconds of a date, from 1 to 4,102,444,800: ISO 8601 and RFC 3339 (also `2014`,
@@ -33,7 +33,7 @@ const OF_A_LIFE: std::ops::RangeInclusive<i64> = -2_208_988_800_000..=*PLAUSIBLE
 /// whatever else JavaScript's `Date` reads without doubt, Unix seconds to nanoseconds as a
 /// number or as digits.
 ///
-/// `None` when it is no date. `03/04/2016` is none: day and month can't be told apart.
+/// `None` when it isn't a date, nor for `03/04/2016`, where day and month can't be told apart.
 pub fn timestamp(value: &Value<'_>) -> Option<i64> {
     timestamp_millis(value).map(whole_seconds)
 }
@@ -48,16 +48,16 @@ pub(super) fn timestamp_millis(value: &Value<'_>) -> Option<i64> {
     millis.filter(|millis| is_plausible(*millis))
 }
 
-/// Whether these Unix milliseconds are the time of something, by the rule of [`timestamp`].
+/// Whether these Unix milliseconds are within the range of [`timestamp`].
 pub(super) fn is_plausible(millis: i64) -> bool {
     PLAUSIBLE.contains(&millis)
 }
 
 /// Unix seconds of a string that is unmistakably an ISO 8601 date: it starts with `YYYY-MM-DD`.
 ///
-/// From 1900 to 2100, so that a birthday is one and a zero date isn't. For values whose key
-/// doesn't say that they are dates. Stricter than [`timestamp`], as
-/// Segment's own `isodate` is there: the postcode "2014" stays a postcode.
+/// From 1900 to 2100, so that birthdays count and zero dates don't. For values whose key doesn't
+/// say that they are dates. Stricter than [`timestamp`], as Segment's own `isodate` is there: the
+/// postcode "2014" stays a postcode.
 pub fn iso_timestamp(text: &str) -> Option<i64> {
     let bytes = text.as_bytes();
     let starts_with_date = bytes.len() >= 10

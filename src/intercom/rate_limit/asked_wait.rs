@@ -7,12 +7,12 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 
 use super::{RateLimit, UnixSeconds, number, positive, seconds, unix_seconds};
 
-/// No header makes us wait longer.
+/// The longest wait, whatever a header asks for.
 const MAX_WAIT: Duration = Duration::from_hours(1);
 
 impl RateLimit {
-    /// How long an error answer asks us to wait: `Retry-After` in seconds or as a date; else,
-    /// where the rate limit is the error, until the window really ends.
+    /// How long an error answer asks us to wait: `Retry-After` in seconds or as a date; else, if
+    /// the rate limit is used up, until the window really ends.
     pub fn asked_wait(
         &self,
         headers: &HeaderMap,

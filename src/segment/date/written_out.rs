@@ -1,4 +1,4 @@
-//! Dates in words, or in the order that a language's library writes them.
+//! Dates in words, or as the standard libraries of various languages write them.
 
 use chrono::{Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Offset, Utc, Weekday};
 
