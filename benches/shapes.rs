@@ -93,7 +93,7 @@ fn spelling(mut n: usize) -> String {
     spelling
 }
 
-/// An event of about so many bytes.
+/// An event of about this many bytes.
 fn event((around, part): (&str, Part), bytes: usize) -> String {
     let (before, after) = around.split_once('@').expect("a place for the parts");
     let mut event = before.to_owned();

@@ -77,7 +77,7 @@ class Verified(Deployed):
         return [line["fields"]["status"] for line in self.log_lines(message_id) if "status" in line.get("fields", {})]
 
     def wait_for(self, condition, seconds):
-        """Waits until `condition()` gives something true, and returns it; None after so many seconds."""
+        """Waits until `condition()` gives something true, and returns it; None when the time is up."""
         deadline = time.monotonic() + seconds
         while True:
             if result := condition():

@@ -50,7 +50,7 @@ def delivered(stack, table, user):
 
 
 def outcome(stack, sent, seconds):
-    """`delivered` once the event is, else what the log has of it after so long."""
+    """`delivered` once the event is, else what the log has of it when the time is up."""
     stack.wait_for(lambda: stack.statuses(sent["messageId"])[-1:] == ["delivered"], seconds)
     return (stack.statuses(sent["messageId"]) or ["no line in the log"])[-1]
 

@@ -181,7 +181,7 @@ fn parts(bytes: usize, part: impl Fn(usize) -> String) -> String {
     parts
 }
 
-/// One list in so many bytes, whose values `NESTED=flatten` makes attributes of their own: each has
+/// One list of the given size in bytes, whose values `NESTED=flatten` makes attributes of their own: each has
 /// the key once more.
 fn list(key: &str, bytes: usize) -> String {
     let values = parts(bytes - key.len() - 5, |_| "1".to_owned());

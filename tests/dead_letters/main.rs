@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use world::{World, user_hash};
 
-/// 1,000 letters of 12 users for three reasons, mixed, so that of each user more than ten for
-/// another reason stand in front.
+/// 1,000 letters of 12 users for three reasons, mixed, so that each user has more than ten
+/// for another reason in front.
 fn a_thousand(world: &World) {
     for number in 0..1000 {
         let user = format!("u{}", number % 12);

@@ -56,7 +56,7 @@ impl World {
         self.letter_with(event, 0, &[("reason", reason), ("status", "rejected")]);
     }
 
-    /// One whose event came in so many seconds after the beginning.
+    /// One whose event came in this many seconds after the beginning.
     pub(crate) fn letter_with(&self, event: &Value, seconds: usize, attributes: &[(&str, &str)]) {
         let body = json!({"v": 1, "source": "api", "receivedAt": seconds_after(seconds),
             "event": event});

@@ -61,7 +61,7 @@ def test_of_a_thousand_dead_letters_one_reason_is_retried_and_the_others_stay(st
     for count, kind in (("340", "track"), ("330", "track"), ("330", "teleport")):
         assert count in listed and kind in listed, listed
 
-    # Neither reason differs but by what stands in the events: which were red ones?
+    # The reasons differ only by what is in the events: which were red ones?
     exported = [json.loads(line) for line in dead_letters("export").splitlines()]
     assert len(exported) == 1000
     red = [letter["messageId"] for letter in exported if letter["event"]["event"].startswith("Red")]

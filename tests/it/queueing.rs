@@ -295,7 +295,7 @@ async fn what_waits_for_its_user_is_parked_at_once_unless_another_event_has_to_b
     fails["traits"] = json!({"name": "fails"});
     for (events, groups) in [
         (vec![track("waits")], vec![("waits", "u1#waiting")]),
-        // Its user may come with what fails: until that is tried, it can't have waited in vain.
+        // What fails may bring its user: until that has been tried, its wait isn't over.
         (
             vec![track("waits"), fails, track("behind")],
             vec![("waits", "u1"), ("fails", "u1"), ("behind", "u1")],

@@ -359,7 +359,7 @@ async fn nothing_in_a_direct_event_is_done() {
     }
 }
 
-/// Where they stand in `public_write_keys`, the headers don't matter.
+/// For keys listed in `public_write_keys` the headers don't matter.
 #[tokio::test]
 async fn a_public_keys_events_count_as_a_browsers() {
     let event = json!({"type": "identify", "userId": "u1", "context": {"library": {"name":

@@ -19,17 +19,17 @@ pub(crate) fn batch_of(items: &[&str]) -> String {
     format!(r#"{{"batch":[{}]}}"#, items.join(","))
 }
 
-/// Arrays of so many levels.
+/// Arrays nested this deep.
 pub(crate) fn deep(levels: usize) -> String {
     format!("{}{}", "[".repeat(levels), "]".repeat(levels))
 }
 
-/// Objects of so many levels.
+/// Objects nested this deep.
 pub(crate) fn deep_object(levels: usize) -> String {
     format!("{}1{}", r#"{"x":"#.repeat(levels), "}".repeat(levels))
 }
 
-/// An object of so many keys.
+/// An object with this many keys.
 pub(crate) fn wide_object(keys: usize) -> String {
     let pairs: Vec<String> = (0..keys).map(|n| format!("\"key {n}\":{n}")).collect();
     format!("{{{}}}", pairs.join(","))

@@ -64,7 +64,7 @@ impl World {
         invoke(&self.function, payload).await
     }
 
-    /// Invokes the function with so much time.
+    /// Invokes the function with this time limit.
     pub(crate) async fn invoke_within(&self, payload: &Value, limit: Duration) -> Value {
         let answer = invoke_within(&self.function, payload.to_string(), limit).await;
         answer.expect("an answer")

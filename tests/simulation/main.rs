@@ -2,7 +2,7 @@
 //! with its duplicates, Intercom failing on every fifth call. Every contact has to end as if
 //! each event had been applied once in order.
 //!
-//! `SEEDS=200` tries so many worlds, `SEED=17` that one. A seed decides everything but the
+//! `SEEDS=200` tries that many worlds, `SEED=17` a single one. A seed decides everything but the
 //! order in which calls of users side by side reach Intercom, so a rare failure may take
 //! several runs of its seed.
 

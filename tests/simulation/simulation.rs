@@ -117,7 +117,7 @@ pub(crate) struct Simulation {
     clock: Arc<ManualClock>,
     circumstances: Circumstances,
     senders: Vec<Sender>,
-    /// Users who were deleted for good: their events wait in vain.
+    /// Users who were deleted for good: their events wait until they are given up.
     gone: HashSet<String>,
     idle: Vec<Function>,
     /// Instances that can't be used before some time.
@@ -265,7 +265,7 @@ impl Simulation {
         let waiting = self.senders.iter().filter(|s| !s.requests.is_empty());
         let due = waiting.map(|sender| sender.due).filter(|due| *due > now);
         let visible = self.aws.state().retry.next_visible(now, |group| {
-            // Who waits in vain doesn't keep the world going.
+            // An event whose user never comes doesn't keep the world going.
             let parked = group.strip_suffix("#waiting");
             parked.is_none_or(|user| !self.gone.contains(user))
         });
@@ -354,7 +354,7 @@ impl Simulation {
             Mode::Queue => "queue",
             Mode::Inline => "inline",
         };
-        // Some wait in vain: to try them more often would take this machine too long.
+        // Some wait for a user who never comes: trying them more often would take too long here.
         let retry_max_seconds = if self.circumstances.deleted_users_return {
             "60"
         } else {
@@ -439,7 +439,7 @@ fn needs_order(message: &Message) -> bool {
     events.iter().any(|event| event["type"] != "track")
 }
 
-/// The future's output, unless it is dropped before, after so many polls.
+/// The future's output, unless it is dropped first, after this many polls.
 async fn until_killed<F: Future>(future: F, mut polls: usize) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|context| {

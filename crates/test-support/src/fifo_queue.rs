@@ -136,7 +136,7 @@ impl FifoQueue {
         self.messages.retain(|stored| stored.receipt != receipt);
     }
 
-    /// Hides the message with this receipt for so long from now. A receipt that is no longer
+    /// Hides the message with this receipt from now on for `timeout`. A receipt that is no longer
     /// the last one changes nothing.
     pub fn hide(&mut self, receipt: &str, timeout: Duration, now: Duration) {
         let mut messages = self.messages.iter_mut();

@@ -71,7 +71,7 @@ pub async fn invoke_raw(function: &Function, payload: String) -> Result<Value, I
     invoke_within(function, payload, TIME_LIMIT).await
 }
 
-/// Invokes it with this very JSON and so much time.
+/// Invokes it with this very JSON and this time limit.
 pub async fn invoke_within(
     function: &Function,
     payload: String,
