@@ -1,4 +1,4 @@
-.PHONY: run test bench deny settings deploy secret verify delete setup clean
+.PHONY: run dead-letters test bench deny settings deploy secret verify delete setup clean
 
 PYTHON := .tools/emulator/bin/python
 SAM_PYTHON := .tools/sam/bin/python
@@ -10,6 +10,11 @@ SAM := AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
 # CONTAINERS=1 lets `sam local invoke` use the stack.
 run: setup
 	@$(PYTHON) local/run.py
+
+# What could not be delivered: `make dead-letters ARGS='list'` asks the stack of `make run`, and
+# with STACK=name the one of that name on AWS (local/dead_letters.py --help).
+dead-letters: setup
+	@$(PYTHON) local/dead_letters.py $(if $(filter file,$(origin STACK)),--local,--stack $(STACK)) $(or $(ARGS),list)
 
 test: setup
 	@python3 local/tools.py tests

@@ -11,13 +11,15 @@ from urllib.parse import urlsplit
 
 import containers
 from changes import changes
-from stack import CREDENTIALS, LOGS, Stack
+from stack import CREDENTIALS, LOGS, STACK_NAME, Stack
 from tools import ROOT, SAM, Failure
 
 DELIVERY_SECONDS = 10
 INTERCOM_IN_CONTAINERS = "intercom.localhost"
 # For `sam local invoke` (samconfig.toml), as long as the stack is up.
 FUNCTION_ENVIRONMENT = LOGS / "env.json"
+# For `make dead-letters`, likewise.
+STACK_FILE = LOGS / "stack.json"
 
 
 def main():
@@ -57,6 +59,7 @@ def address_for_containers(token):
 def stay_up(stack, address):
     if address:
         open_to_containers(stack, address)
+    write_private(STACK_FILE, {"stack": STACK_NAME, "client": stack.client_arguments()})
     print_endpoint(stack, address)
     try:
         threading.Event().wait()
@@ -64,6 +67,14 @@ def stay_up(stack, address):
         print()
     finally:
         FUNCTION_ENVIRONMENT.unlink(missing_ok=True)
+        STACK_FILE.unlink(missing_ok=True)
+
+
+def write_private(path, content):
+    """Writes JSON that nobody else on this machine can read."""
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(content, file)
 
 
 def open_to_containers(stack, address):

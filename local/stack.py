@@ -217,10 +217,15 @@ class Stack:
 
     def aws(self, service):
         """A boto3 client of the emulator."""
-        return boto3.client(
-            service, endpoint_url=self.emulator_url, region_name=REGION,
-            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"])
+        return boto3.client(service, **self.client_arguments())
+
+    def client_arguments(self):
+        """What leads a boto3 client to the emulator."""
+        return {
+            "endpoint_url": self.emulator_url, "region_name": REGION,
+            "aws_access_key_id": CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            "aws_secret_access_key": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        }
 
     def request(self, method, url, body=None, headers=None):
         """Sends bytes to a URL; gives an http_call.Answer."""

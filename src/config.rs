@@ -30,6 +30,8 @@ pub struct Config {
     pub retry_queue_url: String,
     /// `DEAD_LETTER_QUEUE_URL`.
     pub dead_letter_queue_url: String,
+    /// `FAILED_INVOCATION_QUEUE_URL`: there where events can come in by EventBridge.
+    pub failed_invocation_queue_url: Option<String>,
     /// `INTERCOM_BASE_URL`, else the URL of `INTERCOM_REGION`; without a slash at the end.
     pub intercom_base_url: String,
     /// `INTERCOM_VERSION`.
@@ -79,6 +81,7 @@ impl Config {
                 "DEAD_LETTER_QUEUE_URL",
                 "the dead-letter queue's URL",
             )?,
+            failed_invocation_queue_url: lookup("FAILED_INVOCATION_QUEUE_URL"),
             intercom_base_url: intercom::base_url(lookup)?,
             intercom_version: intercom::version(lookup)?,
             delivery_mode: one_of(

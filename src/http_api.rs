@@ -13,8 +13,12 @@ mod request;
 mod shared;
 
 pub use answer::{Answer, MAX_ANSWER_BYTES};
-pub use authentication::{Signed, signed, user_hash_is_valid, write_key, write_keys_in_headers};
-pub use body::{BodyError, Call, MAX_BODY_BYTES, parse_call, parse_preview, write_key_in};
+pub use authentication::{
+    Signed, proof, signed, user_hash_is_valid, write_key, write_keys_in_headers,
+};
+pub use body::{
+    BodyError, Call, MAX_BODY_BYTES, MAX_EVENT_BYTES, parse_call, parse_preview, write_key_in,
+};
 pub use error::ApiError;
 pub use event_array::{MAX_SEGMENT_EVENTS, entries_of_array};
 pub use gzip::{decode, without_byte_order_mark};

@@ -6,6 +6,7 @@ use crate::entry::{Entry, Parsed};
 use crate::http_api::MAX_ANSWER_BYTES;
 use crate::mapping::{Arrival, Budget, Mapped, NotSent, Settings, map};
 use crate::queue::Source;
+use crate::segment::Event;
 use crate::status::PreviewStatus;
 
 /// The body of the answer to `POST /v1/preview`. `None` when it is larger than an answer may be.
@@ -42,10 +43,31 @@ fn preview_of(
     settings: &Settings,
     budget: &mut Budget,
 ) -> Value {
-    let mapped = match &entry.parsed {
-        Parsed::Event(event) => map(event, arrival, settings, budget),
-        Parsed::Rejected { reason, .. } => Err(NotSent::Reject(reason.clone())),
-    };
+    match &entry.parsed {
+        Parsed::Event(event) => preview_of_event(event, arrival, settings, budget),
+        Parsed::Rejected { reason, .. } => {
+            let rejected = Err(NotSent::Reject(reason.clone()));
+            show(entry.message_id(), entry.type_name(), rejected)
+        }
+    }
+}
+
+/// What would be sent for this event.
+pub(crate) fn preview_of_event(
+    event: &Event<'_>,
+    arrival: Arrival,
+    settings: &Settings,
+    budget: &mut Budget,
+) -> Value {
+    let mapped = map(event, arrival, settings, budget);
+    show(event.message_id(), event.type_name(), mapped)
+}
+
+fn show(
+    message_id: Option<&str>,
+    type_name: Option<&str>,
+    mapped: Result<Mapped<'_>, NotSent>,
+) -> Value {
     let (status, reason, actions, warnings) = match mapped {
         Ok(Mapped { actions, warnings }) => {
             let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
@@ -65,8 +87,8 @@ fn preview_of(
         ),
     };
     let mut result = json!({
-        "messageId": entry.message_id(),
-        "type": entry.type_name(),
+        "messageId": message_id,
+        "type": type_name,
         "status": status,
     });
     if let Some(reason) = reason {

@@ -19,6 +19,8 @@ pub enum Trigger<'p> {
     EventBridge(&'p RawValue),
     /// Segment's Amazon Lambda destination, or a person: a bare event, or an array of events.
     Direct(&'p RawValue),
+    /// A person who looks after what could not be delivered: what stands under `deadLetters`.
+    DeadLetters(&'p RawValue),
 }
 
 /// A payload that isn't one of the triggers.
@@ -27,7 +29,7 @@ pub enum TriggerError {
     /// None of the marks is there.
     #[error(
         "unknown trigger: {0}. This function takes API Gateway requests, SQS records, \
-         EventBridge events with detail, and Segment events with a type"
+         EventBridge events with detail, Segment events with a type, and deadLetters"
     )]
     Unknown(String),
     /// The marks of a trigger are there, but not its shape.
@@ -50,6 +52,9 @@ impl<'p> Trigger<'p> {
             .map_err(|_| TriggerError::Unknown(what(payload.get()).to_owned()))?;
         if marks.has_type {
             return Ok(Self::Direct(payload));
+        }
+        if let (Some(command), true) = (marks.dead_letters, marks.keys.len() == 1) {
+            return Ok(Self::DeadLetters(command));
         }
         let broken = |trigger| move |error| TriggerError::Broken(trigger, error);
         if let Some(records) = marks.records {
@@ -112,6 +117,7 @@ struct Marks<'p> {
     has_detail_type: bool,
     detail: Option<&'p RawValue>,
     has_type: bool,
+    dead_letters: Option<&'p RawValue>,
 }
 
 /// An error names this many keys at most.
@@ -134,6 +140,7 @@ impl<'de> Deserialize<'de> for Marks<'de> {
                     match key.as_str() {
                         "Records" => marks.records = Some(map.next_value()?),
                         "detail" => marks.detail = Some(map.next_value()?),
+                        "deadLetters" => marks.dead_letters = Some(map.next_value()?),
                         "version" => {
                             let version: &RawValue = map.next_value()?;
                             marks.version = serde_json::from_str(version.get()).ok();
@@ -251,6 +258,7 @@ mod tests {
             r#""detail-type":"delete","detail":{"type":"delete"}"#,
             r#""requestContext":{"http":{"method":"POST"}},"version":"2.0""#,
             r#""requestContext":{},"httpMethod":"POST","path":"/v1/track""#,
+            r#""deadLetters":{"drop":{"dryRun":false}}"#,
         ] {
             for json in [
                 format!(r#"{{"type":"track",{other}}}"#),
@@ -281,6 +289,11 @@ mod tests {
             panic!("an EventBridge event");
         };
         assert_eq!(detail.get(), r#"{"type":"track"}"#);
+        let payload = raw(r#"{"deadLetters":{"list":{}}}"#);
+        let Ok(Trigger::DeadLetters(command)) = Trigger::of(&payload, QUEUE) else {
+            panic!("a command");
+        };
+        assert_eq!(command.get(), r#"{"list":{}}"#);
     }
 
     #[test]
@@ -301,6 +314,10 @@ mod tests {
             ),
             (r#"{"detail-type":"x"}"#, "detail-type"),
             (r#"{"requestContext":{}}"#, "requestContext"),
+            (
+                r#"{"deadLetters":{"list":{}},"more":1}"#,
+                r#"["deadLetters", "more"]"#,
+            ),
             ("3", "a number"),
             ("null", "null"),
             (r#""x""#, "a string"),

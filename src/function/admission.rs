@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 use super::Function;
 use crate::entry::Entry;
 use crate::http_api::{
-    ApiError, BodyError, HttpRequest, user_hash_is_valid, write_key_in, write_keys_in_headers,
+    ApiError, BodyError, HttpRequest, proof, write_key_in, write_keys_in_headers,
 };
 use crate::invocation::Invocation;
-use crate::mapping::{Channel, Sender, named_user};
+use crate::mapping::{Channel, Sender};
 use crate::secret::{Secret, WriteKey};
-use crate::segment::Value;
 
 /// Time from the start of a request within which its keys are read, so that it is answered within
 /// 5 s even when Secrets Manager hangs.
@@ -175,12 +174,6 @@ fn find_write_key(secret: &Secret, keys: &[String]) -> Result<WriteKey, ApiError
 /// Whether the `user_hash` of each event proves the user it names. `None` for an event without a
 /// user or a hash, or without a key to verify it.
 fn proofs(entries: &[Entry<'_>], secret: &Secret) -> Vec<Option<bool>> {
-    let proof = |entry: &Entry<'_>| {
-        let event = entry.event()?;
-        let user_hash = event.option("userhash").and_then(Value::as_str)?;
-        let user = named_user(event)?;
-        let api_secret = secret.api_secret()?;
-        Some(user_hash_is_valid(api_secret, user.as_str(), user_hash))
-    };
+    let proof = |entry: &Entry<'_>| proof(entry.event()?, secret);
     entries.iter().map(proof).collect()
 }

@@ -9,6 +9,9 @@ use sha2::Sha256;
 
 use super::HttpRequest;
 use super::event_array::first_of_array;
+use crate::mapping::named_user;
+use crate::secret::Secret;
+use crate::segment::{Event, Value};
 
 /// The write key of `Authorization: Basic base64("KEY:")`; the colon may be missing.
 pub fn write_key(authorization: &str) -> Option<String> {
@@ -71,6 +74,15 @@ fn webhook_signature_is_valid(webhook_secret: &str, body: &[u8], signature: &str
         .expect("HMAC takes a key of any length");
     mac.update(body);
     mac.verify_slice(&signature).is_ok()
+}
+
+/// Whether the event's `user_hash` proves the user whom it names; None without a user, a hash, or a
+/// key to check it with.
+pub fn proof(event: &Event<'_>, secret: &Secret) -> Option<bool> {
+    let user_hash = event.option("userhash").and_then(Value::as_str)?;
+    let user = named_user(event)?;
+    let api_secret = secret.api_secret()?;
+    Some(user_hash_is_valid(api_secret, user.as_str(), user_hash))
 }
 
 /// Whether `user_hash` is the hex HMAC-SHA256 of the user's id (Intercom's identity

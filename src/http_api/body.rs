@@ -10,7 +10,7 @@ use crate::entry::Entry;
 use crate::segment::{Event, Kind};
 
 /// Segment's limit of one event, in bytes.
-const MAX_EVENT_BYTES: usize = 32 * 1024;
+pub const MAX_EVENT_BYTES: usize = 32 * 1024;
 
 /// Segment's limit of a body, unpacked, in bytes.
 pub const MAX_BODY_BYTES: usize = 500 * 1024;

@@ -1,5 +1,7 @@
 //! A message of either queue: an event as it was received, and why it is there.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 
@@ -16,6 +18,19 @@ pub const NOT_BEFORE_ATTRIBUTE: &str = "notBefore";
 /// Message attribute of a parked event: when Intercom first said that it doesn't know the user
 /// (RFC 3339).
 pub const WAITING_SINCE_ATTRIBUTE: &str = "waitingSince";
+
+/// Message attribute of a dead letter: why, in a line for a person.
+pub const REASON_ATTRIBUTE: &str = "reason";
+
+/// Message attribute of a dead letter: HTTP status of Intercom's answer, or `rejected`.
+pub const STATUS_ATTRIBUTE: &str = "status";
+
+/// Message attribute of a dead letter: Intercom's id of the request, else that of the invocation.
+pub const REQUEST_ID_ATTRIBUTE: &str = "requestId";
+
+/// Message attribute of a dead letter that was [put to the back](super::Stored::to_the_back) of
+/// its queue: when it came there first (RFC 3339).
+pub const REJECTED_AT_ATTRIBUTE: &str = "rejectedAt";
 
 /// Most bytes of a message, so that in the dead-letter queue its attributes fit in as well. SQS
 /// takes 1 MiB with them.
@@ -41,7 +56,7 @@ pub struct Message {
     body: String,
     group_id: String,
     deduplication_id: String,
-    pub(super) attributes: Vec<(&'static str, String)>,
+    pub(super) attributes: Vec<(Cow<'static, str>, String)>,
     /// Whether it holds an event, which can share a message with others.
     is_event: bool,
 }
@@ -117,6 +132,17 @@ impl Message {
         }
     }
 
+    /// A message with this very body in this group, under a fresh id.
+    pub(super) fn copy(body: String, group_id: String) -> Self {
+        Self {
+            body,
+            group_id,
+            deduplication_id: fresh_id(),
+            attributes: Vec::new(),
+            is_event: false,
+        }
+    }
+
     /// Its body.
     pub fn body(&self) -> &str {
         &self.body
@@ -173,9 +199,9 @@ impl Message {
     pub fn with_failure(self, failure: &Failure, invocation_id: &str) -> Self {
         let status = failure.status.map(|status| status.to_string());
         let request_id = failure.request_id.as_deref().unwrap_or(invocation_id);
-        self.with_attribute("reason", &failure.reason)
-            .with_attribute("status", status.as_deref().unwrap_or("rejected"))
-            .with_attribute("requestId", request_id)
+        self.with_attribute(REASON_ATTRIBUTE, &failure.reason)
+            .with_attribute(STATUS_ATTRIBUTE, status.as_deref().unwrap_or("rejected"))
+            .with_attribute(REQUEST_ID_ATTRIBUTE, request_id)
     }
 
     /// Whether this message and the next one of its group may be combined.
@@ -225,11 +251,12 @@ impl Message {
 
     /// With an attribute. A long value is cut; an empty one, which SQS refuses, is left out.
     #[must_use]
-    pub fn with_attribute(mut self, name: &'static str, value: &str) -> Self {
+    pub fn with_attribute(mut self, name: impl Into<Cow<'static, str>>, value: &str) -> Self {
         let end = value.char_indices().nth(MAX_ATTRIBUTE_CHARS);
         let value = end.map_or(value, |(end, _)| &value[..end]);
         if !value.is_empty() {
-            self.attributes.push((name, printable(value).into_owned()));
+            self.attributes
+                .push((name.into(), printable(value).into_owned()));
         }
         self
     }

@@ -10,8 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 import simulator
+from calls import call, contact
 from stack import ARCHITECTURE, CREDENTIALS, clean_environment
-from test_delivery import call, contact
 from tools import ROOT
 
 PAGE = (ROOT / "docs" / "deploy.md").read_text()

@@ -12,7 +12,7 @@ from openapi_core.datatypes import RequestParameters
 from openapi_core.exceptions import OpenAPIError
 from werkzeug.datastructures import Headers, ImmutableMultiDict
 
-from test_delivery import call, visitor_call
+from calls import call, visitor_call
 
 DESCRIPTION = Path(__file__).resolve().parents[3] / "shared" / "intercom" / "openapi-2.16.yaml"
 HOST = "https://api.intercom.io"

@@ -9,11 +9,11 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from calls import SUCCESS, call, contact, events_of
 from stack import CREDENTIALS, REGION, STACK_NAME
-from test_delivery import SUCCESS, call, contact, events_of
-from test_sample_payloads import EVENTS
+from tools import ROOT
 
-EVENT = json.loads((EVENTS / "eventbridge-track.json").read_text())
+EVENT = json.loads((ROOT / "events" / "eventbridge-track.json").read_text())
 EVENT_SOURCE = EVENT["source"]
 DOMAIN = {
     "DomainName": "events.example.com",

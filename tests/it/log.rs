@@ -231,10 +231,10 @@ async fn what_intercom_would_not_take_of_a_company_stands_in_the_line_of_whose_e
     world.batch(&batch).await;
     let lines = log.lines();
     for id in ["m1", "m2", "m3"] {
-        let is_of_event = |line: &&String| line.contains(&format!("message_id={id:?}"));
+        let is_of_event = |line: &&String| line.contains(&format!("\"message_id\":{id:?}"));
         let line = lines.iter().find(is_of_event).expect("a line");
         for other in ["m1", "m2", "m3"] {
-            let warning = format!("company attribute \\\"{other}\\\" left out");
+            let warning = format!(r#"company attribute \\\"{other}\\\" left out"#);
             assert_eq!(
                 line.matches(&warning).count(),
                 usize::from(other == id),

@@ -5,9 +5,8 @@ use intercom_simulator::Fault;
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::http::Call;
+use crate::http::{Call, signed, webhook};
 use crate::support::{API_SECRET, PUBLIC_WRITE_KEY, WRITE_KEY, World, payload_of, sqs_event};
-use crate::webhook::{signed, webhook};
 
 const ORIGIN: &str = "https://www.acme.example";
 
