@@ -33,10 +33,10 @@ use crate::status::{EventResult, Status};
 use crate::trigger::{Trigger, TriggerError};
 
 /// Time kept in reserve before Lambda's limit, to queue what is left.
-const MARGIN: Duration = Duration::from_secs(4);
+const QUEUEING_MARGIN: Duration = Duration::from_secs(4);
 
 /// Lambda lets a function take 10 s to start.
-const WARM_UP_WITHIN: Duration = Duration::from_secs(3);
+const WARM_UP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What time it is.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
@@ -147,7 +147,7 @@ impl Function {
     /// Reads the secret before the first request, which then needn't wait for it. A failure is
     /// only logged: each request tries again.
     pub async fn warm_up(&self) {
-        let deadline = Instant::now() + WARM_UP_WITHIN;
+        let deadline = Instant::now() + WARM_UP_TIMEOUT;
         if let Err(error) = self.secrets.get(deadline).await {
             tracing::error!(%error, "the secret could not be read at start");
         }
@@ -167,7 +167,7 @@ impl Function {
         let invocation = Invocation {
             id: &lambda.context.request_id,
             started,
-            deadline: started + left.saturating_sub(MARGIN),
+            deadline: started + left.saturating_sub(QUEUEING_MARGIN),
             ends: started + left,
             now: (self.clock)(),
         };

@@ -65,7 +65,7 @@ impl Intake {
         let pending = entries.iter().enumerate();
         let pending = pending.map(|(index, entry)| {
             let mut pending = self.map(entry, request, &mut budget);
-            self.compare(&mut pending, index, request, &mut first_of_key);
+            self.find_duplicate(&mut pending, index, request, &mut first_of_key);
             pending
         });
         let mut pending: Vec<Pending<'_>> = pending.collect();
@@ -134,7 +134,7 @@ impl Intake {
 
     /// Finds duplicates among the events to be delivered. All others get a reason of their own each
     /// time.
-    fn compare(
+    fn find_duplicate(
         &self,
         pending: &mut Pending<'_>,
         index: usize,
@@ -148,7 +148,7 @@ impl Intake {
             return;
         };
         let duplicate = if let Some(status) = self.deduplication.get(&key, request.received_at) {
-            Fate::DuplicateOfTaken(status)
+            Fate::DuplicateOfEarlier(status)
         } else {
             match first_of_key.entry(key) {
                 hash_map::Entry::Occupied(first) => Fate::DuplicateOfEntry(*first.get()),
@@ -174,7 +174,7 @@ impl Intake {
         let mut behind: HashSet<String> = HashSet::new();
         let (mut indexes, mut jobs) = (Vec::new(), Vec::new());
         for (index, pending) in pending.iter_mut().enumerate() {
-            if let Fate::DuplicateOfTaken(Status::Queued) = pending.fate
+            if let Fate::DuplicateOfEarlier(Status::Queued) = pending.fate
                 && let Some(event) = pending.entry.event()
             {
                 behind.extend(event.user().map(std::borrow::Cow::into_owned));

@@ -39,7 +39,7 @@ pub struct Request<'i> {
 
 /// Time from the start of an HTTP request to its answer, queueing included: Segment's webhook gives
 /// up after 5 s.
-const ANSWER_WITHIN: Duration = Duration::from_millis(4700);
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(4700);
 
 /// Time kept in reserve before Lambda's limit, to answer.
 const ANSWER_MARGIN: Duration = Duration::from_secs(1);
@@ -52,7 +52,7 @@ impl<'i> Request<'i> {
         write_key: Option<&'i WriteKey>,
         invocation: Invocation<'i>,
     ) -> Self {
-        let soon = invocation.started + ANSWER_WITHIN;
+        let soon = invocation.started + ANSWER_TIMEOUT;
         let store_until = match source {
             Source::Api | Source::Webhook => soon,
             Source::EventBridge | Source::Direct => {

@@ -14,7 +14,7 @@ use crate::secret::{Secret, WriteKey};
 
 /// Time from the start of a request within which its keys are read, so that it is answered within
 /// 5 s even when Secrets Manager hangs.
-const KEYS_WITHIN: Duration = Duration::from_secs(3);
+const KEYS_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Function {
     /// The write key in a request's headers, `None` if there is none. A wrong one is refused here,
@@ -25,7 +25,7 @@ impl Function {
         invocation: Invocation<'_>,
     ) -> Result<Option<WriteKey>, ApiError> {
         let keys = write_keys_in_headers(http);
-        let known = |secret: &Secret| match known_key(secret, &keys) {
+        let known = |secret: &Secret| match find_write_key(secret, &keys) {
             Err(ApiError::WriteKey) if keys.is_empty() => Ok(None),
             known => known.map(Some),
         };
@@ -50,7 +50,7 @@ impl Function {
     }
 
     /// The write key of a call, from the headers, else from the body.
-    pub(super) async fn let_in(
+    pub(super) async fn authenticate(
         &self,
         in_headers: Option<WriteKey>,
         in_body: Option<String>,
@@ -60,14 +60,14 @@ impl Function {
             return Ok(key);
         }
         let keys: Vec<String> = in_body.into_iter().collect();
-        self.look_up(|secret| known_key(secret, &keys), invocation)
+        self.look_up(|secret| find_write_key(secret, &keys), invocation)
             .await
     }
 
     /// Why a request with a broken body is refused: for that, or because its key is wrong. When the
     /// body can't even be searched for a key, the caller gets the benefit of the doubt: some SDKs
     /// send their key nowhere else and give an event up only on a 400.
-    pub(super) async fn refuse(
+    pub(super) async fn refusal_of(
         &self,
         in_headers: Option<WriteKey>,
         broken: BodyError,
@@ -75,7 +75,7 @@ impl Function {
         invocation: Invocation<'_>,
     ) -> ApiError {
         if let Ok(in_body) = write_key_in(body)
-            && let Err(error) = self.let_in(in_headers, in_body, invocation).await
+            && let Err(error) = self.authenticate(in_headers, in_body, invocation).await
         {
             return error;
         }
@@ -83,7 +83,7 @@ impl Function {
     }
 
     /// Sets the sender of each event of a write key, verifying its `user_hash`.
-    pub(super) async fn name_senders(
+    pub(super) async fn set_senders(
         &self,
         entries: &mut [Entry<'_>],
         key: &WriteKey,
@@ -158,7 +158,7 @@ impl Function {
     }
 
     async fn secret(&self, invocation: Invocation<'_>) -> Result<Arc<Secret>, ApiError> {
-        let secret = self.secrets.get(keys_by(invocation)).await;
+        let secret = self.secrets.get(keys_deadline(invocation)).await;
         secret.map_err(ApiError::SecretUnavailable)
     }
 
@@ -169,18 +169,18 @@ impl Function {
     ) -> Result<Option<Arc<Secret>>, ApiError> {
         let newer = self
             .secrets
-            .get_newer_than(secret, keys_by(invocation))
+            .get_newer_than(secret, keys_deadline(invocation))
             .await;
         newer.map_err(ApiError::SecretUnavailable)
     }
 }
 
-fn keys_by(invocation: Invocation<'_>) -> Instant {
-    invocation.deadline.min(invocation.started + KEYS_WITHIN)
+fn keys_deadline(invocation: Invocation<'_>) -> Instant {
+    invocation.deadline.min(invocation.started + KEYS_TIMEOUT)
 }
 
 /// The first of a caller's keys that the secret knows.
-fn known_key(secret: &Secret, keys: &[String]) -> Result<WriteKey, ApiError> {
+fn find_write_key(secret: &Secret, keys: &[String]) -> Result<WriteKey, ApiError> {
     if !secret.has_write_keys() {
         return Err(ApiError::NotConfigured("write_keys"));
     }

@@ -55,7 +55,7 @@ impl Function {
         match decode(raw, MAX_BODY_BYTES) {
             Ok(body) => Ok(body),
             Err(broken) => Err(self
-                .refuse(in_headers.cloned(), broken, raw, invocation)
+                .refusal_of(in_headers.cloned(), broken, raw, invocation)
                 .await),
         }
     }
@@ -74,11 +74,11 @@ impl Function {
             mut entries,
         } = match parse(body) {
             Ok(call) => call,
-            Err(broken) => return Err(self.refuse(in_headers, broken, body, invocation).await),
+            Err(broken) => return Err(self.refusal_of(in_headers, broken, body, invocation).await),
         };
-        let key = self.let_in(in_headers, write_key, invocation).await?;
+        let key = self.authenticate(in_headers, write_key, invocation).await?;
         self.ignore_user_ids(&mut entries);
-        self.name_senders(&mut entries, &key, http, invocation)
+        self.set_senders(&mut entries, &key, http, invocation)
             .await?;
         Ok((entries, key))
     }

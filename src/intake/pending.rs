@@ -50,7 +50,7 @@ pub(super) enum Fate<'e> {
     },
     Reject(Failure),
     /// Not delivered again: this became of an event with its messageId in an earlier request.
-    DuplicateOfTaken(Status),
+    DuplicateOfEarlier(Status),
     /// Not delivered again: the entry with this index has its messageId.
     DuplicateOfEntry(usize),
     /// Could be neither delivered nor queued.
@@ -76,7 +76,7 @@ pub(super) fn results(pending: &[Pending<'_>]) -> Vec<EventResult> {
             Fate::Skipped(reason) => (Status::Skipped, Some(reason.clone())),
             Fate::Queue { failure, .. } => (Status::Queued, Some(failure.reason.clone())),
             Fate::Reject(failure) => (Status::Rejected, Some(failure.reason.clone())),
-            Fate::DuplicateOfTaken(first) => duplicate_of(*first),
+            Fate::DuplicateOfEarlier(first) => duplicate_of(*first),
             Fate::DuplicateOfEntry(first) => duplicate_of(results[*first].status),
             Fate::Lost(reason) => (Status::Lost, Some(reason.clone())),
             Fate::Deliver(_) => unreachable!("deliver() decides all of them"),
