@@ -203,7 +203,8 @@ impl Redelivery {
         let failures = kept.map(|record| json!({"itemIdentifier": record.sqs.message_id}));
         let failures: Vec<Value> = failures.collect();
         for record in records.iter() {
-            record.log(delays.get(&*record.group()).copied());
+            let delay = delays.get(&*record.group()).copied();
+            record.log(delay, &self.schedule, invocation);
         }
         json!({"batchItemFailures": failures})
     }

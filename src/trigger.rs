@@ -38,6 +38,17 @@ pub enum TriggerError {
 }
 
 impl<'p> Trigger<'p> {
+    /// Its name in the log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Http(_) => "http",
+            Self::Sqs(_) => "sqs",
+            Self::EventBridge(_) => "eventbridge",
+            Self::Direct(_) => "direct",
+            Self::DeadLetters(_) => "dead letters",
+        }
+    }
+
     /// Tells what a payload is. An event's `type` is unmistakable, since no trigger of AWS has it
     /// at the top level: whoever chooses the rest of an event must not be able to have it taken
     /// for messages of our queue, and what lies in it done. Messages are taken only from the

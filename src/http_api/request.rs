@@ -16,6 +16,8 @@ pub struct HttpRequest {
     pub path: String,
     /// Its headers.
     pub headers: HeaderMap,
+    /// From where it came, as API Gateway saw it.
+    pub source_address: Option<String>,
     body: String,
     is_base64: bool,
 }
@@ -54,6 +56,7 @@ impl From<ApiGatewayProxyRequest> for HttpRequest {
         Self {
             method: request.http_method,
             path: request.path.unwrap_or_default(),
+            source_address: request.request_context.identity.source_ip,
             headers,
             body: request.body.unwrap_or_default(),
             is_base64: request.is_base64_encoded,
@@ -66,6 +69,7 @@ impl From<ApiGatewayV2httpRequest> for HttpRequest {
         Self {
             method: request.request_context.http.method,
             path: request.raw_path.unwrap_or_default(),
+            source_address: request.request_context.http.source_ip,
             headers: request.headers,
             body: request.body.unwrap_or_default(),
             is_base64: request.is_base64_encoded,

@@ -65,6 +65,7 @@ impl Fate {
             Self::Skipped(_) => Status::Skipped,
             Self::Rejected(_) => Status::Rejected,
             Self::Parked(_) => Status::Waiting,
+            Self::Stays(_, Return::NotAfter(_)) => Status::Waiting,
             Self::Stays(..) => Status::Queued,
         }
     }
@@ -74,6 +75,15 @@ impl Fate {
         match self {
             Self::Delivered(left_out) => left_out,
             _ => &[],
+        }
+    }
+
+    pub(super) fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Rejected(failure) | Self::Parked(failure) | Self::Stays(failure, _) => {
+                Some(failure)
+            }
+            Self::Delivered(_) | Self::Skipped(_) => None,
         }
     }
 
