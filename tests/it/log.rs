@@ -448,16 +448,45 @@ async fn the_metric_filters_see_their_lines() {
     }
 }
 
-/// What CloudWatch makes of `{ $.a.b = "text" }`, the one form that is used.
+/// What CloudWatch makes of `{ $.a.b = "text" }` and `{ $.a.b IS TRUE }`, the forms that are used.
 fn matches(pattern: &str, line: &Value) -> bool {
     let condition = pattern
         .strip_prefix("{ $.")
-        .and_then(|rest| rest.strip_suffix(" }"));
-    let (path, text) = condition
-        .and_then(|both| both.split_once(" = "))
+        .and_then(|rest| rest.strip_suffix(" }"))
         .expect(pattern);
-    let value = path.split('.').fold(line, |value, key| &value[key]);
-    *value == serde_json::from_str::<Value>(text).expect(pattern)
+    if let Some(path) = condition.strip_suffix(" IS TRUE") {
+        return *at(line, path) == true;
+    }
+    let (path, text) = condition.split_once(" = ").expect(pattern);
+    *at(line, path) == serde_json::from_str::<Value>(text).expect(pattern)
+}
+
+fn at<'v>(line: &'v Value, path: &str) -> &'v Value {
+    path.split('.').fold(line, |value, key| &value[key])
+}
+
+/// A metric whose value is a field of the line gets a number from each line that its filter sees.
+#[tokio::test]
+async fn the_metrics_find_their_values_in_the_lines() {
+    let (log, _guard) = Log::start(Level::ERROR);
+    everything_that_can_happen().await;
+    let lines = log.parsed();
+    let mut pattern = "";
+    let mut fields = 0;
+    for line in include_str!("../../template.yaml").lines().map(str::trim) {
+        if let Some(found) = line.strip_prefix("FilterPattern: '") {
+            pattern = found.trim_end_matches('\'');
+        }
+        let Some(path) = line.strip_prefix("MetricValue: \"$.") else {
+            continue;
+        };
+        let path = path.trim_end_matches('"');
+        for line in lines.iter().filter(|line| matches(pattern, line)) {
+            assert!(at(line, path).is_u64(), "{path} of {line}");
+            fields += 1;
+        }
+    }
+    assert!(fields > 100, "{fields}");
 }
 
 /// Ten messages of one group that waited for ten minutes without having been tried: more of its
