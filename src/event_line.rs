@@ -1,7 +1,5 @@
 //! What became of an event, in one line of the log, with the same fields on receipt and on retry.
 
-use std::borrow::Cow;
-
 use sha2::{Digest, Sha256};
 use tracing::Level;
 
@@ -80,8 +78,8 @@ impl EventLine<'_> {
 /// anonymousId), so that a person's events can be found by whoever knows the id
 /// (`printf %s ID | sha256sum | cut -c1-16`), and nobody reads the id off the log. It has no key,
 /// which the one who looks would have to have at hand: who can guess an id can test the guess.
-fn hash(user: &Cow<'_, str>) -> String {
-    let mut digits = hex::encode(Sha256::digest(user.as_bytes()));
+fn hash(user: &str) -> String {
+    let mut digits = hex::encode(Sha256::digest(user));
     digits.truncate(USER_HASH_DIGITS);
     digits
 }

@@ -64,8 +64,7 @@ impl Fate {
             Self::Delivered(_) => Status::Delivered,
             Self::Skipped(_) => Status::Skipped,
             Self::Rejected(_) => Status::Rejected,
-            Self::Parked(_) => Status::Waiting,
-            Self::Stays(_, Return::NotAfter(_)) => Status::Waiting,
+            Self::Parked(_) | Self::Stays(_, Return::NotAfter(_)) => Status::Waiting,
             Self::Stays(..) => Status::Queued,
         }
     }
