@@ -61,7 +61,7 @@ def parse(words):
         if verb == "show":
             options.add_argument("--limit", type=positive, help="how many letters (default 10)")
         if verb in ("retry", "drop"):
-            options.add_argument("--yes", action="store_false", dest="dryRun", help="do it; without, it is only counted")
+            options.add_argument("--yes", action="store_false", dest="dryRun", help="do it; otherwise only counted")
         if verb == "retry":
             options.add_argument("--per-second", type=positive, dest="perSecond", help="letters a second (default 100)")
     return parser.parse_args(words)
@@ -149,7 +149,8 @@ def function(arguments):
         name = next(output["OutputValue"] for output in outputs if output["OutputKey"] == "FunctionName")
         lambda_ = session.client("lambda", **clients)
     except StopIteration:
-        raise Failure(f"the stack {arguments.stack} has no output FunctionName: is it one of segment-intercom?") from None
+        problem = f"the stack {arguments.stack} has no output FunctionName"
+        raise Failure(f"{problem}: is it one of segment-intercom?") from None
     except (BotoCoreError, ClientError) as error:
         raise Failure(error) from None
 

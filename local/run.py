@@ -109,7 +109,9 @@ def outcome(stack, sample):
 
 
 def print_table(rows, stack):
-    headline = "What changed in Intercom" if stack.simulator else "What the endpoint answered (a real workspace: see there)"
+    headline = "What changed in Intercom"
+    if not stack.simulator:
+        headline = "What the endpoint answered (a real workspace: see there)"
     left = max(len(title) for title, _ in rows)
     right = max(shutil.get_terminal_size((120, 40)).columns - left - 2, 40)
     print(f"\n{'Event':<{left}}  {headline}\n{'─' * left}  {'─' * len(headline)}")

@@ -177,11 +177,11 @@ class Stack:
             failure="sam deploy failed", log=LOGS / "deploy.log")
         self._read_outputs()
         self.endpoint = f"{self.emulator_url}/restapis/{self.resources()['Api']}/prod/_user_request_"
-        self._allow_batches()
+        self.allow_batches()
 
-    def _allow_batches(self):
+    def allow_batches(self, stack_name=STACK_NAME):
         """Whoever may `sqs:SendMessage` may SendMessageBatch as well; the emulator wants both allowed."""
-        iam, role = self.aws("iam"), self.resources()["FunctionRole"]
+        iam, role = self.aws("iam"), self.resources(stack_name)["FunctionRole"]
         policy = iam.get_role_policy(RoleName=role, PolicyName="segment-intercom")["PolicyDocument"]
         for statement in policy["Statement"]:
             actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
@@ -208,9 +208,9 @@ class Stack:
         outputs = self.aws("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"][0]["Outputs"]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in outputs}
 
-    def resources(self):
+    def resources(self, stack_name=STACK_NAME):
         """The physical ids of what is deployed, by its names in the template."""
-        resources = self.aws("cloudformation").describe_stack_resources(StackName=STACK_NAME)["StackResources"]
+        resources = self.aws("cloudformation").describe_stack_resources(StackName=stack_name)["StackResources"]
         return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
 
     # Ways in

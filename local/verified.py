@@ -28,7 +28,7 @@ class Verified(Deployed):
         self.unknown_user_seconds = int(self.parameter["UnknownUserSeconds"])
         self.started = int(time.time() * 1000)
 
-    @functools.cache
+    @functools.cache  # noqa: B019 (one stack for the whole run)
     def aws(self, service):
         """A boto3 client, which waits for as long as the function may take."""
         return super().aws(service, Config(read_timeout=60))

@@ -24,8 +24,8 @@ What it does, and puts back:
   · for seconds lets the API take one request per second
   · updates the stack twice: the log's retention, there and back
 What stays: lines in the log, and the event name "{event}" in Intercom.
-It takes about {minutes} minutes and costs some cents. Ctrl-C puts back what is changed at that moment; the event that waits for
-its user then ends in the dead-letter queue.
+It takes about {minutes} minutes and costs some cents. Ctrl-C puts back what is changed at that moment; the event that
+waits for its user then ends in the dead-letter queue.
 """
 
 

@@ -1,4 +1,6 @@
 //! The function's settings, read once at start from the environment.
+//!
+//! Each has its row in `docs/api.md#settings`.
 
 mod intercom;
 mod variable;

@@ -155,7 +155,7 @@ impl Delivery {
     /// ones of that user are not tried. An event that only waits for its user steps aside and is
     /// tried again when one of them made the contact.
     pub async fn deliver(&self, jobs: &[Job<'_>], now: i64, deadline: Instant) -> Vec<Outcome> {
-        let session = &Session::new(self, self.intercom.session(deadline), now);
+        let session = &Session::new(self, self.intercom.session(deadline), jobs, now);
         let began = Instant::now();
         let look_up_until = began + deadline.saturating_duration_since(began) / LOOK_UP_SHARE;
         let looking_up = self.intercom.session(look_up_until);

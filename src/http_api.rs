@@ -1,4 +1,6 @@
 //! The HTTP routes: who may come in, and what is answered.
+//!
+//! As `docs/api.md#routes` tells users.
 
 mod answer;
 mod authentication;

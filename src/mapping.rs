@@ -2,6 +2,8 @@
 //!
 //! Pure: the same event, settings and [`Arrival`] give the same [`Action`]s, as long as the
 //! request's [`Budget`] lasts. Delivery executes the very actions that `POST /v1/preview` shows.
+//!
+//! Each rule, with its reason and source: `docs/mapping.md`.
 
 mod action;
 mod alias;

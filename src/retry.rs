@@ -1,4 +1,6 @@
 //! When an event is tried again, and when it is given up.
+//!
+//! As `docs/operations.md#retrying` tells users.
 
 use std::time::Duration;
 

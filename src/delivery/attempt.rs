@@ -1,6 +1,6 @@
 //! One event, or several that were merged into one: its actions in order.
 
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Mutex, PoisonError};
 
 use futures_util::stream::{self, TryStreamExt};
@@ -24,6 +24,8 @@ pub(super) struct Attempt<'a> {
     pub(super) rights: Rights,
     /// Custom attributes that the event may still make.
     pub(super) new_attributes_left: AtomicUsize,
+    /// Whether something was left out that another event may bring in.
+    pub(super) lacks_this_time: AtomicBool,
     left_out: Mutex<Vec<LeftOut>>,
 }
 
@@ -43,6 +45,7 @@ impl<'a> Attempt<'a> {
             received_at: job.received_at,
             rights: job.rights,
             new_attributes_left: AtomicUsize::new(MAX_NEW_ATTRIBUTES),
+            lacks_this_time: AtomicBool::new(false),
             left_out: Mutex::default(),
         }
     }

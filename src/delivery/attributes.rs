@@ -107,7 +107,8 @@ impl Attempt<'_> {
         write(&body).await
     }
 
-    fn leave_out_refused<'e, B: WithAttributes<'e>>(&self, body: &mut Cow<'_, B>) {
+    /// Takes those attributes out that Intercom lately refused.
+    pub(super) fn leave_out_refused<'e, B: WithAttributes<'e>>(&self, body: &mut Cow<'_, B>) {
         let refused = &self.session.delivery.refused_attributes.reasons;
         let reason = |(name, value): (&str, &Value<'_>)| {
             let reason = refused.get(&RefusedAttributes::key(B::MODEL, name, value))?;
@@ -115,7 +116,7 @@ impl Attempt<'_> {
         };
         let refused: Vec<_> = body.attributes().iter().filter_map(reason).collect();
         for (name, reason) in refused {
-            self.leave_out(body.to_mut(), &name, &reason, Remembered::No);
+            self.leave_out(body.to_mut(), &name, &reason, Remembered::Already);
         }
     }
 
@@ -255,9 +256,13 @@ impl Attempt<'_> {
         let Some(value) = body.attributes().get(name) else {
             return;
         };
-        if remembered == Remembered::Yes {
-            let key = RefusedAttributes::key(B::MODEL, name, value);
-            refused.insert(&key, reason.to_owned());
+        match remembered {
+            Remembered::Yes => {
+                let key = RefusedAttributes::key(B::MODEL, name, value);
+                refused.insert(&key, reason.to_owned());
+            }
+            Remembered::Already => {}
+            Remembered::No => self.lacks_this_time.store(true, Ordering::Relaxed),
         }
         body.attributes_mut().remove(name);
         let model = match B::MODEL {
@@ -269,9 +274,10 @@ impl Attempt<'_> {
 }
 
 /// Whether the next events are to go without the attribute as well, for a while.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Remembered {
     Yes,
+    Already,
     No,
 }
 

@@ -1,9 +1,11 @@
-//! What can be sent as one: successive identifies and groups of a user.
+//! What can be sent as one: successive identifies and groups of a user, and what all users' events
+//! say of a company.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::Job;
-use crate::mapping::{Action, Company, Contact, Identity};
+use crate::mapping::{Action, Company, Contact, Identity, Rights};
 
 /// Most jobs that are merged into one: each time all that they say is copied.
 const MAX_MERGED_JOBS: usize = 25;
@@ -90,6 +92,41 @@ fn merged<'e>(earlier: &[Action<'e>], later: &[Action<'e>]) -> Option<Vec<Action
         });
     }
     Some(actions)
+}
+
+/// What jobs say of each company that several of them write, those with the same rights together:
+/// the first one writes all of it, which makes the others' writes needless.
+pub(super) struct Companies<'j>(HashMap<(&'j str, bool), Company<'j>>);
+
+impl<'j> Companies<'j> {
+    pub(super) fn of(jobs: &'j [Job<'_>]) -> Self {
+        let mut first: HashMap<_, &Company<'j>> = HashMap::new();
+        let mut all: HashMap<_, Company<'j>> = HashMap::new();
+        for job in jobs {
+            for action in &job.actions {
+                let Action::UpsertCompany { company } = action else {
+                    continue;
+                };
+                let key = (&*company.company_id, job.rights.may_create_attributes);
+                if let Some(said) = all.get_mut(&key) {
+                    *said = std::mem::take(said).followed_by(company.clone());
+                } else if let Some(first) = first.insert(key, company) {
+                    all.insert(key, first.clone().followed_by(company.clone()));
+                }
+            }
+        }
+        Self(all)
+    }
+
+    /// What jobs with these rights say of the company, the last word of each kind. None where
+    /// only one of them writes it.
+    pub(super) fn get<'a>(
+        &'a self,
+        company_id: &'a str,
+        rights: Rights,
+    ) -> Option<&'a Company<'a>> {
+        self.0.get(&(company_id, rights.may_create_attributes))
+    }
 }
 
 fn upsert<'a, 'e>(actions: &'a [Action<'e>]) -> Option<(&'a Identity<'e>, &'a Contact<'e>)> {

@@ -1,6 +1,8 @@
 //! Companies and who belongs to them.
 
+use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::Ordering;
 
 use super::attempt::Attempt;
 use super::{Failure, Stop, Undelivered};
@@ -11,15 +13,32 @@ use crate::mapping::{Company, Identity};
 const ATTEMPTS: usize = 3;
 
 impl Attempt<'_> {
-    /// Creates or updates the company, unless the same was just sent. Repeating it is safe:
-    /// company_id is the key.
+    /// Creates or updates the company, with all that the session's events say of it. Repeating it
+    /// is safe: company_id is the key.
     pub(super) async fn upsert_company(&self, company: &Company<'_>) -> Result<(), Stop> {
+        let session = self.session;
+        let turn = session.turn(format!("company {}", company.company_id));
+        let _turn = turn.lock().await;
+        let all = session.companies.get(&company.company_id, self.rights);
+        let all = all.unwrap_or(company);
+        match self.write_company(all).await {
+            // What another event says may be wrong.
+            Err(Stop::Undelivered(Undelivered::Rejected(_))) if all != company => {
+                self.write_company(company).await?;
+            }
+            written => written?,
+        }
+        // Where another event wrote it, this one's attributes may have been left out.
+        self.leave_out_refused(&mut Cow::Borrowed(company));
+        Ok(())
+    }
+
+    /// Writes the company, unless the same was just sent.
+    async fn write_company(&self, company: &Company<'_>) -> Result<(), Stop> {
         let session = self.session;
         let companies = &session.delivery.companies;
         let company_id = company.company_id.to_string();
         let content = hash_of(company);
-        let turn = session.turn(format!("company {company_id}"));
-        let _turn = turn.lock().await;
         let is_known = companies.get(&company_id).is_some();
         if is_known && session.sent_companies.get(&company_id) == Some(content) {
             return Ok(());
@@ -41,8 +60,8 @@ impl Attempt<'_> {
         if let Some(id) = id {
             companies.insert(&company_id, id);
         }
-        // Else attributes may be missing that another sender's event makes.
-        if self.rights.may_create_attributes {
+        // Else attributes are missing that another event may bring in.
+        if !self.lacks_this_time.load(Ordering::Relaxed) {
             session.sent_companies.insert(company_id, content);
         }
         Ok(())

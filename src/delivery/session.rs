@@ -5,8 +5,9 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::catalogue::Catalogues;
+use super::coalesce::Companies;
 use super::contact_cache::KnownContact;
-use super::{Delivery, Stop};
+use super::{Delivery, Job, Stop};
 use crate::intercom::{self, CallError, Contact, Found, SEARCH_PAGE};
 use crate::mapping::Identity;
 
@@ -21,6 +22,8 @@ pub(super) struct Session<'d> {
     pub(super) memberships: Noted<(String, String), ()>,
     /// Intercom's ids of contacts that it showed in full.
     pub(super) shown: Noted<String, ()>,
+    /// What its events say of companies.
+    pub(super) companies: Companies<'d>,
     /// Hashes of what was last sent of a company, by company_id.
     pub(super) sent_companies: Noted<String, u64>,
     pub(super) attributes: Catalogues,
@@ -28,13 +31,19 @@ pub(super) struct Session<'d> {
 }
 
 impl<'d> Session<'d> {
-    pub(super) fn new(delivery: &'d Delivery, intercom: intercom::Session<'d>, now: i64) -> Self {
+    pub(super) fn new(
+        delivery: &'d Delivery,
+        intercom: intercom::Session<'d>,
+        jobs: &'d [Job<'_>],
+        now: i64,
+    ) -> Self {
         Self {
             delivery,
             intercom,
             now,
             memberships: Noted::default(),
             shown: Noted::default(),
+            companies: Companies::of(jobs),
             sent_companies: Noted::default(),
             attributes: Catalogues::default(),
             turns: Noted::default(),

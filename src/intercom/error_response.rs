@@ -1,4 +1,6 @@
 //! What Intercom's error answers mean. Pure.
+//!
+//! What follows from each: `docs/operations.md#when-an-event-fails`.
 
 use std::fmt;
 

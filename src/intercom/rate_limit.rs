@@ -6,6 +6,8 @@
 //! received at `t` shows that the window ends before `t` plus ten seconds, and one to a call that
 //! was sent at `s` that it hadn't ended at `s`. Calls that are spread over the whole window soon
 //! meet the next one, so that what is learned comes as close as calls are frequent.
+//!
+//! What comes of it, measured: `docs/operations.md#calls`.
 
 mod asked_wait;
 mod window;

@@ -307,7 +307,8 @@ fn text_or_empty<'e>(value: &'e Value<'e>) -> Option<Cow<'e, str>> {
     }
 }
 
-/// The string hash with which Segment's classic destination made ids of company names.
+/// The string hash with which Segment's classic destination made ids of company names
+/// (`docs/mapping.md#company-ids`).
 fn segment_hash(name: &str) -> u32 {
     let units: Vec<u16> = name.encode_utf16().collect();
     units.iter().rev().fold(5381, |hash: u32, unit| {

@@ -1,4 +1,6 @@
 //! What an event may do, by who sent it.
+//!
+//! Who can do what, and the tests that show it: `docs/security.md`.
 
 use super::{Action, Actions, Change, Mapper, NotSent, Place, Settings};
 

@@ -1,4 +1,6 @@
 //! What the secret holds: the keys, as far as they can be used.
+//!
+//! As `docs/api.md#the-secret` tells users.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};

@@ -2,6 +2,8 @@
 //!
 //! No crate reads just these: the ones that take any form also guess at `03/04/2016` or read
 //! "17:46" as today, by the clock.
+//!
+//! The forms: `docs/mapping.md#dates`.
 
 mod written_out;
 

@@ -1,4 +1,6 @@
 //! Values that stand as a userId where there is no user.
+//!
+//! Which and why: `docs/mapping.md#nobody`.
 
 /// `IGNORED_USER_IDS`: userIds that are nobody, compared as a whole, ignoring case.
 #[derive(Clone, Debug, PartialEq, Eq)]

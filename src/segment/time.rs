@@ -1,4 +1,6 @@
 //! When an event happened.
+//!
+//! The rule and its source: `docs/mapping.md#when`.
 
 use super::Event;
 use super::date::{is_plausible, timestamp_millis};

@@ -1,9 +1,6 @@
 //! `{"deadLetters": {…}}`: looking at what could not be delivered, and sending it again, with
 //! queues that behave like SQS.
 
-#[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "the simulation and the benches use the rest")]
-mod support;
 mod world;
 
 use serde_json::{Value, json};

@@ -10,9 +10,9 @@ use segment_intercom::function::Function;
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
 
-use crate::support::aws::Aws;
-use crate::support::fifo_queue::Message;
-use crate::support::function::{API_SECRET, function, invoke_within};
+use test_support::fifo_queue::Message;
+use test_support::function::{API_SECRET, function, invoke_within};
+use test_support::simulated_aws::SimulatedAws;
 
 /// When the events of a test began to come in.
 const BEGINNING: &str = "2026-11-23T12:00:00Z";
@@ -30,7 +30,7 @@ pub(crate) fn user_hash(user: &str) -> String {
 
 pub(crate) struct World {
     function: Function,
-    aws: Aws,
+    aws: SimulatedAws,
     /// How many seconds SQS is ahead.
     ahead: Arc<AtomicU64>,
 }
@@ -40,7 +40,7 @@ impl World {
         let ahead = Arc::new(AtomicU64::new(0));
         let of_sqs = Arc::clone(&ahead);
         let now = move || now_of(&of_sqs);
-        let aws = Aws::start(now, 17).await;
+        let aws = SimulatedAws::start(now, 17).await;
         let of_function = Arc::clone(&ahead);
         let clock = move || DateTime::from(UNIX_EPOCH + now_of(&of_function));
         let function = function(variables, "http://127.0.0.1:9", &aws.url());

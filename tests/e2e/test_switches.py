@@ -3,16 +3,17 @@
 import json
 import uuid
 from contextlib import contextmanager
+from functools import partial
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from calls import SUCCESS, call, contact, events_of
 from stack import CREDENTIALS, REGION, STACK_NAME
-from test_delivery import SUCCESS, call, contact, events_of
-from test_sample_payloads import EVENTS
+from tools import ROOT
 
-EVENT = json.loads((EVENTS / "eventbridge-track.json").read_text())
+EVENT = json.loads((ROOT / "events" / "eventbridge-track.json").read_text())
 EVENT_SOURCE = EVENT["source"]
 DOMAIN = {
     "DomainName": "events.example.com",
@@ -180,7 +181,7 @@ def receive(stack):
 def test_segment_invokes_the_function_with_its_external_id_and_does_nothing_else(stack, switch):
     switch(SegmentExternalIds="workspace-1,workspace-2")
     for external_id in ({}, {"ExternalId": "workspace-3"}, {"ExternalId": "workspace-1,workspace-2"}):
-        assert refused(lambda: assume_role(stack, SEGMENT_ACCOUNT, **external_id)), external_id
+        assert refused(partial(assume_role, stack, SEGMENT_ACCOUNT, **external_id)), external_id
     assert refused(lambda: assume_role(stack, "111122223333", ExternalId="workspace-1"))
 
     for external_id in ("workspace-1", "workspace-2"):

@@ -6,10 +6,9 @@ use intercom_simulator::Fault;
 use lambda_runtime::Diagnostic;
 use serde_json::{Value, json};
 
-use crate::hostile::{KB, MB, deep, identify, reason, wide_array, wide_object};
-use crate::http::Call;
-use crate::support::{Sent, World};
-use crate::webhook::signed;
+use crate::http::{Call, signed};
+use crate::shapes::{KB, MB, deep, identify, wide_array, wide_object};
+use crate::support::{Sent, World, reason};
 
 #[tokio::test]
 async fn a_batch_of_nothing_but_bad_events_is_recorded_whole() {

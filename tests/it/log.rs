@@ -218,6 +218,32 @@ async fn what_intercom_would_not_take_stands_in_its_events_line_and_raises_no_al
     }
 }
 
+/// Whichever of them writes the company.
+#[tokio::test]
+async fn what_intercom_would_not_take_of_a_company_stands_in_the_line_of_whose_event_says_it() {
+    let world = World::new(&[]).await;
+    world
+        .intercom
+        .set(|settings| settings.attribute_writes_allowed = false);
+    let event = |id: &str, traits: &Value| json!({"type": "group", "messageId": id, "userId": id, "groupId": "c", "traits": traits});
+    let batch = ["m1", "m2", "m3"].map(|id| event(id, &json!({id: "x"})));
+    let (log, _guard) = Log::start(Level::INFO);
+    world.batch(&batch).await;
+    let lines = log.lines();
+    for id in ["m1", "m2", "m3"] {
+        let is_of_event = |line: &&String| line.contains(&format!("\"message_id\":{id:?}"));
+        let line = lines.iter().find(is_of_event).expect("a line");
+        for other in ["m1", "m2", "m3"] {
+            let warning = format!(r#"company attribute \\\"{other}\\\" left out"#);
+            assert_eq!(
+                line.matches(&warning).count(),
+                usize::from(other == id),
+                "{line}"
+            );
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_duplicate_has_a_line_that_says_so() {
     let world = World::new(&[]).await;

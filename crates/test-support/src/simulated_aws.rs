@@ -8,29 +8,29 @@ use serde_json::{Value, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
-use super::fifo_queue::{FifoQueue, Message};
-use super::function::{
+use crate::fifo_queue::{FifoQueue, Message};
+use crate::function::{
     ACCESS_TOKEN, API_SECRET, DEAD_LETTER_QUEUE_URL, FAILED_INVOCATION_QUEUE_URL, RETRY_QUEUE_URL,
     WEBHOOK_SECRET, WRITE_KEY,
 };
-use super::{KEYS, Keys, ROTATED_KEYS};
+use crate::{KEYS, Keys, ROTATED_KEYS};
 
 /// The queues and how they behave.
-pub(crate) struct AwsState {
+pub struct SimulatedAwsState {
     now: Box<dyn Fn() -> Duration + Send>,
-    pub(crate) retry: FifoQueue,
-    pub(crate) dead_letter: FifoQueue,
-    pub(crate) failed_invocations: FifoQueue,
+    pub retry: FifoQueue,
+    pub dead_letter: FifoQueue,
+    pub failed_invocations: FifoQueue,
     /// Whether the keys were rotated: the old ones are still good.
-    pub(crate) is_rotated: bool,
+    pub is_rotated: bool,
     /// Share of calls of SQS that fail.
-    pub(crate) failure_rate: f64,
+    pub failure_rate: f64,
     /// Share of messages that SQS doesn't take, of those sent in calls that succeed.
-    pub(crate) refusal_rate: f64,
+    pub refusal_rate: f64,
     rng: Rng,
 }
 
-impl AwsState {
+impl SimulatedAwsState {
     fn answer(&mut self, target: &str, body: &Value) -> ResponseTemplate {
         if self.rng.f64() < self.failure_rate {
             let error = json!({"__type": "AccessDenied", "message": "SQS fails"});
@@ -93,12 +93,12 @@ impl AwsState {
     }
 
     /// The newest keys.
-    pub(crate) fn keys(&self) -> Keys {
+    pub fn keys(&self) -> Keys {
         if self.is_rotated { ROTATED_KEYS } else { KEYS }
     }
 
     /// Moves all dead letters back, as `StartMessageMoveTask` does.
-    pub(crate) fn redrive(&mut self) {
+    pub fn redrive(&mut self) {
         let now = (self.now)();
         for message in self.dead_letter.take_all() {
             self.retry.send(message, now);
@@ -107,12 +107,12 @@ impl AwsState {
 }
 
 /// Secrets Manager and SQS.
-pub(crate) struct Aws {
-    state: Arc<Mutex<AwsState>>,
+pub struct SimulatedAws {
+    state: Arc<Mutex<SimulatedAwsState>>,
     server: MockServer,
 }
 
-struct Wire(Arc<Mutex<AwsState>>);
+struct Wire(Arc<Mutex<SimulatedAwsState>>);
 
 impl Respond for Wire {
     fn respond(&self, request: &Request) -> ResponseTemplate {
@@ -133,10 +133,10 @@ impl Respond for Wire {
     }
 }
 
-impl Aws {
+impl SimulatedAws {
     /// Starts them, on a clock that tells the time since some beginning.
-    pub(crate) async fn start(now: impl Fn() -> Duration + Send + 'static, seed: u64) -> Self {
-        let state = Arc::new(Mutex::new(AwsState {
+    pub async fn start(now: impl Fn() -> Duration + Send + 'static, seed: u64) -> Self {
+        let state = Arc::new(Mutex::new(SimulatedAwsState {
             now: Box::new(now),
             retry: FifoQueue::default(),
             dead_letter: FifoQueue::default(),
@@ -153,11 +153,11 @@ impl Aws {
         Self { state, server }
     }
 
-    pub(crate) fn state(&self) -> MutexGuard<'_, AwsState> {
+    pub fn state(&self) -> MutexGuard<'_, SimulatedAwsState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         self.server.uri()
     }
 }

@@ -21,11 +21,11 @@ use serde_json::{Value, json};
 use crate::circumstances::Circumstances;
 use crate::history::{Before, User};
 use crate::senders::Sender;
-use crate::support::aws::Aws;
-use crate::support::batch_call;
-use crate::support::fifo_queue::{Batch, Message};
-use crate::support::function::{function, invoke};
 use crate::verdict;
+use test_support::batch_call;
+use test_support::fifo_queue::{Batch, Message};
+use test_support::function::{function, invoke};
+use test_support::simulated_aws::SimulatedAws;
 
 /// Where Intercom's clock starts. It lies in the past, so that no rate window, of which
 /// Intercom's answers tell the end, lasts in real time.
@@ -108,11 +108,12 @@ pub(crate) enum Mode {
     Inline,
 }
 
-pub(crate) struct World {
+/// The function's instances, their senders, AWS and Intercom, and the time that passes for them.
+pub(crate) struct Simulation {
     mode: Mode,
     rng: Rng,
     intercom: Simulator,
-    aws: Aws,
+    aws: SimulatedAws,
     clock: Arc<ManualClock>,
     circumstances: Circumstances,
     senders: Vec<Sender>,
@@ -141,7 +142,7 @@ struct Ended {
 
 type UnderWay = FuturesUnordered<Pin<Box<dyn Future<Output = Ended>>>>;
 
-impl World {
+impl Simulation {
     /// Lets a world run to its end; gives back all that is wrong then.
     pub(crate) async fn run(seed: u64, mode: Mode) -> Vec<String> {
         // The function's own random numbers.
@@ -171,7 +172,7 @@ impl World {
             senders,
             gone: gone(circumstances, &users),
             intercom: intercom(seed, circumstances, &users),
-            aws: Aws::start(move || of_aws.now(), seed).await,
+            aws: SimulatedAws::start(move || of_aws.now(), seed).await,
             rng,
             idle: Vec::new(),
             frozen: Vec::new(),
@@ -246,7 +247,7 @@ impl World {
         let unexpected = unexpected.map(|m| format!("dead letter: {m:?}"));
         self.problems.extend(unexpected);
         // What is wrong would come back for ever.
-        let is_any = aws.dead_letter.len() > 0 && self.problems.is_empty();
+        let is_any = !aws.dead_letter.is_empty() && self.problems.is_empty();
         if is_any {
             aws.redrive();
         }
