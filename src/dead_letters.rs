@@ -10,7 +10,7 @@ mod pass;
 mod selection;
 mod summary;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 pub use command::{Command, CommandError, Options, Verb};
 
 use crate::http_api::{MAX_ANSWER_BYTES, replace_lone_surrogates};
-use crate::invocation::Invocation;
+use crate::invocation::{Invocation, millis};
 use crate::log::COUNTED;
 use crate::mapping;
 use crate::queue::{QueueError, Queues, Stored};
@@ -130,7 +130,7 @@ impl DeadLetters<'_> {
             looked_at = summary.looked_at,
             matching = summary.matching,
             has_more,
-            duration_ms = duration_ms(invocation.started),
+            duration_ms = millis(invocation.started.elapsed()),
             "dead letters"
         );
         let mut answer = summary.into_answer(verb, options.dry_run);
@@ -143,10 +143,6 @@ impl DeadLetters<'_> {
         answer["pass"] = json!(pass.began);
         Ok(answer)
     }
-}
-
-fn duration_ms(started: Instant) -> u64 {
-    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The letters of an answer.

@@ -41,7 +41,7 @@ use futures_util::stream::{self, StreamExt};
 
 pub use outcome::{Failure, Otherwise, Outcome, Undelivered};
 
-use crate::intercom::Intercom;
+use crate::intercom::{Calls, Intercom};
 use crate::mapping::{Action, Identity, Rights};
 use crate::ttl_cache::TtlCache;
 use catalogue::RefusedAttributes;
@@ -140,6 +140,11 @@ impl Delivery {
             companies: TtlCache::new(COMPANIES, AGE_OF_COMPANIES),
             refused_attributes: RefusedAttributes::default(),
         }
+    }
+
+    /// How many calls of Intercom it has made so far.
+    pub fn calls(&self) -> Calls {
+        self.intercom.calls()
     }
 
     /// Executes jobs until `deadline`. The outcomes stand in the order of the jobs. `now` is in

@@ -7,6 +7,7 @@ mod tracking;
 mod webhook;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, Utc};
@@ -24,7 +25,8 @@ use crate::http_api::{
 };
 use crate::intake::{Deduplication, Intake};
 use crate::intercom::Intercom;
-use crate::invocation::{Invocation, Request};
+use crate::invocation::{Invocation, Request, Tally, millis};
+use crate::log::COUNTED;
 use crate::mapping::{Channel, Sender};
 use crate::queue::{Queues, Source};
 use crate::redelivery::Redelivery;
@@ -52,6 +54,8 @@ pub struct Function {
     retry_queue_url: String,
     strict_webhook_signature: bool,
     browser: crate::browser::Settings,
+    /// Whether it has been invoked before.
+    has_started: AtomicBool,
 }
 
 /// Why an invocation fails, so that AWS tries it again or shows it to the caller.
@@ -135,6 +139,7 @@ impl Function {
             retry_queue_url: config.retry_queue_url,
             strict_webhook_signature: config.strict_webhook_signature,
             browser: config.browser,
+            has_started: AtomicBool::new(false),
         }
     }
 
@@ -162,6 +167,9 @@ impl Function {
         lambda: LambdaEvent<Box<RawValue>>,
     ) -> Result<Value, InvocationError> {
         let started = Instant::now();
+        let is_cold_start = !self.has_started.swap(true, Ordering::Relaxed);
+        let tally = Tally::default();
+        let calls_before = self.delivery.calls();
         let limit = lambda.context.deadline();
         let left = limit.duration_since(SystemTime::now()).unwrap_or_default();
         let invocation = Invocation {
@@ -170,11 +178,44 @@ impl Function {
             deadline: started + left.saturating_sub(QUEUEING_MARGIN),
             ends: started + left,
             now: (self.clock)(),
+            tally: &tally,
         };
-        match Trigger::of(&lambda.payload, &self.retry_queue_url)? {
+        let trigger = Trigger::of(&lambda.payload, &self.retry_queue_url);
+        let name = trigger.as_ref().map(Trigger::name).ok();
+        let result = match trigger {
+            Ok(trigger) => self.handle_trigger(trigger, invocation).await,
+            Err(unknown) => Err(unknown.into()),
+        };
+        let calls = self.delivery.calls();
+        tracing::info!(
+            target: COUNTED,
+            trigger = name,
+            delivered = tally.of(Status::Delivered),
+            queued = tally.of(Status::Queued),
+            waiting = tally.of(Status::Waiting),
+            skipped = tally.of(Status::Skipped),
+            rejected = tally.of(Status::Rejected),
+            lost = tally.of(Status::Lost),
+            calls = calls.all - calls_before.all,
+            calls_over_limit = calls.over_limit - calls_before.over_limit,
+            duration_ms = millis(started.elapsed()),
+            cold_start = is_cold_start,
+            version = env!("CARGO_PKG_VERSION"),
+            error = result.as_ref().err().map(tracing::field::display),
+            "invocation"
+        );
+        result
+    }
+
+    async fn handle_trigger(
+        &self,
+        trigger: Trigger<'_>,
+        invocation: Invocation<'_>,
+    ) -> Result<Value, InvocationError> {
+        match trigger {
             Trigger::Http(request) => {
                 let answer = self.answer(&request, invocation).await;
-                let answer = answer.unwrap_or_else(|error| refused(&error));
+                let answer = answer.unwrap_or_else(|error| refused(&error, &request));
                 Ok(answer.into_payload(request.origin()))
             }
             Trigger::Sqs(batch) => {
@@ -274,7 +315,15 @@ impl Function {
 }
 
 /// The answer to a request that is refused. The log says what only the operator may know.
-fn refused(error: &ApiError) -> Answer {
+fn refused(error: &ApiError, request: &HttpRequest) -> Answer {
+    tracing::warn!(
+        target: COUNTED,
+        code = error.code(),
+        http_status = error.status().as_u16(),
+        route = Route::of(&request.method, &request.path).name(),
+        source_address = request.source_address,
+        "refused request"
+    );
     match error {
         ApiError::NotConfigured(key) => {
             tracing::error!(key, "not configured: the secret lacks this key");

@@ -63,6 +63,24 @@ const ROUTES: &str = "POST /v1/identify, POST /v1/track, POST /v1/page, POST /v1
     POST /webhook, GET /health, GET /v1/projects/KEY/settings, GET /browser/intercom.js";
 
 impl Route {
+    /// Its name in the log. A path can hold a key, so that none stands there.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Single(kind) => kind.as_str(),
+            Self::Batch => "batch",
+            Self::Telemetry => "telemetry",
+            Self::Webhook => "webhook",
+            Self::Preview => "preview",
+            Self::Health => "health",
+            Self::Settings => "settings",
+            Self::BrowserFile => "browser file",
+            Self::SegmentBundle => "analytics.js bundle",
+            Self::Preflight => "preflight",
+            Self::WrongMethod => "wrong method",
+            Self::Unknown => "unknown path",
+        }
+    }
+
     /// The route of a method and path. A slash at the end and a stage or base path in front of
     /// `/v1` are tolerated.
     pub fn of(method: &http::Method, path: &str) -> Self {

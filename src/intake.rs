@@ -7,14 +7,15 @@ use std::collections::{HashMap, HashSet, hash_map};
 use std::time::Duration;
 
 pub use deduplication::Deduplication;
+use tracing::Level;
 
 use crate::delivery::{Delivery, Failure, Undelivered};
 use crate::entry::{Entry, Parsed};
-use crate::invocation::Request;
+use crate::event_line::EventLine;
+use crate::invocation::{Request, millis};
 use crate::job::{NOT_TRIED, job};
-use crate::log::COUNTED;
 use crate::mapping::{self, Arrival, Budget, Mapped, NotSent, map};
-use crate::queue::{Queue, Queues, Source, time_to_send};
+use crate::queue::{Queue, Queues, time_to_send};
 use crate::retry::Schedule;
 use crate::status::{EventResult, Status};
 use pending::{Fate, Pending, message_of, results};
@@ -85,7 +86,7 @@ impl Intake {
                 self.deduplication
                     .insert(key, result.status, request.received_at);
             }
-            self.log(result, pending, request.source);
+            self.log(result, pending, request);
         }
         results
     }
@@ -246,7 +247,7 @@ impl Intake {
     }
 
     /// One line per event: what became of it, and all that was changed or left out.
-    fn log(&self, result: &EventResult, pending: &Pending<'_>, source: Source) {
+    fn log(&self, result: &EventResult, pending: &Pending<'_>, request: &Request<'_>) {
         let mapped = pending.warnings.iter().map(ToString::to_string);
         let more = pending.warnings.len().saturating_sub(WARNINGS_LOGGED);
         let left_out = pending.left_out.iter().cloned();
@@ -254,21 +255,41 @@ impl Intake {
         if more > 0 {
             warnings.push(format!("and {more} more, see preview"));
         }
-        let message_id = result.message_id.as_deref();
-        let kind = result.type_name.as_deref();
-        let reason = result.reason.as_deref();
-        let (status, source) = (result.status.as_str(), source.as_str());
-        macro_rules! log {
-            ($level:ident) => {
-                tracing::$level!(target: COUNTED, message_id, kind, status, reason, source, ?warnings, "event")
-            };
+        let failure = match &pending.fate {
+            Fate::Queue { failure, .. } | Fate::Reject(failure) => Some(failure),
+            _ => None,
+        };
+        let is_parked = matches!(
+            pending.fate,
+            Fate::Queue {
+                is_parked: true,
+                ..
+            }
+        );
+        EventLine {
+            message: "event",
+            level: match result.status {
+                Status::Lost => Level::ERROR,
+                Status::Rejected => Level::WARN,
+                Status::Queued if self.mode == DeliveryMode::Inline && !is_parked => Level::WARN,
+                _ => Level::INFO,
+            },
+            event: pending.entry.event(),
+            source: Some(request.source),
+            status: if is_parked && result.status == Status::Queued {
+                Status::Waiting
+            } else {
+                result.status
+            },
+            reason: result.reason.as_deref(),
+            failure,
+            latency_ms: millis(request.invocation.started.elapsed()),
+            attempt: None,
+            delay_seconds: None,
+            waits: is_parked.then(|| self.schedule.waits(request.received_at)),
+            warnings: &warnings,
         }
-        match result.status {
-            Status::Lost => log!(error),
-            Status::Rejected => log!(warn),
-            Status::Queued if self.mode == DeliveryMode::Inline => log!(warn),
-            Status::Queued | Status::Waiting | Status::Delivered | Status::Skipped => log!(info),
-        }
+        .write(request.invocation.tally);
     }
 }
 

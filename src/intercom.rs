@@ -9,6 +9,7 @@ mod events;
 mod rate_limit;
 mod silence;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -65,6 +66,17 @@ pub struct Intercom {
     secrets: Arc<Secrets>,
     rate_limit: Mutex<RateLimit>,
     silence: Mutex<Silence>,
+    calls: AtomicU64,
+    calls_over_limit: AtomicU64,
+}
+
+/// How many calls an instance has made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Calls {
+    /// All of them.
+    pub all: u64,
+    /// Those that Intercom answered with 429.
+    pub over_limit: u64,
 }
 
 /// The calls of one invocation, all over by its deadline.
@@ -126,6 +138,16 @@ impl Intercom {
             secrets,
             rate_limit: Mutex::default(),
             silence: Mutex::default(),
+            calls: AtomicU64::default(),
+            calls_over_limit: AtomicU64::default(),
+        }
+    }
+
+    /// How many calls it has made so far.
+    pub fn calls(&self) -> Calls {
+        Calls {
+            all: self.calls.load(Ordering::Relaxed),
+            over_limit: self.calls_over_limit.load(Ordering::Relaxed),
         }
     }
 
@@ -208,12 +230,16 @@ impl Session<'_> {
             }
             lost(&error)
         };
+        intercom.calls.fetch_add(1, Ordering::Relaxed);
         let sent = SystemTime::now();
         let answer = request.send().await.map_err(lost)?;
         let received = SystemTime::now();
         intercom.silence(Silence::answered);
         let status = answer.status();
         let is_rate_limit = status == StatusCode::TOO_MANY_REQUESTS;
+        if is_rate_limit {
+            intercom.calls_over_limit.fetch_add(1, Ordering::Relaxed);
+        }
         let asked_wait = intercom.limit(|limit| {
             limit.note(answer.headers(), sent, received);
             limit.asked_wait(answer.headers(), is_rate_limit, received)

@@ -1,11 +1,13 @@
 //! One invocation of the function, the request it brought, and their time limits.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
 use crate::queue::Source;
 use crate::secret::WriteKey;
+use crate::status::Status;
 
 /// One invocation of the function.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +22,24 @@ pub struct Invocation<'i> {
     pub deadline: Instant,
     /// When Lambda ends it.
     pub ends: Instant,
+    /// What became of its events.
+    pub tally: &'i Tally,
+}
+
+/// How many events became what.
+#[derive(Debug, Default)]
+pub struct Tally([AtomicU32; 6]);
+
+impl Tally {
+    /// One more.
+    pub fn add(&self, status: Status) {
+        self.0[status as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many.
+    pub fn of(&self, status: Status) -> u32 {
+        self.0[status as usize].load(Ordering::Relaxed)
+    }
 }
 
 /// What all events of a request share.
@@ -68,4 +88,9 @@ impl<'i> Request<'i> {
             store_until,
         }
     }
+}
+
+/// Whole milliseconds.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -20,7 +20,7 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 
 pub use envelope::{ENVELOPE_VERSION, Envelope, Received, Source, read_body};
-pub use ids::queue_id;
+pub use ids::{message_id, queue_id};
 pub use lane::time_to_send;
 pub use message::{
     Message, NOT_BEFORE_ATTRIBUTE, REASON_ATTRIBUTE, REJECTED_AT_ATTRIBUTE, REQUEST_ID_ATTRIBUTE,

@@ -169,7 +169,7 @@ impl Redelivery {
                         let message = message().parked(now).not_before(now + first_retry);
                         parked.push((index, message));
                     }
-                    Fate::Delivered(_) | Fate::Skipped(_) | Fate::Stays(..) => {}
+                    Fate::Delivered(_) | Fate::Skipped(_) | Fate::Waits(..) | Fate::Stays(..) => {}
                 }
             }
         }
@@ -205,7 +205,8 @@ impl Redelivery {
         let failures = kept.map(|record| json!({"itemIdentifier": record.sqs.message_id}));
         let failures: Vec<Value> = failures.collect();
         for record in records.iter() {
-            record.log(delays.get(&*record.group()).copied());
+            let delay = delays.get(&*record.group()).copied();
+            record.log(delay, &self.schedule, invocation);
         }
         json!({"batchItemFailures": failures})
     }
@@ -240,7 +241,7 @@ fn before(invocation: Invocation<'_>, margin: Duration) -> Instant {
 /// As long as one event of a message has to be tried again, the message stays and nothing of it
 /// is moved: all of it comes again.
 fn keep_whole(fates: &mut [Fate]) {
-    if !fates.iter().any(|fate| matches!(fate, Fate::Stays(..))) {
+    if !fates.iter().any(Fate::stays) {
         return;
     }
     for fate in fates {

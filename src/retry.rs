@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, SecondsFormat, Utc};
+
 /// The settings of retrying.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
@@ -43,6 +45,13 @@ impl Schedule {
         let own = full.mul_f64(0.5 + jitter / 2.0);
         let asked = asked.unwrap_or_default();
         own.max(asked + self.base.mul_f64(jitter).min(asked))
+    }
+
+    /// Until when an event waits for its user, for a person who asks where it is.
+    pub fn waits(&self, since: DateTime<Utc>) -> String {
+        let until = since + self.unknown_user;
+        let until = until.to_rfc3339_opts(SecondsFormat::Secs, true);
+        format!("waits for its user until {until}, then ends: UNKNOWN_USER_SECONDS")
     }
 
     /// The shortest delay that keeps SQS from moving a message away after this many `receives`,

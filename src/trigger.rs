@@ -12,7 +12,7 @@ use crate::http_api::HttpRequest;
 #[derive(Debug)]
 pub enum Trigger<'p> {
     /// API Gateway's REST API (payload 1.0), HTTP API (payload 2.0) or a Function URL.
-    Http(HttpRequest),
+    Http(Box<HttpRequest>),
     /// Messages of the retry queue.
     Sqs(SqsEvent),
     /// Segment's `EventBridge` destination: the whole event.
@@ -38,6 +38,17 @@ pub enum TriggerError {
 }
 
 impl<'p> Trigger<'p> {
+    /// Its name in the log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Http(_) => "http",
+            Self::Sqs(_) => "sqs",
+            Self::EventBridge(_) => "eventbridge",
+            Self::Direct(_) => "direct",
+            Self::DeadLetters(_) => "dead letters",
+        }
+    }
+
     /// Recognises a payload. An event's `type` decides first, since no trigger of AWS has it at the
     /// top level: nobody who chooses the rest of an event may pass it off as messages of our queue.
     /// Messages are taken only from the retry queue itself.
@@ -86,12 +97,12 @@ impl<'p> Trigger<'p> {
             (true, Some("2.0")) => {
                 let request: ApiGatewayV2httpRequest =
                     serde_json::from_str(payload.get()).map_err(broken("HTTP API (2.0)"))?;
-                return Ok(Self::Http(request.into()));
+                return Ok(Self::Http(Box::new(request.into())));
             }
             (true, _) if marks.has_http_method => {
                 let request: ApiGatewayProxyRequest =
                     serde_json::from_str(payload.get()).map_err(broken("REST API (1.0)"))?;
-                return Ok(Self::Http(request.into()));
+                return Ok(Self::Http(Box::new(request.into())));
             }
             _ => {}
         }

@@ -4,6 +4,10 @@ use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 
+use super::envelope::json;
+use super::keyless::Keyless;
+use crate::segment::Event;
+
 /// The suffix of the group of a user's parked events.
 const WAITING: &str = "#waiting";
 
@@ -22,6 +26,14 @@ pub fn queue_id(id: &str) -> Cow<'_, str> {
     } else {
         Cow::Owned(sha256(id))
     }
+}
+
+/// The event's messageId. One that came without has the SHA-256 of itself, in the queues and in the
+/// log, and so the same each time that it is tried.
+pub fn message_id<'e>(event: &'e Event<'_>) -> Cow<'e, str> {
+    event
+        .message_id()
+        .map_or_else(|| sha256(&json(&Keyless(event))).into(), Cow::Borrowed)
 }
 
 /// The group of this group's parked events.

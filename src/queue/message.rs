@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 
 use super::envelope::{Source, body, json, printable};
-use super::ids::{fresh_id, queue_id, sha256, waiting_group};
+use super::ids::{fresh_id, message_id, queue_id, sha256, waiting_group};
 use super::keyless::{Keyless, without_write_key};
 use crate::delivery::Failure;
 use crate::segment::{Event, Object, Value};
@@ -68,10 +68,7 @@ impl Message {
     /// A message with an event. Its group is the event's user (else its messageId), its
     /// deduplication id the messageId (else the SHA-256 of the event).
     pub fn new(source: Source, received_at: DateTime<Utc>, event: &Event<'_>) -> Self {
-        let id = event.message_id().map_or_else(
-            || sha256(&json(&Keyless(event))),
-            |id| queue_id(id).into_owned(),
-        );
+        let id = queue_id(&message_id(event)).into_owned();
         let group_id = event
             .user()
             .map_or_else(|| id.clone(), |user| queue_id(&user).into_owned());

@@ -22,6 +22,8 @@ pub(super) enum Fate {
     Rejected(Failure),
     /// Into the group of those that wait for their user.
     Parked(Failure),
+    /// Was parked and waits on, for so long at least.
+    Waits(Failure, Duration),
     /// Stays, and its message with it, for so long at least; None for as long as its group.
     Stays(Failure, Option<Duration>),
 }
@@ -31,12 +33,17 @@ impl Fate {
         Self::Stays(Failure::new(NOT_TRIED), None)
     }
 
+    /// Whether its message stays in the retry queue.
+    pub(super) fn stays(&self) -> bool {
+        matches!(self, Self::Waits(..) | Self::Stays(..))
+    }
+
     pub(super) fn status(&self) -> Status {
         match self {
             Self::Delivered(_) => Status::Delivered,
             Self::Skipped(_) => Status::Skipped,
             Self::Rejected(_) => Status::Rejected,
-            Self::Parked(_) => Status::Waiting,
+            Self::Parked(_) | Self::Waits(..) => Status::Waiting,
             Self::Stays(..) => Status::Queued,
         }
     }
@@ -49,13 +56,20 @@ impl Fate {
         }
     }
 
+    pub(super) fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Rejected(failure)
+            | Self::Parked(failure)
+            | Self::Waits(failure, _)
+            | Self::Stays(failure, _) => Some(failure),
+            Self::Delivered(_) | Self::Skipped(_) => None,
+        }
+    }
+
     pub(super) fn reason(&self) -> Option<&str> {
         match self {
-            Self::Delivered(_) => None,
             Self::Skipped(reason) => Some(reason),
-            Self::Rejected(failure) | Self::Parked(failure) | Self::Stays(failure, _) => {
-                Some(&failure.reason)
-            }
+            _ => self.failure().map(|failure| &*failure.reason),
         }
     }
 }
@@ -93,7 +107,7 @@ impl Redelivery {
                 }
                 match waited {
                     None => Fate::Parked(failure),
-                    Some(_) => Fate::Stays(failure, Some(delay(age, None))),
+                    Some(_) => Fate::Waits(failure, delay(age, None)),
                 }
             }
         }
@@ -160,7 +174,7 @@ mod tests {
             Some("given up after 900 seconds: unknown")
         );
         let not_over = fate("2026-11-23T12:00:01Z", Otherwise::Delivered);
-        assert!(matches!(not_over, Fate::Stays(_, Some(_))));
+        assert!(matches!(not_over, Fate::Waits(..)));
         assert!(matches!(fate("", Otherwise::Delivered), Fate::Parked(_)));
     }
 }

@@ -19,7 +19,9 @@ DOMAIN = {
     "DomainName": "events.example.com",
     "CertificateArn": f"arn:aws:acm:{REGION}:000000000000:certificate/0d6c3b1e",
 }
-OFF = {"SegmentEventSource": "", "SegmentExternalIds": "", "DomainName": "", "CertificateArn": ""}
+OFF = {
+    "SegmentEventSource": "", "SegmentExternalIds": "", "DomainName": "", "CertificateArn": "", "AlarmEmail": "",
+}
 DEFAULTS = {**OFF, "ThrottlingRateLimit": "500", "ThrottlingBurstLimit": "1000"}
 SEGMENT_ACCOUNT = "595280932656"
 
@@ -60,12 +62,12 @@ def test_nothing_of_it_is_there_unasked(stack, switch, event_bus):
     template = stack.aws("cloudformation").get_template(StackName=STACK_NAME, TemplateStage="Processed")
     conditional = {
         name for name, resource in template["TemplateBody"]["Resources"].items() if "Condition" in resource
-    } - {"Secret"}
+    } - {"Secret", "StackDashboard"}
     assert {"EventBridgeRule", "SegmentRole", "Domain", "WebAclAssociation"} <= conditional
     before, outputs = stack.resources(), stack.outputs
     assert not conditional & before.keys()
 
-    switch(SegmentEventSource=event_bus, SegmentExternalIds="workspace-1", **DOMAIN)
+    switch(SegmentEventSource=event_bus, SegmentExternalIds="workspace-1", AlarmEmail="on-call@example.com", **DOMAIN)
     # The emulator has no AWS::WAFv2::WebACLAssociation.
     assert stack.resources().keys() - before.keys() == conditional - {"WebAclAssociation"}
     failed = stack.outputs["FailedInvocationQueueUrl"]
