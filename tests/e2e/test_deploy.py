@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 import simulator
 from calls import call, contact
-from stack import ARCHITECTURE, CREDENTIALS, clean_environment
+from stack import ARCHITECTURE, CREDENTIALS, STACK_NAME, clean_environment
 from tools import ROOT
 
 PAGE = (ROOT / "docs" / "deploy.md").read_text()
@@ -126,7 +126,8 @@ def test_the_page_from_the_first_deployment_to_the_last(stack, reader):
     write_key = re.search(r"^write_keys: (\w{64})$", printed, re.MULTILINE)[1]
     assert simulator.TOKEN not in printed
     assert '"status":"ok"' in printed
-    assert reader.identify("u-1", write_key).status == 200
+    # It reads the secret again at most every 10 s.
+    stack.wait_for(lambda: reader.identify("u-1", write_key).status == 200, "the filled secret")
     assert contact(stack, "u-1")
     reader.follow("make secret KEY=public_write_keys\nmake secret KEY=webhook_secret")
     filled = reader.secret()
@@ -159,6 +160,14 @@ def test_the_page_from_the_first_deployment_to_the_last(stack, reader):
     assert reader.secret()[1] == {}
     reader.follow('SecretArn = "SECRET_ARN"', outputs["SecretArn"])
     reader.follow("make deploy")
-    assert reader.identify("u-2", write_key).status == 200
+    assert reader.outputs()["SecretArn"] == outputs["SecretArn"]
+    stack.wait_for(lambda: reader.identify("u-2", write_key).status == 200, "the old secret")
     assert contact(stack, "u-2")
     assert next(reader.blocks, None) is None
+
+
+def test_lambda_takes_the_retries_for_no_endless_loop(stack):
+    """The emulator ignores it, so this looks at what CloudFormation is given; `make verify` asks Lambda."""
+    template = stack.aws("cloudformation").get_template(StackName=STACK_NAME, TemplateStage="Processed")["TemplateBody"]
+    assert template["Resources"]["Function"]["Properties"]["RecursiveLoop"] == "Allow"
+    assert template["Resources"]["Function"]["Properties"]["LoggingConfig"]["ApplicationLogLevel"] == "TRACE"
