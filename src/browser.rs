@@ -62,7 +62,8 @@ pub fn settings_path(path: &str) -> Option<(&str, String)> {
 pub fn segment_bundle(path: &str) -> Option<String> {
     let (_, file) = path.rsplit_once("/analytics-next/bundles/")?;
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
-    let is_script = file.ends_with(".js") && file.bytes().all(is_name);
+    let name = file.strip_suffix(".js");
+    let is_script = name.is_some_and(|name| name.bytes().all(is_name));
     is_script.then(|| format!("https://cdn.segment.com/analytics-next/bundles/{file}"))
 }
 

@@ -8,7 +8,7 @@ from processes import end_group, end_with_parent
 from stack import LOGS, clean_environment
 
 SDKS = Path(__file__).parent / "sdks"
-PATIENCE_SECONDS = 90
+PATIENCE_SECONDS = 15
 
 
 class Application:
