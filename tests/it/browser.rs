@@ -278,3 +278,13 @@ async fn what_the_page_delivered_is_skipped() {
     assert_eq!(names, ["by-function", "by-nobody"]);
     assert!(world.aws().dead_letter.is_empty() && world.aws().retry.is_empty());
 }
+
+#[tokio::test]
+async fn parts_of_analytics_js_are_at_segment() {
+    let world = World::new(&[]).await;
+    let path = "/analytics-next/bundles/ajs-destination.bundle.40628b.js";
+    let answer = Call::new("GET", path).without_key().send(&world).await;
+    let location = format!("https://cdn.segment.com{path}");
+    let seen = (answer.status, answer.header("Location"));
+    assert_eq!(seen, (302, Some(&*location)));
+}
