@@ -90,9 +90,8 @@ fn body(payload: &str) -> Vec<u8> {
 /// many bytes these are.
 fn from_bytes_to_bodies(body: &[u8], kind: Kind, settings: &Settings) -> usize {
     let call = parse_call(body, Some(kind)).expect("a call");
-    let event = call.entries[0].event.as_ref().expect("an event");
-    let Mapped::Deliver { actions, .. } = map(event, ARRIVAL, settings, &mut Budget::default())
-    else {
+    let event = call.entries[0].event().expect("an event");
+    let Ok(Mapped { actions, .. }) = map(event, ARRIVAL, settings, &mut Budget::default()) else {
         panic!("the event is to be delivered");
     };
     let bodies = actions.iter().map(|action| match action {

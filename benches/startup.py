@@ -151,14 +151,14 @@ def main():
 
     columns = []
     for path in paths:
-        took, resident, peak = zip(*runs[path])
+        took, resident, peak = zip(*runs[path], strict=True)
         columns.append(
             [statistics.median(took), min(took), statistics.median(resident), statistics.median(peak), *sizes(path)]
         )
     labels = ["start, median, ms", "start, minimum, ms", "VmRSS, MB", "VmHWM, MB", "binary, MB", "zipped, MB"]
     print(f"{arguments.runs} starts of each, exec to first poll, in turn\n")
     print(f"{'':<20}{'bare':>8}{'function':>10}{'ratio':>8}")
-    for label, bare, function in zip(labels, *columns):
+    for label, bare, function in zip(labels, *columns, strict=True):
         print(f"{label:<20}{bare:>8.2f}{function:>10.2f}{function / bare:>8.2f}")
 
 

@@ -1,7 +1,7 @@
 """`make settings`, `make deploy`, `make delete`: a stack on AWS, by the settings of deployments/STACK.toml.
 
-A setting that the file doesn't name has the template's default: CloudFormation would leave it as it is deployed, so that
-none could be taken back, and `sam deploy --guided` can't empty an answer that it has saved. Runs on .tools/sam.
+A setting that the file doesn't name has the template's default: CloudFormation would leave it as it is deployed, so
+that none could be taken back, and `sam deploy --guided` can't empty an answer that it has saved. Runs on .tools/sam.
 """
 
 import difflib
@@ -139,8 +139,9 @@ def delete(name):
     deployed = Deployed(name)
     outputs = deployed.outputs()
     kept = [outputs[key] for key in ("SecretArn", "DeadLetterQueueUrl", "FailedInvocationQueueUrl") if key in outputs]
-    print(f"The log goes, and the retry queue with the {deployed.waiting_count()} messages that wait in it.")
-    print("These stay, until you delete them:\n  " + "\n  ".join(kept), flush=True)
+    if outputs:  # none after a first deployment that failed
+        print(f"The log goes, and the retry queue with the {deployed.waiting_count()} messages that wait in it.")
+        print("These stay, until you delete them:\n  " + "\n  ".join(kept), flush=True)
     confirm = ["--no-prompts"] if os.environ.get("YES") else []
     run([SAM_COMMAND, "delete", "--stack-name", name, "--region", deployed.region, *confirm],
         "deleting failed: see above")

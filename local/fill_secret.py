@@ -27,7 +27,8 @@ def fill(name, key=None):
         secret = json.loads(client.get_secret_value(SecretId=secret_id)["SecretString"])
     except json.JSONDecodeError:
         # Its text may hold a token, so it isn't quoted.
-        raise Failure(f"the secret {secret_id} isn't JSON: put that right in Secrets Manager, or make it {{}}") from None
+        todo = "put that right in Secrets Manager, or make it {}"
+        raise Failure(f"the secret {secret_id} isn't JSON: {todo}") from None
     made = {}
     for wanted in [key] if key else ["access_token", *([] if secret.get("write_keys") else ["write_keys"])]:
         if wanted in INTERCOMS:

@@ -1,5 +1,6 @@
 """Child processes in groups of their own, so that whatever they start ends with them."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -21,14 +22,10 @@ def end_with_parent():
 def end_group(process):
     """Ends a process and all that it started: asked first, killed after GRACE_SECONDS."""
     for request, patience in ((signal.SIGTERM, GRACE_SECONDS), (signal.SIGKILL, None)):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, request)
-        except ProcessLookupError:
-            pass
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(patience)
-        except subprocess.TimeoutExpired:
-            pass
 
 
 def run_step(command, env, cwd, failure, log=None):
@@ -36,17 +33,15 @@ def run_step(command, env, cwd, failure, log=None):
 
     Raises Failure with one line when it fails: `failure`, the last line logged, and where the log is.
     """
-    output = open(log, "wb") if log else None
-    process = subprocess.Popen(
-        command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output,
-        stderr=subprocess.STDOUT if log else None, start_new_session=True,
-    )
-    try:
-        status = process.wait()
-    finally:
-        end_group(process)
-        if output:
-            output.close()
+    with open(log, "wb") if log else contextlib.nullcontext() as output:
+        process = subprocess.Popen(
+            command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output,
+            stderr=subprocess.STDOUT if log else None, start_new_session=True,
+        )
+        try:
+            status = process.wait()
+        finally:
+            end_group(process)
     if status != 0:
         raise Failure(f"{failure}: {last_line(log)} (all of it in {log.relative_to(cwd)})" if log else failure)
 

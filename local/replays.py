@@ -21,8 +21,8 @@ PACKED = "Content-Encoding: gzip"
 
 
 class Request:
-    """A request as an SDK sends it to `stack.endpoint`: `line`, `headers` as pairs, and `body`, packed where the headers
-    say so.
+    """A request as an SDK sends it to `stack.endpoint`: `line`, `headers` as pairs, and `body`, packed where the
+    headers say so.
 
     `cut` ends the body early; `kinds` are the only kinds of calls that it then holds.
     """

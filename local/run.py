@@ -12,13 +12,15 @@ from urllib.parse import urlsplit
 import containers
 import page
 from changes import changes
-from stack import CREDENTIALS, LOGS, Stack
+from stack import CREDENTIALS, LOGS, STACK_NAME, Stack
 from tools import ROOT, SAM, Failure, install_sdks, why_no_javascript
 
 DELIVERY_SECONDS = 10
 INTERCOM_IN_CONTAINERS = "intercom.localhost"
 # For `sam local invoke` (samconfig.toml), as long as the stack is up.
 FUNCTION_ENVIRONMENT = LOGS / "env.json"
+# For `make dead-letters`, likewise.
+STACK_FILE = LOGS / "stack.json"
 
 
 def main():
@@ -71,6 +73,7 @@ def demo_page(stack, delivery, app_id):
 def stay_up(stack, address, demo):
     if address:
         open_to_containers(stack, address)
+    write_private(STACK_FILE, {"stack": STACK_NAME, "client": stack.client_arguments()})
     print_endpoint(stack, address, demo)
     try:
         threading.Event().wait()
@@ -78,6 +81,14 @@ def stay_up(stack, address, demo):
         print()
     finally:
         FUNCTION_ENVIRONMENT.unlink(missing_ok=True)
+        STACK_FILE.unlink(missing_ok=True)
+
+
+def write_private(path, content):
+    """Writes JSON that nobody else on this machine can read."""
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(content, file)
 
 
 def open_to_containers(stack, address):
@@ -112,7 +123,9 @@ def outcome(stack, sample):
 
 
 def print_table(rows, stack):
-    headline = "What changed in Intercom" if stack.simulator else "What the endpoint answered (a real workspace: see there)"
+    headline = "What changed in Intercom"
+    if not stack.simulator:
+        headline = "What the endpoint answered (a real workspace: see there)"
     left = max(len(title) for title, _ in rows)
     right = max(shutil.get_terminal_size((120, 40)).columns - left - 2, 40)
     print(f"\n{'Event':<{left}}  {headline}\n{'─' * left}  {'─' * len(headline)}")

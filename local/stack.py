@@ -181,11 +181,11 @@ class Stack:
         self.endpoint = f"{self.emulator_url}/restapis/{self.resources()['Api']}/prod/_user_request_"
         # As a page calls it: by the API's own domain, which a browser takes for this machine.
         self.page_endpoint = f"http://{self.resources()['Api']}.execute-api.localhost:{self.port}/prod"
-        self._allow_batches()
+        self.allow_batches()
 
-    def _allow_batches(self):
+    def allow_batches(self, stack_name=STACK_NAME):
         """Whoever may `sqs:SendMessage` may SendMessageBatch as well; the emulator wants both allowed."""
-        iam, role = self.aws("iam"), self.resources()["FunctionRole"]
+        iam, role = self.aws("iam"), self.resources(stack_name)["FunctionRole"]
         policy = iam.get_role_policy(RoleName=role, PolicyName="segment-intercom")["PolicyDocument"]
         for statement in policy["Statement"]:
             actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
@@ -212,19 +212,24 @@ class Stack:
         outputs = self.aws("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"][0]["Outputs"]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in outputs}
 
-    def resources(self):
+    def resources(self, stack_name=STACK_NAME):
         """The physical ids of what is deployed, by its names in the template."""
-        resources = self.aws("cloudformation").describe_stack_resources(StackName=STACK_NAME)["StackResources"]
+        resources = self.aws("cloudformation").describe_stack_resources(StackName=stack_name)["StackResources"]
         return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
 
     # Ways in
 
     def aws(self, service):
         """A boto3 client of the emulator."""
-        return boto3.client(
-            service, endpoint_url=self.emulator_url, region_name=REGION,
-            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"])
+        return boto3.client(service, **self.client_arguments())
+
+    def client_arguments(self):
+        """What leads a boto3 client to the emulator."""
+        return {
+            "endpoint_url": self.emulator_url, "region_name": REGION,
+            "aws_access_key_id": CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            "aws_secret_access_key": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        }
 
     def request(self, method, url, body=None, headers=None):
         """Sends bytes to a URL; gives an http_call.Answer."""

@@ -29,7 +29,7 @@ def check_prerequisites():
     """Raises Failure for the first thing that the local stack lacks on this machine."""
     if not sys.platform.startswith("linux"):
         raise Failure("the local stack runs the function's Linux binary: use Linux (or WSL, or a Linux container)")
-    if sys.version_info < (3, 10):
+    if sys.version_info < (3, 10):  # noqa: UP036
         raise Failure(f"python3 is {sys.version.split()[0]}: install Python 3.10 or newer")
     try:
         import ensurepip  # noqa: F401
@@ -58,9 +58,9 @@ def install(name, what, requirements=None):
     pip = [str(environment / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
     # The file names every package, so there is nothing to resolve: with dependencies, pip
     # downloads five versions of botocore on its way.
-    run(pip + ["install", "--no-deps", "--require-hashes", "--requirement", str(requirements)],
+    run([*pip, "install", "--no-deps", "--require-hashes", "--requirement", str(requirements)],
         f"installing {requirements.relative_to(ROOT)} failed: see pip's message above, then try again")
-    run(pip + ["check"], f"{requirements.relative_to(ROOT)} does not fit this Python: use 3.10 to 3.13")
+    run([*pip, "check"], f"{requirements.relative_to(ROOT)} does not fit this Python: use 3.10 to 3.13")
     stamp.write_text(digest)
 
 
@@ -134,6 +134,7 @@ def main():
         install("emulator", "the AWS emulator and the test tools")
         install("sam", "SAM CLI, cargo-lambda and zig (about 800 MB)")
         if "tests" in sys.argv[1:]:
+            install("ruff", "the linter of the Python code")
             for version in PYTHON_SDKS:
                 install(f"python-sdk-{version}", f"Segment's SDK {version} for Python",
                         ROOT / "tests" / "e2e" / "sdks" / "python" / f"requirements-{version}.txt")

@@ -28,7 +28,7 @@ class Verified(Deployed):
         self.unknown_user_seconds = int(self.parameter["UnknownUserSeconds"])
         self.started = int(time.time() * 1000)
 
-    @functools.cache
+    @functools.cache  # noqa: B019 (one stack for the whole run)
     def aws(self, service):
         """A boto3 client, which waits for as long as the function may take."""
         return super().aws(service, Config(read_timeout=60))
@@ -77,7 +77,7 @@ class Verified(Deployed):
         return [line["fields"]["status"] for line in self.log_lines(message_id) if "status" in line.get("fields", {})]
 
     def wait_for(self, condition, seconds):
-        """Waits until `condition()` gives something true, and returns it; None after so many seconds."""
+        """Waits until `condition()` gives something true, and returns it; None when the time is up."""
         deadline = time.monotonic() + seconds
         while True:
             if result := condition():

@@ -18,14 +18,14 @@ PLAN = """\
 This tries the stack {name} in {region}, account {account}. Its workspace at Intercom should be one for tests.
 
 What it does, and puts back:
-  · sends some 60 requests, and 12 large events that wait in the retry queue for a while
+  · sends some 60 requests, and a dozen large events that wait in the retry queue for a while
   · makes two users whose ids begin with segment-intercom-verify, and deletes them again, permanently
   · for some minutes gives the function a wrong access token, so that an alarm goes off: events of others wait
   · for seconds lets the API take one request per second
   · updates the stack twice: the log's retention, there and back
 What stays: lines in the log, and the event name "{event}" in Intercom.
-It takes about {minutes} minutes and costs some cents. Ctrl-C puts back what is changed at that moment; the event that waits for
-its user then ends in the dead-letter queue.
+It takes about {minutes} minutes and costs some cents. Ctrl-C puts back what is changed at that moment; the event that
+waits for its user then ends in the dead-letter queue.
 """
 
 

@@ -92,7 +92,8 @@ def throttled(stack):
     """The API takes one request per second."""
     client = stack.aws("apigateway")
     stage = {"restApiId": stack.resource("Api"), "stageName": stack.parameter["StageName"]}
-    limits = {"rateLimit": stack.parameter["ThrottlingRateLimit"], "burstLimit": stack.parameter["ThrottlingBurstLimit"]}
+    parameter = stack.parameter
+    limits = {"rateLimit": parameter["ThrottlingRateLimit"], "burstLimit": parameter["ThrottlingBurstLimit"]}
 
     def limit(values):
         client.update_stage(**stage, patchOperations=[

@@ -1,8 +1,8 @@
-//! Errors of AWS, in a line.
+//! Errors of AWS in one line.
 
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 
-/// What went wrong in a call of AWS, in one line: its error code and message, else the chain of
+/// What went wrong in a call to AWS, in one line: its error code and message, else the chain of
 /// causes. Never the request's or the answer's body.
 pub(crate) fn reason<E, R>(error: &SdkError<E, R>) -> String
 where

@@ -1,24 +1,28 @@
 //! The function's settings, read once at start from the environment.
+//!
+//! Each has its row in `docs/api.md#settings`.
 
 mod browser;
 mod intercom;
+mod variable;
 
-use std::fmt::Display;
-use std::str::FromStr;
 use std::time::Duration;
 
 use tracing::Level;
 
 use crate::delivery;
+use crate::intake::DeliveryMode;
 use crate::mapping::{self, Anonymous, CollectContext, CompanyIdHash, Nested};
 use crate::retry::Schedule;
 use crate::segment::IgnoredUserIds;
+pub use variable::ConfigError;
+use variable::{Lookup, comma_list, flag, number, one_of, required};
 
-/// Longest time for which an event may be kept in a queue, from which SQS deletes it after 14
-/// days: a day is left for the last delay and a backlog.
+/// Longest time that an event may wait in a queue. SQS deletes it after 14 days; a day is left for
+/// the last delay and a backlog.
 const MAX_WAIT_HOURS: u64 = 13 * 24;
 
-/// Everything that can be set.
+/// All settings.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// `SECRET_ID`: ARN or name of the secret.
@@ -27,6 +31,8 @@ pub struct Config {
     pub retry_queue_url: String,
     /// `DEAD_LETTER_QUEUE_URL`.
     pub dead_letter_queue_url: String,
+    /// `FAILED_INVOCATION_QUEUE_URL`: there where events can come in by EventBridge.
+    pub failed_invocation_queue_url: Option<String>,
     /// `INTERCOM_BASE_URL`, else the URL of `INTERCOM_REGION`; without a slash at the end.
     pub intercom_base_url: String,
     /// `INTERCOM_VERSION`.
@@ -49,37 +55,6 @@ pub struct Config {
     /// The settings of delivery.
     pub delivery: delivery::Settings,
 }
-
-/// `DELIVERY_MODE`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DeliveryMode {
-    /// Call Intercom in the request, queue what fails for now.
-    #[default]
-    Inline,
-    /// Queue everything.
-    Queue,
-}
-
-/// A variable that can't be used. One line: its name, its value and what is allowed.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ConfigError {
-    /// A required variable isn't there.
-    #[error("{0} is not set: set it to {1}")]
-    Missing(&'static str, &'static str),
-    /// A variable has a value that isn't allowed.
-    #[error("{name}={value:?} is not allowed: use {allowed}")]
-    NotAllowed {
-        /// The variable.
-        name: &'static str,
-        /// Its value.
-        value: String,
-        /// What is allowed.
-        allowed: String,
-    },
-}
-
-/// Looks a variable up; an empty value counts as not set.
-type Lookup<'l> = &'l dyn Fn(&str) -> Option<String>;
 
 impl Config {
     /// Reads the settings through `lookup`, which gives a variable's value by its name.
@@ -109,6 +84,7 @@ impl Config {
                 "DEAD_LETTER_QUEUE_URL",
                 "the dead-letter queue's URL",
             )?,
+            failed_invocation_queue_url: lookup("FAILED_INVOCATION_QUEUE_URL"),
             intercom_base_url: intercom::base_url(lookup)?,
             intercom_version: intercom::version(lookup)?,
             delivery_mode: one_of(
@@ -219,74 +195,6 @@ fn delivery_settings(lookup: Lookup<'_>) -> Result<delivery::Settings, ConfigErr
             ],
         )?,
     })
-}
-
-fn required(
-    lookup: Lookup<'_>,
-    name: &'static str,
-    meaning: &'static str,
-) -> Result<String, ConfigError> {
-    lookup(name).ok_or(ConfigError::Missing(name, meaning))
-}
-
-/// The value that stands for the variable's text; the first one is the default.
-fn one_of<T: Copy>(
-    lookup: Lookup<'_>,
-    name: &'static str,
-    values: &[(&str, T)],
-) -> Result<T, ConfigError> {
-    let Some(text) = lookup(name) else {
-        return Ok(values[0].1);
-    };
-    let mut known = values.iter();
-    let Some((_, value)) = known.find(|(known, _)| *known == text) else {
-        let allowed: Vec<&str> = values.iter().map(|(known, _)| *known).collect();
-        return Err(not_allowed(name, text, allowed.join(" or ")));
-    };
-    Ok(*value)
-}
-
-fn flag(lookup: Lookup<'_>, name: &'static str) -> Result<bool, ConfigError> {
-    one_of(lookup, name, &[("false", false), ("true", true)])
-}
-
-fn number<T: FromStr + PartialOrd + Display>(
-    lookup: Lookup<'_>,
-    name: &'static str,
-    default: T,
-    allowed: std::ops::RangeInclusive<T>,
-) -> Result<T, ConfigError> {
-    let Some(text) = lookup(name) else {
-        return Ok(default);
-    };
-    match text.parse() {
-        Ok(number) if allowed.contains(&number) => Ok(number),
-        _ => {
-            let allowed = format!(
-                "a whole number from {} to {}",
-                allowed.start(),
-                allowed.end()
-            );
-            Err(not_allowed(name, text, allowed))
-        }
-    }
-}
-
-fn comma_list(lookup: Lookup<'_>, name: &str) -> Vec<String> {
-    let text = lookup(name).unwrap_or_default();
-    let items = text.split(',').map(str::trim);
-    items
-        .filter(|item| !item.is_empty())
-        .map(str::to_owned)
-        .collect()
-}
-
-fn not_allowed(name: &'static str, value: String, allowed: impl Into<String>) -> ConfigError {
-    ConfigError::NotAllowed {
-        name,
-        value,
-        allowed: allowed.into(),
-    }
 }
 
 #[cfg(test)]
@@ -408,8 +316,8 @@ mod tests {
         }
     }
 
-    /// What a receive can be like: a failure, a rate limit that others have used up (Intercom
-    /// asks for a second, or for nothing), or one that tried nothing.
+    /// A receive can be a failure, meet a rate limit that others have used up (Intercom asks for a
+    /// second, or for nothing), or try nothing.
     #[test]
     fn no_allowed_settings_let_sqs_give_an_event_up_before_the_function_does() {
         for base in ["1", "5", "43200"] {
@@ -443,8 +351,8 @@ mod tests {
         }
     }
 
-    /// How often a message is received until it is that old, with the shortest delays that
-    /// chance can choose.
+    /// How often a message is received until it is that old, with the shortest delays that the
+    /// jitter allows.
     fn receives_until(end: Duration, schedule: Schedule, counts_as_young: bool) -> u32 {
         let mut age = Duration::ZERO;
         let mut receives = 1;

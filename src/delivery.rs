@@ -33,7 +33,7 @@ mod session;
 mod user;
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
@@ -41,11 +41,10 @@ use futures_util::stream::{self, StreamExt};
 
 pub use outcome::{Failure, Otherwise, Outcome, Undelivered};
 
-use crate::intercom::Intercom;
+use crate::intercom::{Calls, Intercom};
 use crate::mapping::{Action, Identity, Rights};
 use crate::ttl_cache::TtlCache;
 use catalogue::RefusedAttributes;
-use coalesce::steps;
 use contact_cache::ContactCache;
 use outcome::Stop;
 use session::Session;
@@ -143,6 +142,11 @@ impl Delivery {
         }
     }
 
+    /// How many calls of Intercom it has made so far.
+    pub fn calls(&self) -> Calls {
+        self.intercom.calls()
+    }
+
     /// Executes jobs until `deadline`. The outcomes stand in the order of the jobs. `now` is in
     /// Unix seconds.
     ///
@@ -150,17 +154,16 @@ impl Delivery {
     /// ones of that user are not tried. An event that only waits for its user steps aside and is
     /// tried again when one of them made the contact.
     pub async fn deliver(&self, jobs: &[Job<'_>], now: i64, deadline: Instant) -> Vec<Outcome> {
-        let session = &Session::new(self, self.intercom.session(deadline), now);
+        let session = &Session::new(self, self.intercom.session(deadline), jobs, now);
         let began = Instant::now();
         let look_up_until = began + deadline.saturating_duration_since(began) / LOOK_UP_SHARE;
         let looking_up = self.intercom.session(look_up_until);
-        session
-            .look_up_together(&users_to_find(jobs), &users_of_events(jobs), looking_up)
-            .await;
+        session.look_up_together(jobs, looking_up).await;
         let mut outcomes: Vec<Outcome> = vec![Err(Undelivered::NotTried); jobs.len()];
-        let mut delivered = stream::iter(by_user(jobs))
+        let users = by_user(jobs);
+        let mut delivered = stream::iter(&users)
             // Boxed, for the future of everything that can happen to a user is large.
-            .map(|user| Box::pin(session.deliver_user(jobs, steps(jobs, &user))))
+            .map(|user| Box::pin(session.deliver_user(jobs, user)))
             .buffer_unordered(USERS_AT_ONCE);
         while let Some(of_user) = delivered.next().await {
             for (index, outcome) in of_user {
@@ -169,35 +172,6 @@ impl Delivery {
         }
         outcomes
     }
-}
-
-/// The external_ids of all users whose contact is needed, each once.
-fn users_to_find<'j>(jobs: &'j [Job<'_>]) -> Vec<&'j str> {
-    let actions = jobs.iter().flat_map(|job| &job.actions);
-    let ids = actions.filter_map(|action| match action {
-        Action::UpsertContact { identity, .. }
-        | Action::DeleteContact { identity }
-        | Action::MergeContact { into: identity, .. } => match identity {
-            Identity::ExternalId(id) => Some(&**id),
-            _ => None,
-        },
-        _ => None,
-    });
-    each_once(ids)
-}
-
-/// The external_ids of all users with an event, each once.
-fn users_of_events<'j>(jobs: &'j [Job<'_>]) -> Vec<&'j str> {
-    let actions = jobs.iter().flat_map(|job| &job.actions);
-    each_once(actions.filter_map(|action| match action {
-        Action::CreateEvent { event, .. } => event.user_id.as_deref(),
-        _ => None,
-    }))
-}
-
-fn each_once<'j>(ids: impl Iterator<Item = &'j str>) -> Vec<&'j str> {
-    let mut seen = HashSet::new();
-    ids.filter(|id| seen.insert(*id)).collect()
 }
 
 /// The indexes of each user's jobs, in order. An alias makes its lead and its user one: it needs

@@ -1,11 +1,13 @@
-//! The Lambda function: from a trigger to its answer.
+//! The Lambda function: from an invocation to its answer.
 
 mod admission;
 mod browser;
+mod preview;
 mod tracking;
 mod webhook;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, Utc};
@@ -14,24 +16,29 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::config::Config;
+use crate::dead_letters::{DeadLetters, DeadLettersError};
 use crate::delivery::Delivery;
+use crate::entry::Entry;
 use crate::http_api::{
     Answer, ApiError, BodyError, HttpRequest, MAX_SEGMENT_EVENTS, Route, entries_of_array,
     replace_lone_surrogates,
 };
-use crate::intake::{Deduplication, Entry, EventResult, Intake, Invocation, Request, Status};
+use crate::intake::{Deduplication, Intake};
 use crate::intercom::Intercom;
+use crate::invocation::{Invocation, Request, Tally, millis};
+use crate::log::COUNTED;
 use crate::mapping::{Channel, Sender};
 use crate::queue::{Queues, Source};
 use crate::redelivery::Redelivery;
 use crate::secret::{SecretError, Secrets};
+use crate::status::{EventResult, Status};
 use crate::trigger::{Trigger, TriggerError};
 
-/// Time kept back from Lambda's own limit to put away what is left.
-const MARGIN: Duration = Duration::from_secs(4);
+/// Time kept in reserve before Lambda's limit, to queue what is left.
+const QUEUEING_MARGIN: Duration = Duration::from_secs(4);
 
 /// Lambda lets a function take 10 s to start.
-const WARM_UP_WITHIN: Duration = Duration::from_secs(3);
+const WARM_UP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What time it is.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
@@ -47,12 +54,14 @@ pub struct Function {
     retry_queue_url: String,
     strict_webhook_signature: bool,
     browser: crate::browser::Settings,
+    /// Whether it has been invoked before.
+    has_started: AtomicBool,
 }
 
 /// Why an invocation fails, so that AWS tries it again or shows it to the caller.
 #[derive(Debug, thiserror::Error)]
 pub enum InvocationError {
-    /// The payload is none of ours.
+    /// The payload isn't one of our triggers.
     #[error(transparent)]
     Trigger(#[from] TriggerError),
     /// The events can't be taken.
@@ -67,6 +76,9 @@ pub enum InvocationError {
     /// Events could be neither delivered nor queued.
     #[error("{0} events could be neither delivered nor queued: {1}")]
     Lost(usize, String),
+    /// A person's command could not be done.
+    #[error(transparent)]
+    DeadLetters(#[from] DeadLettersError),
 }
 
 impl From<InvocationError> for Diagnostic {
@@ -78,6 +90,8 @@ impl From<InvocationError> for Diagnostic {
             InvocationError::Secret(_) => "SecretUnavailable",
             InvocationError::NotConfigured(_) => "NotConfigured",
             InvocationError::Lost(..) => "EventsLost",
+            InvocationError::DeadLetters(DeadLettersError::Command(_)) => "WrongCommand",
+            InvocationError::DeadLetters(_) => "DeadLettersUnavailable",
         };
         Self {
             error_type: error_type.to_owned(),
@@ -108,6 +122,7 @@ impl Function {
                 sqs,
                 config.retry_queue_url.clone(),
                 config.dead_letter_queue_url,
+                config.failed_invocation_queue_url,
             ),
             delivery: Delivery::new(intercom, config.delivery),
             intake: Intake {
@@ -124,10 +139,11 @@ impl Function {
             retry_queue_url: config.retry_queue_url,
             strict_webhook_signature: config.strict_webhook_signature,
             browser: config.browser,
+            has_started: AtomicBool::new(false),
         }
     }
 
-    /// By another clock: a simulation's time passes only when it is told to.
+    /// With another clock: a simulation controls its own time.
     #[must_use]
     pub fn with_clock(self, clock: Clock) -> Self {
         Self { clock, ..self }
@@ -136,7 +152,7 @@ impl Function {
     /// Reads the secret before the first request, which then needn't wait for it. A failure is
     /// only logged: each request tries again.
     pub async fn warm_up(&self) {
-        let deadline = Instant::now() + WARM_UP_WITHIN;
+        let deadline = Instant::now() + WARM_UP_TIMEOUT;
         if let Err(error) = self.secrets.get(deadline).await {
             tracing::error!(%error, "the secret could not be read at start");
         }
@@ -145,25 +161,61 @@ impl Function {
     /// Handles one invocation.
     ///
     /// # Errors
-    /// [`InvocationError`], for callers that know no HTTP answer.
+    /// [`InvocationError`], for callers that don't get an HTTP answer.
     pub async fn handle(
         &self,
         lambda: LambdaEvent<Box<RawValue>>,
     ) -> Result<Value, InvocationError> {
         let started = Instant::now();
+        let is_cold_start = !self.has_started.swap(true, Ordering::Relaxed);
+        let tally = Tally::default();
+        let calls_before = self.delivery.calls();
         let limit = lambda.context.deadline();
         let left = limit.duration_since(SystemTime::now()).unwrap_or_default();
         let invocation = Invocation {
             id: &lambda.context.request_id,
             started,
-            deadline: started + left.saturating_sub(MARGIN),
+            deadline: started + left.saturating_sub(QUEUEING_MARGIN),
             ends: started + left,
             now: (self.clock)(),
+            tally: &tally,
         };
-        match Trigger::of(&lambda.payload, &self.retry_queue_url)? {
+        let trigger = Trigger::of(&lambda.payload, &self.retry_queue_url);
+        let name = trigger.as_ref().map(Trigger::name).ok();
+        let result = match trigger {
+            Ok(trigger) => self.handle_trigger(trigger, invocation).await,
+            Err(unknown) => Err(unknown.into()),
+        };
+        let calls = self.delivery.calls();
+        tracing::info!(
+            target: COUNTED,
+            trigger = name,
+            delivered = tally.of(Status::Delivered),
+            queued = tally.of(Status::Queued),
+            waiting = tally.of(Status::Waiting),
+            skipped = tally.of(Status::Skipped),
+            rejected = tally.of(Status::Rejected),
+            lost = tally.of(Status::Lost),
+            calls = calls.all - calls_before.all,
+            calls_over_limit = calls.over_limit - calls_before.over_limit,
+            duration_ms = millis(started.elapsed()),
+            cold_start = is_cold_start,
+            version = env!("CARGO_PKG_VERSION"),
+            error = result.as_ref().err().map(tracing::field::display),
+            "invocation"
+        );
+        result
+    }
+
+    async fn handle_trigger(
+        &self,
+        trigger: Trigger<'_>,
+        invocation: Invocation<'_>,
+    ) -> Result<Value, InvocationError> {
+        match trigger {
             Trigger::Http(request) => {
                 let answer = self.answer(&request, invocation).await;
-                let answer = answer.unwrap_or_else(|error| refused(&error));
+                let answer = answer.unwrap_or_else(|error| refused(&error, &request));
                 Ok(answer.into_payload(request.origin()))
             }
             Trigger::Sqs(batch) => {
@@ -180,10 +232,18 @@ impl Function {
                 self.take_invocation(events, Source::Direct, invocation)
                     .await
             }
+            Trigger::DeadLetters(command) => {
+                let dead_letters = DeadLetters {
+                    queues: &self.queues,
+                    mapping: &self.intake.mapping,
+                    secrets: &self.secrets,
+                };
+                Ok(dead_letters.answer(command, invocation).await?)
+            }
         }
     }
 
-    /// Events of a caller whom AWS itself let in.
+    /// Events of a caller that AWS itself authorised.
     async fn take_invocation(
         &self,
         events: &RawValue,
@@ -214,10 +274,10 @@ impl Function {
         }
     }
 
-    /// Sees to it that no event has a user who is nobody.
+    /// Ignores userIds that mean nobody.
     fn ignore_user_ids(&self, entries: &mut [Entry<'_>]) {
         let ignored = &self.intake.mapping.ignored_user_ids;
-        for event in entries.iter_mut().filter_map(|entry| entry.event.as_mut()) {
+        for event in entries.iter_mut().filter_map(Entry::event_mut) {
             event.ignore_user_id(ignored);
         }
     }
@@ -255,7 +315,15 @@ impl Function {
 }
 
 /// The answer to a request that is refused. The log says what only the operator may know.
-fn refused(error: &ApiError) -> Answer {
+fn refused(error: &ApiError, request: &HttpRequest) -> Answer {
+    tracing::warn!(
+        target: COUNTED,
+        code = error.code(),
+        http_status = error.status().as_u16(),
+        route = Route::of(&request.method, &request.path).name(),
+        source_address = request.source_address,
+        "refused request"
+    );
     match error {
         ApiError::NotConfigured(key) => {
             tracing::error!(key, "not configured: the secret lacks this key");

@@ -1,21 +1,26 @@
-//! The HTTP routes: who may come in, and what is answered.
+//! The HTTP API: routes, authentication, bodies and answers.
+//!
+//! As `docs/api.md#routes` tells users.
 
 mod answer;
 mod authentication;
 mod body;
 mod error;
+mod event_array;
 mod gzip;
 mod lone_surrogates;
 mod request;
 mod shared;
 
 pub use answer::{Answer, Kept, MAX_ANSWER_BYTES};
-pub use authentication::{Signed, signed, user_hash_is_valid, write_key, write_keys_in_headers};
+pub use authentication::{
+    Signed, proof, signed, user_hash_is_valid, write_key, write_keys_in_headers,
+};
 pub use body::{
-    BodyError, Call, MAX_BODY_BYTES, MAX_SEGMENT_EVENTS, entries_of_array, parse_call,
-    parse_preview, write_key_in,
+    BodyError, Call, MAX_BODY_BYTES, MAX_EVENT_BYTES, parse_call, parse_preview, write_key_in,
 };
 pub use error::ApiError;
+pub use event_array::{MAX_SEGMENT_EVENTS, entries_of_array};
 pub use gzip::{decode, without_byte_order_mark};
 pub use lone_surrogates::replace_lone_surrogates;
 pub use request::HttpRequest;
@@ -46,18 +51,36 @@ pub enum Route {
     SegmentBundle,
     /// A browser asks what it may send.
     Preflight,
-    /// The path is known, the method isn't.
+    /// The path is known, but not with this method.
     WrongMethod,
     /// Nothing is here.
     Unknown,
 }
 
-/// Every route that a person may look for, as errors name them.
+/// The routes that error messages list.
 const ROUTES: &str = "POST /v1/identify, POST /v1/track, POST /v1/page, POST /v1/screen, \
     POST /v1/group, POST /v1/alias, POST /v1/batch, POST /v1/import, POST /v1/preview, \
     POST /webhook, GET /health, GET /v1/projects/KEY/settings, GET /browser/intercom.js";
 
 impl Route {
+    /// Its name in the log. A path can hold a key, so that none stands there.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Single(kind) => kind.as_str(),
+            Self::Batch => "batch",
+            Self::Telemetry => "telemetry",
+            Self::Webhook => "webhook",
+            Self::Preview => "preview",
+            Self::Health => "health",
+            Self::Settings => "settings",
+            Self::BrowserFile => "browser file",
+            Self::SegmentBundle => "analytics.js bundle",
+            Self::Preflight => "preflight",
+            Self::WrongMethod => "wrong method",
+            Self::Unknown => "unknown path",
+        }
+    }
+
     /// The route of a method and path. A slash at the end and a stage or base path in front of
     /// `/v1` are tolerated.
     pub fn of(method: &http::Method, path: &str) -> Self {

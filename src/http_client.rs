@@ -1,4 +1,4 @@
-//! The one HTTP client: Intercom is called with it, and AWS too.
+//! The HTTP client, shared by the calls to Intercom and to AWS.
 //!
 //! One pool and one TLS configuration, with root certificates that are compiled in: reading the
 //! system's takes longer than the rest of the start-up.

@@ -1,26 +1,37 @@
-//! Events that just came in: delivered now, queued for later, or put aside with a reason.
+//! Events that just came in: delivered now, queued for later, skipped or rejected with a reason.
 
 mod deduplication;
-mod entry;
 mod pending;
 
 use std::collections::{HashMap, HashSet, hash_map};
 use std::time::Duration;
 
 pub use deduplication::Deduplication;
-pub use entry::{Entry, EventResult, Invocation, Request, Status};
+use tracing::Level;
 
-use crate::config::DeliveryMode;
 use crate::delivery::{Delivery, Failure, Undelivered};
+use crate::entry::{Entry, Parsed};
+use crate::event_line::EventLine;
+use crate::invocation::{Request, millis};
 use crate::job::{NOT_TRIED, job};
-use crate::log::COUNTED;
-use crate::mapping::{self, Arrival, Budget, Mapped, map};
-use crate::queue::{Queue, Queues, Source, time_to_send};
+use crate::mapping::{self, Arrival, Budget, Mapped, NotSent, map};
+use crate::queue::{Queue, Queues, time_to_send};
 use crate::retry::Schedule;
-use pending::{Fate, Pending, results};
+use crate::status::{EventResult, Status};
+use pending::{Fate, Pending, message_of, results};
 
 /// Most warnings in one line of the log, which CloudWatch bounds; preview shows all.
 const WARNINGS_LOGGED: usize = 100;
+
+/// `DELIVERY_MODE`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeliveryMode {
+    /// Call Intercom in the request, queue what fails for now.
+    #[default]
+    Inline,
+    /// Queue everything.
+    Queue,
+}
 
 /// Takes events in.
 #[derive(Debug)]
@@ -33,12 +44,12 @@ pub struct Intake {
     pub budget: Duration,
     /// When what failed is tried again.
     pub schedule: Schedule,
-    /// What was taken before.
+    /// The events taken lately.
     pub deduplication: Deduplication,
 }
 
 impl Intake {
-    /// Delivers or queues the events of a request. The results stand in their order.
+    /// Delivers or queues the events of a request. The results are in the order of the entries.
     ///
     /// An event that comes again within the request, or that an earlier request brought, isn't
     /// delivered again. (Of two invocations at once, which Lambda never hands to an instance,
@@ -55,16 +66,16 @@ impl Intake {
         let pending = entries.iter().enumerate();
         let pending = pending.map(|(index, entry)| {
             let mut pending = self.map(entry, request, &mut budget);
-            self.compare(&mut pending, index, request, &mut first_of_key);
+            self.find_duplicate(&mut pending, index, request, &mut first_of_key);
             pending
         });
         let mut pending: Vec<Pending<'_>> = pending.collect();
         self.deliver(&mut pending, request, delivery).await;
         store(&mut pending, request, queues).await;
         let results = results(&pending);
-        // With one lost the sender repeats them all, perhaps elsewhere. To skip some of them here
-        // after that could leave an older event's effect on top of a newer one's. In queue mode
-        // it can't: for as long as this is remembered, SQS drops what comes again elsewhere.
+        // When one is lost, the sender repeats them all, perhaps to another instance. If this one
+        // then skipped some, an older event could end up on top of a newer one. Not in queue mode:
+        // for as long as an event is remembered here, SQS drops its repeat from anywhere.
         let is_any_lost = results.iter().any(|result| result.status == Status::Lost);
         for (pending, result) in pending.iter().zip(&results) {
             let is_in_its_place =
@@ -75,7 +86,7 @@ impl Intake {
                 self.deduplication
                     .insert(key, result.status, request.received_at);
             }
-            self.log(result, pending, request.source);
+            self.log(result, pending, request);
         }
         results
     }
@@ -86,55 +97,59 @@ impl Intake {
         request: &Request<'_>,
         budget: &mut Budget,
     ) -> Pending<'e> {
-        let mut pending = Pending {
+        let mut warnings = Vec::new();
+        let fate = match &entry.parsed {
+            // They come back from the queue ten at a time.
+            _ if budget.is_used_up() => {
+                Fate::queued("the events before it in its request have used up its memory")
+            }
+            Parsed::Rejected { reason, .. } => Fate::Reject(Failure::new(reason.clone())),
+            Parsed::Event(event) => {
+                let arrival = Arrival {
+                    received_at_millis: request.received_at.timestamp_millis(),
+                    source: request.source,
+                    sender: entry.sender,
+                };
+                match map(event, arrival, &self.mapping, budget) {
+                    Err(NotSent::Skip(reason)) => Fate::Skipped(reason.into_owned()),
+                    Err(NotSent::Reject(reason)) => Fate::Reject(Failure::new(reason)),
+                    Ok(Mapped {
+                        actions,
+                        warnings: of_event,
+                    }) => {
+                        warnings = of_event;
+                        let rights = arrival.sender.rights(&self.mapping);
+                        Fate::Deliver(job(event, actions, request.received_at, rights))
+                    }
+                }
+            }
+        };
+        Pending {
             entry,
-            warnings: Vec::new(),
+            warnings,
             left_out: Vec::new(),
             key: None,
-            fate: Fate::Reject(Failure::new("the event can't be read")),
-        };
-        if budget.is_used_up() {
-            // They come back from the queue ten at a time.
-            let reason = "the events before it in its request have used up its memory";
-            pending.fate = Fate::queued(reason);
-        } else if let Some(reason) = &entry.refusal {
-            pending.fate = Fate::Reject(Failure::new(reason.clone()));
-        } else if let Some(event) = &entry.event {
-            let arrival = Arrival {
-                received_at_millis: request.received_at.timestamp_millis(),
-                source: request.source,
-                sender: entry.sender,
-            };
-            pending.fate = match map(event, arrival, &self.mapping, budget) {
-                Mapped::Skip(reason) => Fate::Skipped(reason.into_owned()),
-                Mapped::Reject(reason) => Fate::Reject(Failure::new(reason)),
-                Mapped::Deliver { actions, warnings } => {
-                    pending.warnings = warnings;
-                    let rights = arrival.sender.rights(&self.mapping);
-                    Fate::Deliver(job(event, actions, request.received_at, rights))
-                }
-            };
+            fate,
         }
-        pending
     }
 
-    /// Finds duplicates. Only what is to be delivered is asked for here: anything else has a
-    /// reason of its own each time.
-    fn compare(
+    /// Finds duplicates among the events to be delivered. All others get a reason of their own each
+    /// time.
+    fn find_duplicate(
         &self,
         pending: &mut Pending<'_>,
         index: usize,
         request: &Request<'_>,
         first_of_key: &mut HashMap<String, usize>,
     ) {
-        let (Fate::Deliver(_), Some(event)) = (&pending.fate, &pending.entry.event) else {
+        let (Fate::Deliver(_), Some(event)) = (&pending.fate, pending.entry.event()) else {
             return;
         };
         let Some(key) = Deduplication::key(event, request) else {
             return;
         };
         let duplicate = if let Some(status) = self.deduplication.get(&key, request.received_at) {
-            Fate::DuplicateOfTaken(status)
+            Fate::DuplicateOfEarlier(status)
         } else {
             match first_of_key.entry(key) {
                 hash_map::Entry::Occupied(first) => Fate::DuplicateOfEntry(*first.get()),
@@ -149,19 +164,19 @@ impl Intake {
         pending.fate = duplicate;
     }
 
-    /// Decides what is still to be decided.
+    /// Delivers, or queues, the events that are still undecided.
     async fn deliver(
         &self,
         pending: &mut [Pending<'_>],
         request: &Request<'_>,
         delivery: &Delivery,
     ) {
-        // What comes behind a queued event of its user must not overtake it.
+        // Users with a queued event, which their later events must not overtake.
         let mut behind: HashSet<String> = HashSet::new();
         let (mut indexes, mut jobs) = (Vec::new(), Vec::new());
         for (index, pending) in pending.iter_mut().enumerate() {
-            if let Fate::DuplicateOfTaken(Status::Queued) = pending.fate
-                && let Some(event) = &pending.entry.event
+            if let Fate::DuplicateOfEarlier(Status::Queued) = pending.fate
+                && let Some(event) = pending.entry.event()
             {
                 behind.extend(event.user().map(std::borrow::Cow::into_owned));
             }
@@ -209,7 +224,7 @@ impl Intake {
                     Undelivered::Retry { failure, after }
                     | Undelivered::RateLimited { failure, after },
                 ) => {
-                    // The first one holds the others of its user back.
+                    // The first holds back the others of its user.
                     let is_first = behind.insert(job.user.clone().into_owned());
                     let delay = self.schedule.delay(Duration::ZERO, after, fastrand::f64());
                     Fate::Queue {
@@ -232,7 +247,7 @@ impl Intake {
     }
 
     /// One line per event: what became of it, and all that was changed or left out.
-    fn log(&self, result: &EventResult, pending: &Pending<'_>, source: Source) {
+    fn log(&self, result: &EventResult, pending: &Pending<'_>, request: &Request<'_>) {
         let mapped = pending.warnings.iter().map(ToString::to_string);
         let more = pending.warnings.len().saturating_sub(WARNINGS_LOGGED);
         let left_out = pending.left_out.iter().cloned();
@@ -240,34 +255,54 @@ impl Intake {
         if more > 0 {
             warnings.push(format!("and {more} more, see preview"));
         }
-        let message_id = result.message_id.as_deref();
-        let kind = result.type_name.as_deref();
-        let reason = result.reason.as_deref();
-        let (status, source) = (result.status.as_str(), source.as_str());
-        macro_rules! log {
-            ($level:ident) => {
-                tracing::$level!(target: COUNTED, message_id, kind, status, reason, source, ?warnings, "event")
-            };
+        let failure = match &pending.fate {
+            Fate::Queue { failure, .. } | Fate::Reject(failure) => Some(failure),
+            _ => None,
+        };
+        let is_parked = matches!(
+            pending.fate,
+            Fate::Queue {
+                is_parked: true,
+                ..
+            }
+        );
+        EventLine {
+            message: "event",
+            level: match result.status {
+                Status::Lost => Level::ERROR,
+                Status::Rejected => Level::WARN,
+                Status::Queued if self.mode == DeliveryMode::Inline && !is_parked => Level::WARN,
+                _ => Level::INFO,
+            },
+            event: pending.entry.event(),
+            source: Some(request.source),
+            status: if is_parked && result.status == Status::Queued {
+                Status::Waiting
+            } else {
+                result.status
+            },
+            reason: result.reason.as_deref(),
+            failure,
+            latency_ms: millis(request.invocation.started.elapsed()),
+            attempt: None,
+            delay_seconds: None,
+            waits: is_parked.then(|| self.schedule.waits(request.received_at)),
+            warnings: &warnings,
         }
-        match result.status {
-            Status::Lost => log!(error),
-            Status::Rejected => log!(warn),
-            Status::Queued if self.mode == DeliveryMode::Inline => log!(warn),
-            Status::Queued | Status::Delivered | Status::Skipped => log!(info),
-        }
+        .write(request.invocation.tally);
     }
 }
 
-/// Puts what is to be queued and what is rejected into their queues; what doesn't get there in
-/// time is lost for us, so the sender must keep it. What is too large for a queue is rejected,
-/// with a record of its ids.
+/// Sends queued and rejected events to their queues. One that doesn't get there in time is lost to
+/// us, so the sender must keep it. One that is too large for a queue is rejected with a record of
+/// its ids.
 async fn store(pending: &mut [Pending<'_>], request: &Request<'_>, queues: &Queues) {
     let (mut to_retry, mut to_reject) = (Vec::new(), Vec::new());
     for (index, pending) in pending.iter_mut().enumerate() {
         let (Fate::Queue { failure, .. } | Fate::Reject(failure)) = &mut pending.fate else {
             continue;
         };
-        let mut message = pending.entry.message(request);
+        let mut message = message_of(pending.entry, request);
         if !message.fits() {
             let reason = format!(
                 "only the ids of this event are kept, because its {} bytes are more than a queue \
@@ -277,7 +312,7 @@ async fn store(pending: &mut [Pending<'_>], request: &Request<'_>, queues: &Queu
             );
             let failure = std::mem::take(failure);
             pending.fate = Fate::Reject(Failure { reason, ..failure });
-            let event = pending.entry.event.as_ref();
+            let event = pending.entry.event();
             message = message.with_ids_alone(request.source, request.received_at, event);
         }
         match &pending.fate {
@@ -301,11 +336,9 @@ async fn store(pending: &mut [Pending<'_>], request: &Request<'_>, queues: &Queu
             _ => {}
         }
     }
-    let (retry, rejected) = tokio::join!(
-        queues.send(Queue::Retry, to_retry, request.store_until),
-        queues.send(Queue::DeadLetter, to_reject, request.store_until),
-    );
-    for (index, error) in retry.into_iter().chain(rejected) {
+    let stored = [(Queue::Retry, to_retry), (Queue::DeadLetter, to_reject)];
+    let lost = queues.send(stored, request.store_until).await;
+    for (index, error) in lost {
         // AWS's own words are for the log: they name accounts and roles.
         tracing::error!(%error, "an event could not be queued");
         pending[index].fate = Fate::Lost("the queue did not take it".to_owned());

@@ -1,5 +1,6 @@
 //! The client of Intercom's REST API. A [`Session`] has one method per endpoint.
 
+mod answer;
 mod companies;
 mod contacts;
 mod data_attributes;
@@ -8,35 +9,35 @@ mod events;
 mod rate_limit;
 mod silence;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use reqwest::{Method, StatusCode, header};
 use serde::Serialize;
-use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 
 pub use contacts::{Contact, Found, SEARCH_PAGE};
 pub use data_attributes::{DataAttribute, Model};
 pub use error_response::{ErrorResponse, Trouble, Verdict};
 pub use rate_limit::{Admission, RateLimit};
 
-use crate::log::COUNTED;
 use crate::secret::{Secret, SecretError, Secrets};
+use answer::{Answer, if_readable};
 use silence::Silence;
 
-/// Longest that one call may take, where the time left allows it.
+/// Longest time for one call, if the deadline allows it.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// With less than this left, a call isn't begun: its answer would hardly arrive.
+/// With less time than this left a call isn't made: its answer would hardly arrive.
 const SHORTEST_CALL: Duration = Duration::from_millis(50);
 
-/// A call that brought no good answer, named by what the caller does next.
+/// A failed call, named by what the caller does next.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// Try the event again later.
     #[error("{}", .0.reason)]
     RetryLater(RetryLater),
-    /// Intercom says no; what that means depends on the call.
+    /// Intercom refuses it; what that means depends on the call.
     #[error("{0}")]
     Refused(Box<ErrorResponse>),
 }
@@ -52,7 +53,7 @@ pub struct RetryLater {
     pub request_id: Option<String>,
     /// Earliest time for the next try, from now.
     pub after: Option<Duration>,
-    /// Whether nothing failed but that the rate limit is used up.
+    /// Whether nothing failed except that the rate limit is used up.
     pub is_rate_limit: bool,
 }
 
@@ -65,9 +66,20 @@ pub struct Intercom {
     secrets: Arc<Secrets>,
     rate_limit: Mutex<RateLimit>,
     silence: Mutex<Silence>,
+    calls: AtomicU64,
+    calls_over_limit: AtomicU64,
 }
 
-/// Calls of one invocation: each is over by its deadline.
+/// How many calls an instance has made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Calls {
+    /// All of them.
+    pub all: u64,
+    /// Those that Intercom answered with 429.
+    pub over_limit: u64,
+}
+
+/// The calls of one invocation, all over by its deadline.
 #[derive(Clone, Copy, Debug)]
 pub struct Session<'i> {
     intercom: &'i Intercom,
@@ -77,12 +89,13 @@ pub struct Session<'i> {
 /// One call of an endpoint.
 struct Call<'c> {
     method: Method,
-    /// Path and query, as they stand in the URL.
+    /// Path and query of the URL, escaped.
     path: &'c str,
-    /// What the token needs, by its name in Intercom's Developer Hub: a 403 doesn't say.
+    /// The permission that the token needs, as Intercom's Developer Hub names it: a 403 doesn't
+    /// say.
     permission: &'static str,
     body: Option<Vec<u8>>,
-    /// Whether events are delivered without it as well.
+    /// Whether events are delivered even if it fails.
     is_optional: bool,
 }
 
@@ -111,7 +124,7 @@ impl<'c> Call<'c> {
 }
 
 impl Intercom {
-    /// A client of the API at `base_url` (no slash at the end), in this version of it.
+    /// A client of the API at `base_url` (without a trailing slash), in this version.
     pub fn new(
         http: reqwest::Client,
         base_url: String,
@@ -125,6 +138,16 @@ impl Intercom {
             secrets,
             rate_limit: Mutex::default(),
             silence: Mutex::default(),
+            calls: AtomicU64::default(),
+            calls_over_limit: AtomicU64::default(),
+        }
+    }
+
+    /// How many calls it has made so far.
+    pub fn calls(&self) -> Calls {
+        Calls {
+            all: self.calls.load(Ordering::Relaxed),
+            over_limit: self.calls_over_limit.load(Ordering::Relaxed),
         }
     }
 
@@ -151,7 +174,7 @@ impl Intercom {
 }
 
 impl Session<'_> {
-    /// Makes the call; once more with a newer token where Intercom refuses this one.
+    /// Makes the call, and again with a newer token if Intercom refuses this one.
     async fn call(&self, call: Call<'_>) -> Result<Answer, CallError> {
         let secrets = &self.intercom.secrets;
         let secret = secrets.get(self.deadline).await;
@@ -207,12 +230,16 @@ impl Session<'_> {
             }
             lost(&error)
         };
+        intercom.calls.fetch_add(1, Ordering::Relaxed);
         let sent = SystemTime::now();
         let answer = request.send().await.map_err(lost)?;
         let received = SystemTime::now();
         intercom.silence(Silence::answered);
         let status = answer.status();
         let is_rate_limit = status == StatusCode::TOO_MANY_REQUESTS;
+        if is_rate_limit {
+            intercom.calls_over_limit.fetch_add(1, Ordering::Relaxed);
+        }
         let asked_wait = intercom.limit(|limit| {
             limit.note(answer.headers(), sent, received);
             limit.asked_wait(answer.headers(), is_rate_limit, received)
@@ -258,75 +285,6 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-/// An answer that arrived whole.
-struct Answer {
-    status: StatusCode,
-    headers: header::HeaderMap,
-    /// How long an error asks us to wait.
-    asked_wait: Option<Duration>,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    /// The answer if it is a good one to this call.
-    fn check(self, call: &Call<'_>) -> Result<Self, CallError> {
-        if self.status.is_success() {
-            return Ok(self);
-        }
-        let link = self.headers.get(header::LINK);
-        let link = link.and_then(|link| link.to_str().ok());
-        let error = ErrorResponse::read(self.status.as_u16(), &self.body, link);
-        let Verdict::RetryLater(trouble) = error.verdict() else {
-            return Err(CallError::Refused(Box::new(error)));
-        };
-        // template.yaml's alarm counts these lines.
-        if trouble.needs_a_person() && !call.is_optional {
-            tracing::error!(target: COUNTED, alarm = "account_refused", %error, "Intercom refuses this account");
-        }
-        Err(CallError::RetryLater(RetryLater {
-            reason: if trouble == Trouble::Permission {
-                format!("{trouble}, probably {:?}: {error}", call.permission)
-            } else {
-                format!("{trouble}: {error}")
-            },
-            status: Some(error.status),
-            after: self.asked_wait,
-            request_id: error.request_id,
-            is_rate_limit: trouble == Trouble::RateLimit,
-        }))
-    }
-
-    /// What was asked for.
-    fn read<T: DeserializeOwned>(&self) -> Result<T, CallError> {
-        serde_json::from_slice(&self.body).map_err(|error| {
-            CallError::RetryLater(RetryLater {
-                reason: format!("Intercom's answer could not be read: {error}"),
-                status: Some(self.status.as_u16()),
-                request_id: None,
-                after: None,
-                is_rate_limit: false,
-            })
-        })
-    }
-
-    /// What a write says of its result. The write succeeded, whether or not this can be read.
-    fn read_if_readable<T: DeserializeOwned>(&self) -> Option<T> {
-        let read = serde_json::from_slice(&self.body);
-        let unreadable = |error: &_| {
-            tracing::warn!(%error, "Intercom's answer to a write could not be read");
-        };
-        read.inspect_err(unreadable).ok()
-    }
-}
-
-/// A field of an answer that is good to know: None when it is missing or of another type.
-fn if_readable<'de, D: Deserializer<'de>, T: DeserializeOwned>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    let value = serde_json::Value::deserialize(deserializer)?;
-    Ok(serde_json::from_value(value).ok())
-}
-
 fn retry_later(reason: &str, after: Option<Duration>) -> CallError {
     CallError::RetryLater(RetryLater {
         reason: reason.to_owned(),
@@ -341,7 +299,7 @@ fn no_secret(error: &SecretError) -> CallError {
     retry_later(&error.to_string(), None)
 }
 
-/// A call without an answer. The error's URL could hold an email address, so it isn't shown.
+/// A call that got no answer. The error's URL could contain an email address, so it isn't shown.
 fn lost(error: &reqwest::Error) -> CallError {
     let what = if error.is_timeout() {
         "Intercom did not answer in time"

@@ -1,4 +1,4 @@
-//! From a mapped event to the job of delivering it.
+//! From a mapped event to its delivery job.
 
 use chrono::{DateTime, Utc};
 

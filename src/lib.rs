@@ -1,20 +1,24 @@
 //! Segment events in, the right changes in Intercom out.
 //!
-//! The flow, module by module: a [`trigger`] is told apart, the [`http_api`] lets a call in and
-//! parses it into [`segment`] events, [`intake`] has the [`mapping`] turn each into Intercom
-//! actions and [`delivery`] execute them through the [`intercom`] client; what fails for now or
-//! for good goes to a [`queue`], and [`redelivery`] tries it again. [`function`] ties them
-//! together.
+//! The flow, module by module: the [`trigger`] of an invocation is recognised, the [`http_api`]
+//! authenticates a call and parses it into [`segment`] events, [`intake`] has the [`mapping`] turn
+//! each into Intercom actions and [`delivery`] execute them through the [`intercom`] client; what
+//! fails for now or for good goes to a [`queue`], [`redelivery`] tries it again, and a person looks
+//! after the [`dead_letters`]. [`function`] ties them together.
 
 mod aws_error;
 pub mod browser;
 pub mod config;
+pub mod dead_letters;
 pub mod delivery;
+pub mod entry;
+mod event_line;
 pub mod function;
 pub mod http_api;
 pub mod http_client;
 pub mod intake;
 pub mod intercom;
+pub mod invocation;
 mod job;
 pub mod log;
 pub mod mapping;
@@ -24,5 +28,6 @@ pub mod redelivery;
 pub mod retry;
 pub mod secret;
 pub mod segment;
+pub mod status;
 pub mod trigger;
 mod ttl_cache;

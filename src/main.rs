@@ -17,8 +17,7 @@ use segment_intercom::log;
 use serde_json::value::RawValue;
 use tracing::Level;
 
-/// A call of AWS that takes longer is tried again, so that a request's answer still comes
-/// within 5 s.
+/// A call to AWS that takes longer is tried again, so that a request is still answered within 5 s.
 const AWS_ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1500);
 
 #[tokio::main(flavor = "current_thread")]

@@ -1,12 +1,16 @@
 //! What a Segment event becomes in Intercom.
 //!
 //! Pure: the same event, settings and [`Arrival`] give the same [`Action`]s, as long as the
-//! request's [`Budget`] lasts. Delivery executes the very actions that `POST /v1/preview` shows.
+//! request's [`Budget`] lasts. Delivery executes exactly the actions that `POST /v1/preview` shows.
+//!
+//! Each rule, with its reason and source: `docs/mapping.md`.
 
 mod action;
 mod alias;
+mod attribute_names;
 mod attributes;
 mod budget;
+mod claims;
 mod company;
 mod delete;
 mod group;
@@ -33,26 +37,28 @@ use crate::queue::Source;
 use crate::segment::{Event, Kind, Value, is_addressed_to_intercom, is_delivered_by_page};
 use values::is_too_long;
 
-/// What is to be done with one event.
+/// What one event becomes.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Mapped<'e> {
-    /// Send these actions, in this order.
-    Deliver {
-        /// At least one action.
-        actions: Vec<Action<'e>>,
-        /// Everything that the mapping changed or left out.
-        warnings: Vec<Warning<'e>>,
-    },
-    /// Nothing to send, by the customer's own settings or Segment's rules. Not an error.
+pub struct Mapped<'e> {
+    /// Send these, in this order; at least one.
+    pub actions: Vec<Action<'e>>,
+    /// Everything that the mapping changed or left out.
+    pub warnings: Vec<Warning<'e>>,
+}
+
+/// Why an event isn't sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotSent {
+    /// There is nothing to send, by the customer's own settings or Segment's rules. Not an error.
     Skip(Cow<'static, str>),
-    /// Can never be sent; says what is wrong and what to do.
+    /// It can never be sent; says what is wrong and what to do.
     Reject(Cow<'static, str>),
 }
 
 /// When and how an event reached this project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// Unix milliseconds of the first receipt; stays the same however often the event is retried.
+    /// Unix milliseconds of the first receipt, unchanged by retries.
     pub received_at_millis: i64,
     /// The way it came in. Segment itself has corrected the times of its events; an SDK's are by
     /// the sender's own clock.
@@ -64,41 +70,44 @@ pub struct Arrival {
 /// Most warnings of one event.
 const MAX_WARNINGS: usize = 1_000;
 
-/// What a warning takes, in bytes.
+/// Memory per warning, in bytes.
 const WARNING_BYTES: usize = 128;
 
 /// Why an event without a usable identity isn't sent (Segment's own words).
 const NO_IDENTITY: &str = ".userId or .email is required";
 
 /// Maps one event. `budget` is that of its request.
+///
+/// # Errors
+/// [`NotSent`], with the reason for the sender.
 pub fn map<'e>(
     event: &'e Event<'e>,
     arrival: Arrival,
     settings: &Settings,
     budget: &mut Budget,
-) -> Mapped<'e> {
+) -> Result<Mapped<'e>, NotSent> {
     let Some(type_name) = event.type_name() else {
-        return Mapped::Reject(
+        return Err(NotSent::Reject(
             "the event has no \"type\": send identify, track, page, screen, group, alias or delete"
                 .into(),
-        );
+        ));
     };
     let Some(kind) = Kind::from_type(type_name) else {
-        return Mapped::Reject(
+        return Err(NotSent::Reject(
             format!(
                 "unknown type {:?}: send identify, track, page, screen, group, alias or delete",
                 truncated(type_name)
             )
             .into(),
-        );
+        ));
     };
     if is_delivered_by_page(event.fields()) {
-        return Mapped::Skip(
-            "the page delivered it already (its _metadata.bundled names Intercom)".into(),
-        );
+        let reason = "the page delivered it already (its _metadata.bundled names Intercom)";
+        return Err(NotSent::Skip(reason.into()));
     }
     if !is_addressed_to_intercom(event.fields()) {
-        return Mapped::Skip("not addressed to Intercom by the event's integrations".into());
+        let reason = "not addressed to Intercom by the event's integrations";
+        return Err(NotSent::Skip(reason.into()));
     }
     budget.begin_event();
     let mut mapper = Mapper {
@@ -111,33 +120,31 @@ pub fn map<'e>(
     };
     mapper.warn_of_options(kind);
     mapper.warn_of_ignored_user_id();
-    let mapped = match kind {
+    let actions = match kind {
         Kind::Identify => mapper.identify(),
         Kind::Group => mapper.group(),
         Kind::Track => mapper.track(),
         Kind::Alias => mapper.alias(),
         Kind::Delete => mapper.delete(),
-        Kind::Page | Kind::Screen => Err(Mapped::Skip(
+        Kind::Page | Kind::Screen => Err(NotSent::Skip(
             format!("{type_name} calls are not sent to Intercom by a server").into(),
         )),
     };
-    match mapped.and_then(|actions| mapper.restricted(actions)) {
-        Ok(actions) => Mapped::Deliver {
-            actions,
-            warnings: mapper.into_warnings(),
-        },
-        Err(not_sent) => not_sent,
-    }
+    let actions = mapper.restricted(actions?)?;
+    Ok(Mapped {
+        actions,
+        warnings: mapper.into_warnings(),
+    })
 }
 
-/// The user that an event names: its userId, else its email. This is whom the event is written to,
-/// so it is also what a `user_hash` has to prove.
+/// The user that an event names: its userId, else its email. The event is written to this user, so
+/// this is what a `user_hash` has to prove.
 pub fn named_user<'e>(event: &'e Event<'_>) -> Option<Identity<'e>> {
     let external_id = event.user_id().map(Identity::ExternalId);
     external_id.or_else(|| event.email().map(Identity::Email))
 }
 
-/// One mapping under way.
+/// The mapping of one event, in progress.
 struct Mapper<'e, 's> {
     event: &'e Event<'e>,
     arrival: Arrival,
@@ -145,12 +152,12 @@ struct Mapper<'e, 's> {
     budget: &'s mut Budget,
     /// At most [`MAX_WARNINGS`].
     warnings: Vec<Warning<'e>>,
-    /// How many more there would be.
+    /// How many more there were.
     unnamed: usize,
 }
 
 /// The actions, or why there are none.
-type Actions<'e> = Result<Vec<Action<'e>>, Mapped<'e>>;
+type Actions<'e> = Result<Vec<Action<'e>>, NotSent>;
 
 impl<'e> Mapper<'e, '_> {
     fn time(&self) -> i64 {
@@ -168,12 +175,12 @@ impl<'e> Mapper<'e, '_> {
     }
 
     /// userId, else email, else what the ANONYMOUS setting makes of the anonymousId.
-    fn identity(&self) -> Result<Identity<'e>, Mapped<'e>> {
+    fn identity(&self) -> Result<Identity<'e>, NotSent> {
         if let Some(known) = self.known_identity() {
             return Ok(known);
         }
         match (self.settings.anonymous, self.event.anonymous_id()) {
-            (Anonymous::Lead, Some(id)) if is_too_long(&id) => Err(Mapped::Reject(
+            (Anonymous::Lead, Some(id)) if is_too_long(&id) => Err(NotSent::Reject(
                 ".anonymousId is longer than the 255 characters that Intercom stores".into(),
             )),
             (Anonymous::Lead, Some(id)) => Ok(Identity::AnonymousId(id)),
@@ -182,8 +189,8 @@ impl<'e> Mapper<'e, '_> {
     }
 
     /// What becomes of an event without a usable identity.
-    fn no_identity(&self) -> Mapped<'e> {
-        Mapped::Skip(match self.event.ignored_user_id() {
+    fn no_identity(&self) -> NotSent {
+        NotSent::Skip(match self.event.ignored_user_id() {
             None => NO_IDENTITY.into(),
             Some(id) => {
                 let id = truncated(&id);
@@ -200,7 +207,7 @@ impl<'e> Mapper<'e, '_> {
         }
     }
 
-    /// Warns of a field that should be an object and is none. An empty list is how PHP writes an
+    /// Warns about a field that should be an object but isn't. An empty list is how PHP writes an
     /// empty object.
     fn warn_unless_object(&mut self, field: &'static str, value: Option<&Value<'_>>) {
         let is_fine = match value {
@@ -243,7 +250,7 @@ impl<'e> Mapper<'e, '_> {
     }
 }
 
-/// The start of a text that somebody else chose, short enough for a reason.
+/// The beginning of a text chosen by the sender, short enough for a reason.
 fn truncated(text: &str) -> Cow<'_, str> {
     const SHOWN: usize = 60;
     match text.char_indices().nth(SHOWN) {

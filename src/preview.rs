@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
+use crate::entry::{Entry, Parsed};
 use crate::http_api::MAX_ANSWER_BYTES;
-use crate::intake::Entry;
-use crate::mapping::{Arrival, Budget, Mapped, Settings, map};
+use crate::mapping::{Arrival, Budget, Mapped, NotSent, Settings, map};
 use crate::queue::Source;
 use crate::segment::Event;
+use crate::status::PreviewStatus;
 
 /// The body of the answer to `POST /v1/preview`. `None` when it is larger than an answer may be.
 pub fn preview(
@@ -42,23 +43,54 @@ fn preview_of(
     settings: &Settings,
     budget: &mut Budget,
 ) -> Value {
-    let mapped = match (&entry.event, &entry.refusal) {
-        (Some(event), None) => map(event, arrival, settings, budget),
-        (_, refusal) => Mapped::Reject(refusal.clone().unwrap_or_default()),
+    match &entry.parsed {
+        Parsed::Event(event) => preview_of_event(event, arrival, settings, budget),
+        Parsed::Rejected { reason, .. } => {
+            let rejected = Err(NotSent::Reject(reason.clone()));
+            show(entry.message_id(), entry.type_name(), rejected)
+        }
+    }
+}
+
+/// What would be sent for this event.
+pub(crate) fn preview_of_event(
+    event: &Event<'_>,
+    arrival: Arrival,
+    settings: &Settings,
+    budget: &mut Budget,
+) -> Value {
+    let mapped = map(event, arrival, settings, budget);
+    show(event.message_id(), event.type_name(), mapped)
+}
+
+fn show(
+    message_id: Option<&str>,
+    type_name: Option<&str>,
+    mapped: Result<Mapped<'_>, NotSent>,
+) -> Value {
+    let (status, reason, actions, warnings) = match mapped {
+        Ok(Mapped { actions, warnings }) => {
+            let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+            (PreviewStatus::WouldDeliver, None, json!(actions), warnings)
+        }
+        Err(NotSent::Skip(reason)) => (
+            PreviewStatus::WouldSkip,
+            Some(reason),
+            json!([]),
+            Vec::new(),
+        ),
+        Err(NotSent::Reject(reason)) => (
+            PreviewStatus::WouldReject,
+            Some(reason),
+            json!([]),
+            Vec::new(),
+        ),
     };
     let mut result = json!({
-        "messageId": entry.event.as_ref().and_then(Event::message_id),
-        "type": entry.event.as_ref().and_then(Event::type_name),
+        "messageId": message_id,
+        "type": type_name,
+        "status": status,
     });
-    let (status, reason, actions, warnings) = match mapped {
-        Mapped::Deliver { actions, warnings } => {
-            let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-            ("would_deliver", None, json!(actions), warnings)
-        }
-        Mapped::Skip(reason) => ("would_skip", Some(reason), json!([]), Vec::new()),
-        Mapped::Reject(reason) => ("would_reject", Some(reason), json!([]), Vec::new()),
-    };
-    result["status"] = status.into();
     if let Some(reason) = reason {
         result["reason"] = reason.into();
     }

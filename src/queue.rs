@@ -1,4 +1,5 @@
-//! The two queues of SQS: events to try again, and events that can never be delivered.
+//! The queues of SQS: events to try again, events that can never be delivered, and what AWS could
+//! not hand over.
 
 mod envelope;
 mod ids;
@@ -6,6 +7,7 @@ mod keyless;
 mod lane;
 mod message;
 mod sender;
+mod stored;
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -14,27 +16,39 @@ use aws_sdk_sqs::types::{
     BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue,
     SendMessageBatchRequestEntry,
 };
+use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 
 pub use envelope::{ENVELOPE_VERSION, Envelope, Received, Source, read_body};
-pub use ids::queue_id;
+pub use ids::{message_id, queue_id};
 pub use lane::time_to_send;
-pub use message::{Message, NOT_BEFORE_ATTRIBUTE, WAITING_SINCE_ATTRIBUTE};
+pub use message::{
+    Message, NOT_BEFORE_ATTRIBUTE, REASON_ATTRIBUTE, REJECTED_AT_ATTRIBUTE, REQUEST_ID_ATTRIBUTE,
+    STATUS_ATTRIBUTE, WAITING_SINCE_ATTRIBUTE,
+};
 pub use sender::sender;
+pub use stored::Stored;
 
 use crate::aws_error;
 use lane::Lane;
 
-/// Which of the two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Queue {
-    /// Events to try again.
+    /// Events to try again. No person's command names it.
+    #[serde(skip)]
     Retry,
     /// Events that can never be delivered, with their reason.
+    #[default]
+    #[serde(rename = "deadLetters")]
     DeadLetter,
+    /// What EventBridge and Lambda could not hand over to the function. The only one that is no
+    /// FIFO queue, for which they have no use. It's there when something can come in that way.
+    FailedInvocations,
 }
 
-/// A message that wasn't taken. Says why.
+/// What a queue could not do. Says why.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct QueueError(String);
@@ -45,6 +59,7 @@ pub struct Queues {
     client: aws_sdk_sqs::Client,
     retry_url: String,
     dead_letter_url: String,
+    failed_invocations_url: Option<String>,
 }
 
 /// Most messages in one call of SQS.
@@ -64,18 +79,47 @@ struct NotTaken {
 }
 
 impl Queues {
-    /// The two queues at these URLs.
-    pub fn new(client: aws_sdk_sqs::Client, retry_url: String, dead_letter_url: String) -> Self {
+    /// The queues at these URLs.
+    pub fn new(
+        client: aws_sdk_sqs::Client,
+        retry_url: String,
+        dead_letter_url: String,
+        failed_invocations_url: Option<String>,
+    ) -> Self {
         Self {
             client,
             retry_url,
             dead_letter_url,
+            failed_invocations_url,
         }
     }
 
-    /// Sends messages until then, those of one group in order; gives back the key of each that
-    /// the queue may not have, and why.
-    pub async fn send<K>(
+    fn url(&self, queue: Queue) -> Result<&str, QueueError> {
+        match queue {
+            Queue::Retry => Ok(&self.retry_url),
+            Queue::DeadLetter => Ok(&self.dead_letter_url),
+            Queue::FailedInvocations => self.failed_invocations_url.as_deref().ok_or_else(|| {
+                QueueError(
+                    "this stack has no failed-invocation queue: it is made with SegmentEventSource"
+                        .to_owned(),
+                )
+            }),
+        }
+    }
+
+    /// Sends messages to their queues until then, those of one group in order; gives back the key
+    /// of each that its queue may not have, and why.
+    pub async fn send<K, const N: usize>(
+        &self,
+        messages: [(Queue, Vec<(K, Message)>); N],
+        until: Instant,
+    ) -> Vec<(K, QueueError)> {
+        let to_queue = |(queue, messages)| self.send_to(queue, messages, until);
+        let failed = join_all(messages.map(to_queue)).await;
+        failed.into_iter().flatten().collect()
+    }
+
+    async fn send_to<K>(
         &self,
         queue: Queue,
         messages: Vec<(K, Message)>,
@@ -102,12 +146,9 @@ impl Queues {
         queue: Queue,
         batch: impl Iterator<Item = &Message>,
     ) -> Result<HashMap<usize, NotTaken>, QueueError> {
-        let url = match queue {
-            Queue::Retry => &self.retry_url,
-            Queue::DeadLetter => &self.dead_letter_url,
-        };
+        let url = self.url(queue)?;
         let entries = batch.enumerate();
-        let entries = entries.map(|(place, message)| entry(place, message));
+        let entries = entries.map(|(place, message)| entry(queue, place, message));
         let request = self.client.send_message_batch().queue_url(url);
         let answer = request.set_entries(Some(entries.collect())).send().await;
         let answer = answer.map_err(|error| QueueError(aws_error::reason(&error)))?;
@@ -151,19 +192,22 @@ impl Queues {
     }
 }
 
-fn entry(place: usize, message: &Message) -> SendMessageBatchRequestEntry {
+fn entry(queue: Queue, place: usize, message: &Message) -> SendMessageBatchRequestEntry {
     let mut entry = SendMessageBatchRequestEntry::builder()
         .id(place.to_string())
-        .message_body(message.body())
-        .message_group_id(message.group_id())
-        .message_deduplication_id(message.deduplication_id());
+        .message_body(message.body());
+    if queue != Queue::FailedInvocations {
+        entry = entry
+            .message_group_id(message.group_id())
+            .message_deduplication_id(message.deduplication_id());
+    }
     for (name, value) in &message.attributes {
         let value = MessageAttributeValue::builder()
             .data_type("String")
             .string_value(value)
             .build()
             .expect("the data type is set");
-        entry = entry.message_attributes(*name, value);
+        entry = entry.message_attributes(&**name, value);
     }
     entry.build().expect("id and body are set")
 }

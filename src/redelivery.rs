@@ -3,6 +3,7 @@
 mod fate;
 mod record;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -11,13 +12,13 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::delivery::{Delivery, Failure, Job, Undelivered};
-use crate::intake::Invocation;
+use crate::invocation::Invocation;
 use crate::job::job;
 use crate::log::COUNTED;
-use crate::mapping::{self, Budget, Mapped, map};
-use crate::queue::{Message, Queue, Queues};
+use crate::mapping::{self, Budget, Mapped, NotSent, map};
+use crate::queue::{Queue, Queues};
 use crate::retry::Schedule;
-use fate::{Fate, Return};
+use fate::Fate;
 use record::Record;
 
 /// Time kept back to set delays alone.
@@ -87,7 +88,7 @@ impl Redelivery {
             } else if let Some(delay) = not_due_for {
                 held.push(group);
                 let failure = || Failure::new("its first retry is not due yet");
-                record.each(|| Fate::Stays(failure(), Return::NotBefore(delay)))
+                record.each(|| Fate::Stays(failure(), Some(delay)))
             } else {
                 let mut of_record = Vec::new();
                 for fate in self.jobs(record, &mut budget) {
@@ -132,9 +133,9 @@ impl Redelivery {
         let events = received.events.iter();
         events
             .map(|event| match map(event, arrival, &self.mapping, budget) {
-                Mapped::Skip(reason) => Ok(Fate::Skipped(reason)),
-                Mapped::Reject(reason) => Ok(Fate::Rejected(Failure::new(reason))),
-                Mapped::Deliver { actions, .. } => Err(Job {
+                Err(NotSent::Skip(reason)) => Ok(Fate::Skipped(reason)),
+                Err(NotSent::Reject(reason)) => Ok(Fate::Rejected(Failure::new(reason))),
+                Ok(Mapped { actions, .. }) => Err(Job {
                     user: record.group(),
                     ..job(
                         event,
@@ -168,12 +169,13 @@ impl Redelivery {
                         let message = message().parked(now).not_before(now + first_retry);
                         parked.push((index, message));
                     }
-                    Fate::Delivered(_) | Fate::Skipped(_) | Fate::Stays(..) => {}
+                    Fate::Delivered(_) | Fate::Skipped(_) | Fate::Waits(..) | Fate::Stays(..) => {}
                 }
             }
         }
-        for (index, error) in send_all(dead, parked, before(invocation, MOVE_MARGIN), queues).await
-        {
+        let until = before(invocation, MOVE_MARGIN);
+        let moved = [(Queue::Retry, parked), (Queue::DeadLetter, dead)];
+        for (index, error) in queues.send(moved, until).await {
             tracing::error!(%error, "a message could not be moved, it stays in the retry queue");
             // With it stay the later ones of its group: what was delivered of it comes again, and
             // must not come on top of them.
@@ -182,7 +184,7 @@ impl Redelivery {
             for record in later.filter(|record| record.group() == group) {
                 record.fates = record.each(|| {
                     let failure = Failure::new("a message of its group could not be moved");
-                    Fate::Stays(failure, Return::NotBefore(self.schedule.base))
+                    Fate::Stays(failure, Some(self.schedule.base))
                 });
             }
         }
@@ -203,29 +205,30 @@ impl Redelivery {
         let failures = kept.map(|record| json!({"itemIdentifier": record.sqs.message_id}));
         let failures: Vec<Value> = failures.collect();
         for record in records.iter() {
-            record.log(delays.get(&*record.group()).copied());
+            let delay = delays.get(&*record.group()).copied();
+            record.log(delay, &self.schedule, invocation);
         }
         json!({"batchItemFailures": failures})
     }
 
     /// How long the messages of each group that stay are hidden: together, so that SQS keeps
-    /// their order.
-    fn delays(&self, records: &[Record<'_>], now: DateTime<Utc>) -> HashMap<String, Duration> {
-        let mut delays = HashMap::new();
+    /// their order. Those that wait for their user come back with the youngest.
+    fn delays<'r>(
+        &self,
+        records: &[Record<'r>],
+        now: DateTime<Utc>,
+    ) -> HashMap<Cow<'r, str>, Duration> {
+        let mut wanted: HashMap<_, (Option<Duration>, Duration)> = HashMap::new();
         for record in records.iter().filter(|record| record.stays()) {
-            let group = record.group().into_owned();
-            delays.entry(group).or_insert_with_key(|group| {
-                let of_group = || {
-                    let kept = records.iter().filter(|record| record.stays());
-                    kept.filter(|record| *record.group() == **group)
-                };
-                let returns = of_group().flat_map(Record::returns);
-                let least = of_group().map(|record| record.least_delay(now, &self.schedule));
-                let delay = Return::together(returns).unwrap_or(self.schedule.base);
-                delay.max(least.max().unwrap_or_default())
-            });
+            let (delay, least) = wanted.entry(record.group()).or_default();
+            *delay = delay.iter().copied().chain(record.delays()).min();
+            *least = record.least_delay(now, &self.schedule).max(*least);
         }
-        delays
+        let delay = |delay: Option<Duration>, least| delay.unwrap_or(self.schedule.base).max(least);
+        let wanted = wanted.into_iter();
+        wanted
+            .map(|(group, of_group)| (group, delay(of_group.0, of_group.1)))
+            .collect()
     }
 }
 
@@ -235,29 +238,15 @@ fn before(invocation: Invocation<'_>, margin: Duration) -> Instant {
     moment.map_or(invocation.started, |moment| moment.max(invocation.started))
 }
 
-async fn send_all(
-    dead: Vec<(usize, Message)>,
-    parked: Vec<(usize, Message)>,
-    until: Instant,
-    queues: &Queues,
-) -> Vec<(usize, crate::queue::QueueError)> {
-    let (mut failed, also_failed) = tokio::join!(
-        queues.send(Queue::DeadLetter, dead, until),
-        queues.send(Queue::Retry, parked, until),
-    );
-    failed.extend(also_failed);
-    failed
-}
-
 /// As long as one event of a message has to be tried again, the message stays and nothing of it
 /// is moved: all of it comes again.
 fn keep_whole(fates: &mut [Fate]) {
-    if !fates.iter().any(|fate| matches!(fate, Fate::Stays(..))) {
+    if !fates.iter().any(Fate::stays) {
         return;
     }
     for fate in fates {
         if let Fate::Rejected(failure) | Fate::Parked(failure) = fate {
-            *fate = Fate::Stays(std::mem::take(failure), Return::WithItsGroup);
+            *fate = Fate::Stays(std::mem::take(failure), None);
         }
     }
 }

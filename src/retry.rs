@@ -1,6 +1,10 @@
 //! When an event is tried again, and when it is given up.
+//!
+//! As `docs/operations.md#retrying` tells users.
 
 use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, Utc};
 
 /// The settings of retrying.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,19 +23,19 @@ pub struct Schedule {
 /// (`maxReceiveCount` of the template's retry queue).
 const MAX_RECEIVES: u32 = 1000;
 
-/// Receives from which on those that are left must last for the time that is left.
+/// From this many receives on, the remaining ones must last for the remaining time.
 const PLENTY_OF_RECEIVES: u32 = 500;
 
-/// Receives kept for what isn't planned: instances that end before they could set a delay, and
-/// the last one, which ends the event.
+/// Receives kept in reserve: for instances that end before they can set a delay, and for the last
+/// one, which gives the event up.
 const SPARE_RECEIVES: u32 = 100;
 
 impl Schedule {
-    /// How long an event of this age that failed stays hidden: the base at first, then three
-    /// times as long each time that it failed again, at most the maximum. Reckoned by age: after
-    /// delays of b, 3b, … an event's age is half of what the next one adds to the base. `jitter`
-    /// (0 to 1) chooses the upper half of it. At least what Intercom asked for, with the same
-    /// jitter on top so that not all come back at once.
+    /// How long a failed event of this age stays hidden: the base at first, then three times as
+    /// long after each further failure, up to the maximum. Computed from the age: after delays of
+    /// b, 3b, … the next delay is the base plus twice the event's age. `jitter` (0 to 1) picks a
+    /// point in the upper half of the delay. Never less than Intercom asked for, with the same
+    /// jitter on top so that not all events come back at once.
     pub fn delay(&self, age: Duration, asked: Option<Duration>, jitter: f64) -> Duration {
         let jitter = jitter.clamp(0.0, 1.0);
         let full = self
@@ -43,9 +47,16 @@ impl Schedule {
         own.max(asked + self.base.mul_f64(jitter).min(asked))
     }
 
-    /// The shortest delay with which a message that was received so often, and will be ended by
-    /// this function after the time `left`, isn't taken away by SQS before. Most never come
-    /// near: it takes short delays over days, or hours of a rate limit that others use up.
+    /// Until when an event waits for its user, for a person who asks where it is.
+    pub fn waits(&self, since: DateTime<Utc>) -> String {
+        let until = since + self.unknown_user;
+        let until = until.to_rfc3339_opts(SecondsFormat::Secs, true);
+        format!("waits for its user until {until}, then ends: UNKNOWN_USER_SECONDS")
+    }
+
+    /// The shortest delay that keeps SQS from moving a message away after this many `receives`,
+    /// before the function itself gives it up when the time `left` is over. Few messages ever need
+    /// it: that takes days of short delays, or hours of a rate limit that others use up.
     pub fn least_delay(receives: u32, left: Duration) -> Duration {
         if receives < PLENTY_OF_RECEIVES {
             return Duration::ZERO;

@@ -14,11 +14,11 @@ use crate::aws_error;
 /// How long a secret is used before it is read again.
 const TIME_TO_LIVE: Duration = Duration::from_mins(5);
 
-/// A read may take this long, retries included, where the caller's deadline leaves it.
+/// Longest time for one read, retries included, if the caller's deadline allows it.
 const READ_WITHIN: Duration = Duration::from_secs(3);
 
-/// For a key that doesn't match, and after a read that failed, the secret isn't read again sooner
-/// than this: nobody without a key can have it read at every request.
+/// Shortest time between reads because a key didn't match or a read failed, so that callers without
+/// a key can't cause a read per request.
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// Why there is no secret.
@@ -28,7 +28,7 @@ pub enum SecretError {
     /// text reaches callers.
     #[error("the secret can't be read from Secrets Manager: the function's log says why")]
     Unavailable,
-    /// It isn't the JSON that it has to be.
+    /// It isn't the expected JSON.
     #[error(
         "the secret is not the expected JSON object \
          {{\"access_token\":\"…\",\"api_secret\":\"…\",\"webhook_secret\":\"…\",\
@@ -56,14 +56,14 @@ struct Cache {
     secret: Option<Arc<Secret>>,
     /// When it was read last.
     read_at: Option<Instant>,
-    /// When it was read last because a key didn't match.
+    /// When it was last read because a key didn't match.
     read_again_at: Option<Instant>,
     /// The last read, where it failed.
     failed: Option<(Instant, SecretError)>,
 }
 
 impl Secrets {
-    /// A reader of the secret with this ARN or name. Reads nothing yet.
+    /// Caches the secret with this ARN or name. Reads nothing yet.
     pub fn new(client: aws_sdk_secretsmanager::Client, secret_id: String) -> Self {
         Self {
             client,
@@ -72,11 +72,10 @@ impl Secrets {
         }
     }
 
-    /// The secret, from the cache or read anew until `deadline`. A read that fails falls back on
-    /// the old one.
+    /// The secret, from the cache or read by `deadline`. If the read fails, the old one.
     ///
     /// # Errors
-    /// [`SecretError`] when it can't be read and none is known.
+    /// [`SecretError`] when it can't be read and there is no old one.
     pub async fn get(&self, deadline: Instant) -> Result<Arc<Secret>, SecretError> {
         let mut cache = self.lock(deadline).await?;
         if let Some(secret) = &cache.secret {
@@ -96,7 +95,7 @@ impl Secrets {
     /// since. None when it was read again for this reason within the last ten seconds.
     ///
     /// # Errors
-    /// [`SecretError`] when it can't be read, so that nobody can say whether the key is right.
+    /// [`SecretError`] when it can't be read, so that the key can't be judged.
     pub async fn get_newer_than(
         &self,
         refused: &Arc<Secret>,
@@ -152,7 +151,7 @@ impl Secrets {
     async fn read(&self, deadline: Instant) -> Result<Secret, SecretError> {
         let request = self.client.get_secret_value().secret_id(&self.secret_id);
         let until = deadline.min(Instant::now() + READ_WITHIN);
-        // Boxed: it would make every future that may read a secret large.
+        // Boxed, since it would make every future that may read a secret large.
         let sent = Box::pin(request.send());
         let answer = tokio::time::timeout_at(until.into(), sent).await;
         let unavailable = |reason: String| {

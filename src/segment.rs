@@ -1,4 +1,4 @@
-//! Segment's side: what an event says, read the way Segment's own libraries read it.
+//! Segment's side: events, read the way Segment's own libraries read them.
 //!
 //! Pure: no clock, no environment, no I/O.
 
@@ -17,12 +17,12 @@ pub use email::looks_like_email;
 pub(crate) use event::id_text;
 pub use event::{Event, Kind, NotAnObject, WRITE_KEY};
 pub use integrations::{is_addressed_to_intercom, is_delivered_by_page};
-pub use loose::{Fields, are_loosely_equal, get_loose, is_loosely};
+pub use loose::{are_loosely_equal, get_loose, is_loosely};
 pub use nobody::IgnoredUserIds;
 pub use options::ACTIVE;
 
 /// A JSON value that borrows its strings from the request's bytes.
 pub type Value<'e> = serde_json_borrow::Value<'e>;
 
-/// A JSON object in the order it was sent. In an [`Event`] each key stands once.
+/// A JSON object in the order it was sent. In an [`Event`] each key occurs once.
 pub type Object<'e> = serde_json_borrow::ObjectAsVec<'e>;

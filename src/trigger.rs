@@ -1,4 +1,4 @@
-//! What invoked the function, told apart by explicit marks of each trigger's payload.
+//! What invoked the function, recognised by explicit marks in the payload.
 
 use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayV2httpRequest};
 use aws_lambda_events::sqs::SqsEvent;
@@ -12,13 +12,15 @@ use crate::http_api::HttpRequest;
 #[derive(Debug)]
 pub enum Trigger<'p> {
     /// API Gateway's REST API (payload 1.0), HTTP API (payload 2.0) or a Function URL.
-    Http(HttpRequest),
+    Http(Box<HttpRequest>),
     /// Messages of the retry queue.
     Sqs(SqsEvent),
     /// Segment's `EventBridge` destination: the whole event.
     EventBridge(&'p RawValue),
-    /// Segment's Amazon Lambda destination, or a person: a bare event, or an array of such.
+    /// Segment's Amazon Lambda destination, or a person: a bare event, or an array of events.
     Direct(&'p RawValue),
+    /// A person who looks after what could not be delivered: what stands under `deadLetters`.
+    DeadLetters(&'p RawValue),
 }
 
 /// A payload that isn't one of the triggers.
@@ -27,7 +29,7 @@ pub enum TriggerError {
     /// None of the marks is there.
     #[error(
         "unknown trigger: {0}. This function takes API Gateway requests, SQS records, \
-         EventBridge events with detail, and Segment events with a type"
+         EventBridge events with detail, Segment events with a type, and deadLetters"
     )]
     Unknown(String),
     /// The marks of a trigger are there, but not its shape.
@@ -36,10 +38,20 @@ pub enum TriggerError {
 }
 
 impl<'p> Trigger<'p> {
-    /// Tells what a payload is. An event's `type` is unmistakable, since no trigger of AWS has it
-    /// at the top level: whoever chooses the rest of an event must not be able to have it taken
-    /// for messages of our queue, and what lies in it done. Messages are taken only from the
-    /// retry queue itself.
+    /// Its name in the log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Http(_) => "http",
+            Self::Sqs(_) => "sqs",
+            Self::EventBridge(_) => "eventbridge",
+            Self::Direct(_) => "direct",
+            Self::DeadLetters(_) => "dead letters",
+        }
+    }
+
+    /// Recognises a payload. An event's `type` decides first, since no trigger of AWS has it at the
+    /// top level: nobody who chooses the rest of an event may pass it off as messages of our queue.
+    /// Messages are taken only from the retry queue itself.
     ///
     /// # Errors
     /// [`TriggerError`], which names what was seen; never values.
@@ -51,6 +63,9 @@ impl<'p> Trigger<'p> {
             .map_err(|_| TriggerError::Unknown(what(payload.get()).to_owned()))?;
         if marks.has_type {
             return Ok(Self::Direct(payload));
+        }
+        if let (Some(command), true) = (marks.dead_letters, marks.keys.len() == 1) {
+            return Ok(Self::DeadLetters(command));
         }
         let broken = |trigger| move |error| TriggerError::Broken(trigger, error);
         if let Some(records) = marks.records {
@@ -82,12 +97,12 @@ impl<'p> Trigger<'p> {
             (true, Some("2.0")) => {
                 let request: ApiGatewayV2httpRequest =
                     serde_json::from_str(payload.get()).map_err(broken("HTTP API (2.0)"))?;
-                return Ok(Self::Http(request.into()));
+                return Ok(Self::Http(Box::new(request.into())));
             }
             (true, _) if marks.has_http_method => {
                 let request: ApiGatewayProxyRequest =
                     serde_json::from_str(payload.get()).map_err(broken("REST API (1.0)"))?;
-                return Ok(Self::Http(request.into()));
+                return Ok(Self::Http(Box::new(request.into())));
             }
             _ => {}
         }
@@ -101,7 +116,7 @@ impl<'p> Trigger<'p> {
     }
 }
 
-/// The top-level keys by which triggers are told apart.
+/// The top-level keys that identify triggers.
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each stands for one key")]
 struct Marks<'p> {
@@ -113,6 +128,7 @@ struct Marks<'p> {
     has_detail_type: bool,
     detail: Option<&'p RawValue>,
     has_type: bool,
+    dead_letters: Option<&'p RawValue>,
 }
 
 /// An error names this many keys at most.
@@ -135,6 +151,7 @@ impl<'de> Deserialize<'de> for Marks<'de> {
                     match key.as_str() {
                         "Records" => marks.records = Some(map.next_value()?),
                         "detail" => marks.detail = Some(map.next_value()?),
+                        "deadLetters" => marks.dead_letters = Some(map.next_value()?),
                         "version" => {
                             let version: &RawValue = map.next_value()?;
                             marks.version = serde_json::from_str(version.get()).ok();
@@ -168,12 +185,12 @@ struct Origin {
     event_source_arn: Option<String>,
 }
 
-/// Of each record. None can be told where the records are something else than objects.
+/// The origin of each record; empty if the records aren't objects.
 fn origins(records: &RawValue) -> Vec<Origin> {
     serde_json::from_str(records.get()).unwrap_or_default()
 }
 
-/// The start of a text that the payload chose.
+/// The beginning of a text from the payload, short enough for an error.
 fn shown(text: Option<&str>) -> Option<&str> {
     const MOST: usize = 200;
     text.map(|text| {
@@ -184,7 +201,7 @@ fn shown(text: Option<&str>) -> Option<&str> {
 }
 
 /// Whether an ARN is that of the queue with this URL: the same account and name, and the same
-/// region where the URL names one, as AWS's own do and those of emulators needn't.
+/// region if the URL names one, as AWS's do but those of emulators needn't.
 fn is_arn_of(arn: &str, queue_url: &str) -> bool {
     let arn: Vec<&str> = arn.split(':').collect();
     let ["arn", _, "sqs", region, account, name] = arn[..] else {
@@ -252,6 +269,7 @@ mod tests {
             r#""detail-type":"delete","detail":{"type":"delete"}"#,
             r#""requestContext":{"http":{"method":"POST"}},"version":"2.0""#,
             r#""requestContext":{},"httpMethod":"POST","path":"/v1/track""#,
+            r#""deadLetters":{"drop":{"dryRun":false}}"#,
         ] {
             for json in [
                 format!(r#"{{"type":"track",{other}}}"#),
@@ -282,6 +300,11 @@ mod tests {
             panic!("an EventBridge event");
         };
         assert_eq!(detail.get(), r#"{"type":"track"}"#);
+        let payload = raw(r#"{"deadLetters":{"list":{}}}"#);
+        let Ok(Trigger::DeadLetters(command)) = Trigger::of(&payload, QUEUE) else {
+            panic!("a command");
+        };
+        assert_eq!(command.get(), r#"{"list":{}}"#);
     }
 
     #[test]
@@ -302,6 +325,10 @@ mod tests {
             ),
             (r#"{"detail-type":"x"}"#, "detail-type"),
             (r#"{"requestContext":{}}"#, "requestContext"),
+            (
+                r#"{"deadLetters":{"list":{}},"more":1}"#,
+                r#"["deadLetters", "more"]"#,
+            ),
             ("3", "a number"),
             ("null", "null"),
             (r#""x""#, "a string"),

@@ -1,4 +1,4 @@
-//! A cache of one instance, bounded in number, size and age.
+//! A cache within one instance, bounded in number, size and age.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -38,12 +38,12 @@ const SECRET: &str = "a secret of the tests";
 
 /// What Lambda, Secrets Manager, SQS and Intercom say. Intercom is out of order, so that
 /// every event is queued as well.
-struct World {
+struct Surroundings {
     payload: Mutex<Option<String>>,
     answers: Sender<Value>,
 }
 
-impl Respond for World {
+impl Respond for Surroundings {
     fn respond(&self, request: &Request) -> ResponseTemplate {
         let path = request.url.path();
         if path.ends_with("/invocation/next") {
@@ -144,7 +144,7 @@ async fn peak(path: &str, body: &str, settings: &[(&str, &str)]) -> (u64, usize)
     let payload = json!({"httpMethod": "POST", "path": path, "multiValueHeaders": headers,
         "requestContext": {"httpMethod": "POST"}, "body": STANDARD.encode(body), "isBase64Encoded": true});
     let (answers, received): (_, Receiver<Value>) = channel();
-    let world = World {
+    let world = Surroundings {
         payload: Mutex::new(Some(payload.to_string())),
         answers,
     };
@@ -181,7 +181,7 @@ fn parts(bytes: usize, part: impl Fn(usize) -> String) -> String {
     parts
 }
 
-/// One list in so many bytes, whose values `NESTED=flatten` makes attributes of their own: each has
+/// One list of the given size in bytes, whose values `NESTED=flatten` makes attributes of their own: each has
 /// the key once more.
 fn list(key: &str, bytes: usize) -> String {
     let values = parts(bytes - key.len() - 5, |_| "1".to_owned());

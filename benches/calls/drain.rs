@@ -9,9 +9,9 @@ use intercom_simulator::{Fault, LoggedRequest, Settings, Simulator};
 use segment_intercom::function::Function;
 use serde_json::{Value, json};
 
-use crate::support::aws::Aws;
-use crate::support::function::{function, invoke};
-use crate::support::{KEYS, batch_call};
+use test_support::function::{function, invoke};
+use test_support::simulated_aws::SimulatedAws;
+use test_support::{KEYS, batch_call};
 
 /// What Intercom allows 1,000 calls a minute for, in a window of ten seconds.
 const ALLOWANCE: usize = 167;
@@ -60,7 +60,7 @@ async fn drain(instances: u64, reset_late_seconds: u64) -> String {
     });
     intercom.add_fault(Fault::hang(LATENCY.as_secs_f64()));
     let start = Instant::now();
-    let aws = Aws::start(move || start.elapsed(), 0).await;
+    let aws = SimulatedAws::start(move || start.elapsed(), 0).await;
     let variables = [("DELIVERY_MODE", "queue")];
     let instance = || function(&variables, &intercom.base_url(), &aws.url());
     fill(&instance(), &intercom).await;
@@ -91,12 +91,12 @@ async fn fill(instance: &Function, intercom: &Simulator) {
 }
 
 /// One instance, handed batch after batch until the queue is empty.
-async fn work(instance: Function, aws: &Aws, start: Instant, seed: u64) {
+async fn work(instance: Function, aws: &SimulatedAws, start: Instant, seed: u64) {
     let mut rng = Rng::with_seed(seed);
     loop {
         let batch = {
             let mut aws = aws.state();
-            if aws.retry.len() == 0 {
+            if aws.retry.is_empty() {
                 return;
             }
             aws.retry.receive(start.elapsed(), &mut rng)

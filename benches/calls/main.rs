@@ -3,9 +3,6 @@
 
 mod drain;
 mod spent;
-#[path = "../../tests/support/mod.rs"]
-#[allow(dead_code, reason = "the simulation needs more of it")]
-mod support;
 mod workload;
 
 #[tokio::main(flavor = "current_thread")]

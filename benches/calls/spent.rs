@@ -10,10 +10,10 @@ use intercom_simulator::{ClockMode, Settings, Simulator};
 use segment_intercom::function::Function;
 use serde_json::Value;
 
-use crate::support::aws::Aws;
-use crate::support::function::{function, invoke};
-use crate::support::{KEYS, batch_call};
 use crate::workload::{BATCH, Workload};
+use test_support::function::{function, invoke};
+use test_support::simulated_aws::SimulatedAws;
+use test_support::{KEYS, batch_call};
 
 /// As much as a lagging index of search may hide.
 const SEARCH_LAG: Duration = Duration::from_mins(1);
@@ -66,7 +66,7 @@ async fn calls_of(workload: &Workload, seed: u64) -> BTreeMap<String, usize> {
         },
         ..Settings::default()
     });
-    let aws = Aws::start(|| Duration::ZERO, seed).await;
+    let aws = SimulatedAws::start(|| Duration::ZERO, seed).await;
     let now = Arc::new(AtomicI64::new(unix_seconds(&intercom)));
     let instance = || {
         let now = Arc::clone(&now);

@@ -1,10 +1,10 @@
 //! What holds for every body and event.
 
+use segment_intercom::entry::{Entry, Parsed};
 use segment_intercom::http_api::{
     Answer, ApiError, BodyError, Call, MAX_BODY_BYTES, MAX_SEGMENT_EVENTS, Route, decode,
     entries_of_array, parse_call, parse_preview, user_hash_is_valid, write_key_in,
 };
-use segment_intercom::intake::Entry;
 use segment_intercom::mapping::{
     Action, Arrival, Budget, Channel, Mapped, Sender, Settings, map, named_user,
 };
@@ -39,7 +39,7 @@ pub(super) fn check_body(route: Route, raw: &[u8]) {
         Err(broken) => return check_refusal(broken, &body),
     };
     if let Route::Single(kind) = route {
-        let event = entries[0].event.as_ref().expect("an event");
+        let event = entries[0].event().expect("an event");
         assert_eq!(event.type_name(), Some(kind.as_str()));
         assert_eq!(entries.len(), 1);
     }
@@ -88,12 +88,12 @@ pub(super) fn check_many(text: &[u8], settings: &Settings) {
         if budget.is_used_up() {
             break;
         }
-        let Some(mut event) = entry.event else {
+        let Parsed::Event(mut event) = entry.parsed else {
             return;
         };
         event.ignore_user_id(&settings.ignored_user_ids);
         let arrival = arrival(Sender::by(Channel::Server));
-        if let Mapped::Deliver { actions, warnings } = map(&event, arrival, settings, &mut budget) {
+        if let Ok(Mapped { actions, warnings }) = map(&event, arrival, settings, &mut budget) {
             let actions = serde_json::to_vec(&actions).expect("JSON");
             let warnings = warnings.iter().map(|warning| warning.to_string().len());
             bytes += actions.len() + warnings.sum::<usize>();
@@ -126,7 +126,7 @@ pub(super) fn check_received(received: Received<'_>, sender: Sender) {
 
 /// Checks events whose senders are known.
 pub(super) fn check_entries(mut entries: Vec<Entry<'_>>, settings: &Settings) {
-    for event in entries.iter_mut().filter_map(|entry| entry.event.as_mut()) {
+    for event in entries.iter_mut().filter_map(Entry::event_mut) {
         event.ignore_user_id(&settings.ignored_user_ids);
         let user_id = event.user_id();
         assert!(user_id.is_none_or(|id| !settings.ignored_user_ids.contains(&id)));
@@ -136,12 +136,11 @@ pub(super) fn check_entries(mut entries: Vec<Entry<'_>>, settings: &Settings) {
         let results = shown["results"].as_array().expect("a list");
         assert_eq!(results.len(), entries.len());
         for (entry, result) in entries.iter().zip(results) {
-            assert!(entry.refusal.is_none() || result["status"] == "would_reject");
+            assert!(entry.rejection().is_none() || result["status"] == "would_reject");
         }
     }
     for entry in &entries {
-        assert!(entry.refusal.is_some() || entry.event.is_some());
-        let Some(event) = &entry.event else {
+        let Some(event) = entry.event() else {
             check_non_event(entry.raw);
             continue;
         };
@@ -194,8 +193,7 @@ fn check_mapping(event: &Event<'_>, arrival: Arrival, settings: &Settings) {
 
 /// Checks that nobody has more done than they may.
 fn check_rights(event: &Event<'_>, arrival: Arrival, settings: &Settings) {
-    let Mapped::Deliver { actions, .. } = map(event, arrival, settings, &mut Budget::default())
-    else {
+    let Ok(Mapped { actions, .. }) = map(event, arrival, settings, &mut Budget::default()) else {
         return;
     };
     let Sender {

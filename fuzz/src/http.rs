@@ -5,12 +5,12 @@ use std::str;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
+use segment_intercom::entry::Entry;
 use segment_intercom::http_api::{
     Answer, ApiError, BodyError, HttpRequest, MAX_BODY_BYTES, MAX_SEGMENT_EVENTS, Route, Signed,
     decode, entries_of_array, replace_lone_surrogates, signed, user_hash_is_valid,
     without_byte_order_mark, write_key, write_key_in, write_keys_in_headers,
 };
-use segment_intercom::intake::Entry;
 use segment_intercom::mapping::{Channel, Sender, Settings, named_user};
 use segment_intercom::secret::{Secret, WriteKey};
 use segment_intercom::segment::Value;
@@ -185,7 +185,7 @@ fn enter(
         None => Channel::Server,
     };
     for entry in &mut call.entries {
-        if let Some(event) = &mut entry.event {
+        if let Some(event) = entry.event_mut() {
             event.ignore_user_id(&settings.ignored_user_ids);
         }
         let is_verified = channel != Channel::Server && is_proven(entry);
@@ -200,7 +200,7 @@ fn enter(
 
 fn is_proven(entry: &Entry<'_>) -> bool {
     let proof = || {
-        let event = entry.event.as_ref()?;
+        let event = entry.event()?;
         let user_hash = event.option("userhash").and_then(Value::as_str)?;
         let user = named_user(event)?;
         Some(user_hash_is_valid(API_SECRET, user.as_str(), user_hash))

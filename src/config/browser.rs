@@ -1,6 +1,6 @@
 //! The Messenger in the page.
 
-use super::{ConfigError, Lookup, flag, not_allowed, one_of};
+use super::variable::{ConfigError, Lookup, flag, not_allowed, one_of};
 use crate::browser::{BrowserDelivery, Settings};
 
 /// `INTERCOM_APP_ID`, `BROWSER_DELIVERY`, `BOOT_VISITORS`, `HIDE_DEFAULT_LAUNCHER`,

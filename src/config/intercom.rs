@@ -1,8 +1,8 @@
-//! Where Intercom is, and which of its APIs is spoken.
+//! Intercom's address and API version.
 
 use std::net::IpAddr;
 
-use super::{ConfigError, Lookup, not_allowed, one_of};
+use super::variable::{ConfigError, Lookup, not_allowed, one_of};
 
 /// `INTERCOM_BASE_URL`, else the URL of `INTERCOM_REGION`; without a slash at the end.
 pub(super) fn base_url(lookup: Lookup<'_>) -> Result<String, ConfigError> {
@@ -27,7 +27,7 @@ pub(super) fn base_url(lookup: Lookup<'_>) -> Result<String, ConfigError> {
     }
 }
 
-/// Whether the access token can be sent there without anybody on the way reading it.
+/// Whether nobody on the way there can read the access token.
 fn keeps_the_token(url: &reqwest::Url) -> bool {
     let is_loopback = || {
         let host = url.host_str().unwrap_or_default();

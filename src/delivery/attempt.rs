@@ -1,6 +1,6 @@
 //! One event, or several that were merged into one: its actions in order.
 
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Mutex, PoisonError};
 
 use futures_util::stream::{self, TryStreamExt};
@@ -10,10 +10,10 @@ use super::session::Session;
 use super::{Job, Stop, Undelivered};
 use crate::mapping::{Action, Contact, Identity, Rights};
 
-/// Most custom attributes that one event may make in the workspace.
+/// Most custom attributes that one event may create in the workspace.
 const MAX_NEW_ATTRIBUTES: usize = 100;
 
-/// Companies of one event that are written side by side.
+/// Companies of one event that are written concurrently.
 const COMPANIES_AT_ONCE: usize = 8;
 
 /// The delivery of one event.
@@ -22,8 +22,10 @@ pub(super) struct Attempt<'a> {
     /// Unix seconds of the event's receipt.
     pub(super) received_at: i64,
     pub(super) rights: Rights,
-    /// Custom attributes that the event may still make.
+    /// How many custom attributes the event may still create.
     pub(super) new_attributes_left: AtomicUsize,
+    /// Whether something was left out that another event may bring in.
+    pub(super) lacks_this_time: AtomicBool,
     left_out: Mutex<Vec<LeftOut>>,
 }
 
@@ -43,11 +45,12 @@ impl<'a> Attempt<'a> {
             received_at: job.received_at,
             rights: job.rights,
             new_attributes_left: AtomicUsize::new(MAX_NEW_ATTRIBUTES),
+            lacks_this_time: AtomicBool::new(false),
             left_out: Mutex::default(),
         }
     }
 
-    /// Executes the actions; once more where a contact or company turned out to be gone.
+    /// Executes the actions, and again if a contact or company turned out to be gone.
     pub(super) async fn execute(
         self,
         actions: &[Action<'_>],
@@ -111,8 +114,7 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Whether the contact of a group call exists, and was seen so lately that the call need not
-    /// touch it.
+    /// Whether a group call's contact exists and was seen so recently that it needs no update.
     fn is_fresh(&self, identity: &Identity<'_>, contact: &Contact<'_>) -> bool {
         let known = self.session.delivery.contacts.get(identity);
         known.is_some_and(|known| {
@@ -136,7 +138,7 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// Warnings of what was left out, as far as these actions say something of it.
+/// Warnings about what was left out, as far as it concerns these actions.
 pub(super) fn warnings_of(actions: &[Action<'_>], left_out: &[LeftOut]) -> Vec<String> {
     let theirs = left_out
         .iter()

@@ -1,4 +1,5 @@
-//! Custom attributes that the workspace lacks: created or left out, never the end of a write.
+//! Custom attributes that the workspace lacks: created or left out, but never the reason to reject
+//! a write.
 
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
@@ -13,11 +14,11 @@ use crate::intercom::{CallError, ErrorResponse, Model};
 use crate::mapping::{ANONYMOUS_ID, Attributes, Company, Contact, Role};
 use crate::segment::Value;
 
-/// Most refusals for a single attribute that one write follows, before it goes without all of
-/// them.
+/// How many refusals for one attribute each a write handles before it leaves out all custom
+/// attributes.
 const MAX_REFUSALS: usize = 20;
 
-/// Attributes that are created side by side.
+/// Attributes that are created concurrently.
 const CREATED_AT_ONCE: usize = 8;
 
 /// A body with custom attributes.
@@ -67,9 +68,9 @@ impl<'e> WithAttributes<'e> for Company<'e> {
 }
 
 impl Attempt<'_> {
-    /// Writes a contact or company. Where Intercom refuses it for a custom attribute, all that
-    /// it lacks are created or left out (`UNKNOWN_ATTRIBUTES`), one whose value doesn't fit its
-    /// type is left out, and the rest is written.
+    /// Writes a contact or company. If Intercom refuses it because of a custom attribute, all those
+    /// that the workspace lacks are created or left out (`UNKNOWN_ATTRIBUTES`), one whose value
+    /// doesn't fit its type is left out, and the rest is written.
     ///
     /// # Errors
     /// [`CallError`] of the write itself.
@@ -107,7 +108,8 @@ impl Attempt<'_> {
         write(&body).await
     }
 
-    fn leave_out_refused<'e, B: WithAttributes<'e>>(&self, body: &mut Cow<'_, B>) {
+    /// Takes those attributes out that Intercom lately refused.
+    pub(super) fn leave_out_refused<'e, B: WithAttributes<'e>>(&self, body: &mut Cow<'_, B>) {
         let refused = &self.session.delivery.refused_attributes.reasons;
         let reason = |(name, value): (&str, &Value<'_>)| {
             let reason = refused.get(&RefusedAttributes::key(B::MODEL, name, value))?;
@@ -115,7 +117,7 @@ impl Attempt<'_> {
         };
         let refused: Vec<_> = body.attributes().iter().filter_map(reason).collect();
         for (name, reason) in refused {
-            self.leave_out(body.to_mut(), &name, &reason, Remembered::No);
+            self.leave_out(body.to_mut(), &name, &reason, Remembered::Already);
         }
     }
 
@@ -234,7 +236,7 @@ impl Attempt<'_> {
                 Ok(Err(NotCreated::ThisTime(full())))
             }
             Err(CallError::Refused(error)) => Ok(Err(NotCreated::Refused(error.to_string()))),
-            // The rest of the write arrives all the same.
+            // The rest of the write still arrives.
             Err(CallError::RetryLater(later)) => match later.status {
                 Some(403) => Ok(Err(NotCreated::Refused(later.reason))),
                 Some(500..) => Ok(Err(NotCreated::ThisTime(later.reason))),
@@ -255,9 +257,13 @@ impl Attempt<'_> {
         let Some(value) = body.attributes().get(name) else {
             return;
         };
-        if remembered == Remembered::Yes {
-            let key = RefusedAttributes::key(B::MODEL, name, value);
-            refused.insert(&key, reason.to_owned());
+        match remembered {
+            Remembered::Yes => {
+                let key = RefusedAttributes::key(B::MODEL, name, value);
+                refused.insert(&key, reason.to_owned());
+            }
+            Remembered::Already => {}
+            Remembered::No => self.lacks_this_time.store(true, Ordering::Relaxed),
         }
         body.attributes_mut().remove(name);
         let model = match B::MODEL {
@@ -268,16 +274,17 @@ impl Attempt<'_> {
     }
 }
 
-/// Whether the next events are to go without the attribute as well, for a while.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// Whether the next events should leave out the attribute as well, for a while.
+#[derive(Clone, Copy)]
 enum Remembered {
     Yes,
+    Already,
     No,
 }
 
 /// Why an attribute wasn't created.
 enum NotCreated {
-    /// Intercom won't have it.
+    /// Intercom refuses it.
     Refused(String),
     /// It may work with another event.
     ThisTime(String),

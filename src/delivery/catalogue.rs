@@ -1,4 +1,4 @@
-//! What is known of the workspace's attributes.
+//! What is known about the workspace's attributes.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -14,7 +14,7 @@ const ENTRIES: NonZeroUsize = NonZeroUsize::new(5_000).expect("not zero");
 /// A person can create an attribute, free one of its name, or change the workspace's limit.
 const AGE: Duration = Duration::from_mins(10);
 
-/// What Intercom lately refused, so as not to be refused for it again.
+/// What Intercom recently refused, so that it isn't tried again.
 #[derive(Debug)]
 pub(super) struct RefusedAttributes {
     /// Why, by model, name and kind of value.
@@ -33,7 +33,7 @@ impl Default for RefusedAttributes {
 }
 
 impl RefusedAttributes {
-    /// An attribute takes only values of its type, so what is refused is one kind of value.
+    /// An attribute takes only values of its type, so a refusal holds for one kind of value.
     pub(super) fn key(model: Model, name: &str, value: &Value<'_>) -> String {
         let kind = match value {
             Value::Bool(_) => "boolean",
@@ -44,7 +44,7 @@ impl RefusedAttributes {
     }
 }
 
-/// The attributes of the workspace by model, as far as this invocation asked for them.
+/// The workspace's attributes by model, as far as this invocation has listed them.
 #[derive(Debug, Default)]
 pub(super) struct Catalogues {
     contact: tokio::sync::OnceCell<Catalogue>,
@@ -88,7 +88,7 @@ impl Session<'_> {
     }
 }
 
-/// Intercom's own names are taken in any case.
+/// Intercom's own names are reserved in any case.
 pub(super) fn catalogue_key(name: &str, is_custom: bool) -> String {
     if is_custom {
         name.to_owned()

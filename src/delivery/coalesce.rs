@@ -1,9 +1,13 @@
-//! What can be sent as one: successive identifies and groups of a user.
+//! What can be sent as one: successive identifies and groups of a user, and what all users' events
+//! say of a company.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+
+use indexmap::IndexMap;
 
 use super::Job;
-use crate::mapping::{Action, Company, Contact, Identity};
+use crate::mapping::{Action, Company, Contact, Identity, Rights};
 
 /// Most jobs that are merged into one: each time all that they say is copied.
 const MAX_MERGED_JOBS: usize = 25;
@@ -14,10 +18,19 @@ pub(super) struct Step<'j, 'e> {
     pub(super) jobs: Vec<usize>,
     /// Whether one of them is an identify.
     pub(super) is_identify: bool,
-    /// Whether the actions hold what other jobs say.
-    pub(super) is_merged: bool,
     /// What to do.
     pub(super) actions: Cow<'j, [Action<'e>]>,
+}
+
+impl<'j, 'e> Step<'j, 'e> {
+    /// The job alone, which has this index.
+    pub(super) fn of(index: usize, job: &'j Job<'e>) -> Self {
+        Self {
+            jobs: vec![index],
+            is_identify: job.is_identify,
+            actions: Cow::Borrowed(&job.actions),
+        }
+    }
 }
 
 /// The steps of one user's jobs, in order.
@@ -32,16 +45,10 @@ pub(super) fn steps<'j, 'e>(jobs: &'j [Job<'e>], indexes: &[usize]) -> Vec<Step<
         {
             last.jobs.push(index);
             last.is_identify |= job.is_identify;
-            last.is_merged = true;
             last.actions = Cow::Owned(merged);
             continue;
         }
-        steps.push(Step {
-            jobs: vec![index],
-            is_identify: job.is_identify,
-            is_merged: false,
-            actions: Cow::Borrowed(&job.actions),
-        });
+        steps.push(Step::of(index, job));
     }
     steps
 }
@@ -58,22 +65,23 @@ fn merged<'e>(earlier: &[Action<'e>], later: &[Action<'e>]) -> Option<Vec<Action
         identity: identity.clone(),
         contact: first.clone().followed_by(second.clone()),
     }];
-    let mut memberships = memberships_in(earlier);
-    for later in memberships_in(later) {
-        match memberships.iter_mut().find(|known| known.id == later.id) {
-            Some(known) => {
-                known.is_member = later.is_member;
-                known.company = match (known.company.take(), later.company) {
-                    (Some(first), Some(second)) => Some(first.followed_by(second)),
-                    (first, second) => second.or(first),
-                };
+    let mut memberships: IndexMap<&Cow<'e, str>, Membership<'e>> = IndexMap::new();
+    for action in earlier.iter().chain(later) {
+        match action {
+            Action::UpsertCompany { company } => {
+                let known = memberships.entry(&company.company_id).or_default();
+                known.is_member = true;
+                let said = known.company.take().unwrap_or_default();
+                known.company = Some(said.followed_by(company.clone()));
             }
-            None => memberships.push(later),
+            Action::DetachCompany { company_id, .. } => {
+                memberships.entry(company_id).or_default().is_member = false;
+            }
+            _ => {}
         }
     }
-    for membership in memberships {
-        let identity = identity.clone();
-        let company_id = membership.id;
+    for (company_id, membership) in memberships {
+        let (identity, company_id) = (identity.clone(), company_id.clone());
         if let Some(company) = membership.company {
             actions.push(Action::UpsertCompany { company });
         }
@@ -92,6 +100,41 @@ fn merged<'e>(earlier: &[Action<'e>], later: &[Action<'e>]) -> Option<Vec<Action
     Some(actions)
 }
 
+/// What jobs say of each company that several of them write, those with the same rights together:
+/// the first one writes all of it, which makes the others' writes needless.
+pub(super) struct Companies<'j>(HashMap<(&'j str, bool), Company<'j>>);
+
+impl<'j> Companies<'j> {
+    pub(super) fn of(jobs: &'j [Job<'_>]) -> Self {
+        let mut first: HashMap<_, &Company<'j>> = HashMap::new();
+        let mut all: HashMap<_, Company<'j>> = HashMap::new();
+        for job in jobs {
+            for action in &job.actions {
+                let Action::UpsertCompany { company } = action else {
+                    continue;
+                };
+                let key = (&*company.company_id, job.rights.may_create_attributes);
+                if let Some(said) = all.get_mut(&key) {
+                    *said = std::mem::take(said).followed_by(company.clone());
+                } else if let Some(first) = first.insert(key, company) {
+                    all.insert(key, first.clone().followed_by(company.clone()));
+                }
+            }
+        }
+        Self(all)
+    }
+
+    /// What jobs with these rights say of the company, the last word of each kind. None where
+    /// only one of them writes it.
+    pub(super) fn get<'a>(
+        &'a self,
+        company_id: &'a str,
+        rights: Rights,
+    ) -> Option<&'a Company<'a>> {
+        self.0.get(&(company_id, rights.may_create_attributes))
+    }
+}
+
 fn upsert<'a, 'e>(actions: &'a [Action<'e>]) -> Option<(&'a Identity<'e>, &'a Contact<'e>)> {
     match actions.first()? {
         Action::UpsertContact { identity, contact } => Some((identity, contact)),
@@ -99,37 +142,11 @@ fn upsert<'a, 'e>(actions: &'a [Action<'e>]) -> Option<(&'a Identity<'e>, &'a Co
     }
 }
 
-/// What an identify or group says of a company, and whether its user belongs to it.
+/// What identifies and groups say of a company, and whether their user belongs to it.
+#[derive(Default)]
 struct Membership<'e> {
-    id: Cow<'e, str>,
     company: Option<Company<'e>>,
     is_member: bool,
-}
-
-/// What the actions of an identify or group, merged or not, say of each company.
-fn memberships_in<'e>(actions: &[Action<'e>]) -> Vec<Membership<'e>> {
-    let mut memberships: Vec<Membership<'e>> = Vec::new();
-    for action in actions {
-        match action {
-            Action::UpsertCompany { company } => memberships.push(Membership {
-                id: company.company_id.clone(),
-                company: Some(company.clone()),
-                is_member: true,
-            }),
-            Action::DetachCompany { company_id, .. } => {
-                match memberships.iter_mut().find(|known| known.id == *company_id) {
-                    Some(known) => known.is_member = false,
-                    None => memberships.push(Membership {
-                        id: company_id.clone(),
-                        company: None,
-                        is_member: false,
-                    }),
-                }
-            }
-            _ => {}
-        }
-    }
-    memberships
 }
 
 #[cfg(test)]
@@ -161,7 +178,7 @@ mod tests {
         };
         let settings = Settings::default();
         let of = |event| match map(event, arrival, &settings, &mut Budget::default()) {
-            Mapped::Deliver { actions, .. } => actions,
+            Ok(Mapped { actions, .. }) => actions,
             _ => panic!("every event is to be delivered"),
         };
         let all = events.iter().map(of);
@@ -199,7 +216,7 @@ mod tests {
         let jobs: Vec<Job<'_>> = events
             .iter()
             .map(|event| {
-                let Mapped::Deliver { actions, .. } =
+                let Ok(Mapped { actions, .. }) =
                     map(event, arrival, &settings, &mut Budget::default())
                 else {
                     panic!("every event is to be delivered");

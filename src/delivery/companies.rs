@@ -1,25 +1,44 @@
 //! Companies and who belongs to them.
 
+use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::Ordering;
 
 use super::attempt::Attempt;
 use super::{Failure, Stop, Undelivered};
 use crate::intercom::{CallError, Verdict};
 use crate::mapping::{Company, Identity};
 
-/// A company that somebody else makes at the same moment is written again this often.
+/// How often the write of a company is repeated that somebody else creates at the same moment.
 const ATTEMPTS: usize = 3;
 
 impl Attempt<'_> {
-    /// Creates or updates the company, unless the same was just sent. Repeating it is safe:
-    /// company_id is the key.
+    /// Creates or updates the company, with all that the session's events say of it. Repeating it
+    /// is safe: company_id is the key.
     pub(super) async fn upsert_company(&self, company: &Company<'_>) -> Result<(), Stop> {
+        let session = self.session;
+        let turn = session.turn(format!("company {}", company.company_id));
+        let _turn = turn.lock().await;
+        let all = session.companies.get(&company.company_id, self.rights);
+        let all = all.unwrap_or(company);
+        match self.write_company(all).await {
+            // What another event says may be wrong.
+            Err(Stop::Undelivered(Undelivered::Rejected(_))) if all != company => {
+                self.write_company(company).await?;
+            }
+            written => written?,
+        }
+        // Where another event wrote it, this one's attributes may have been left out.
+        self.leave_out_refused(&mut Cow::Borrowed(company));
+        Ok(())
+    }
+
+    /// Writes the company, unless the same was just sent.
+    async fn write_company(&self, company: &Company<'_>) -> Result<(), Stop> {
         let session = self.session;
         let companies = &session.delivery.companies;
         let company_id = company.company_id.to_string();
         let content = hash_of(company);
-        let turn = session.turn(format!("company {company_id}"));
-        let _turn = turn.lock().await;
         let is_known = companies.get(&company_id).is_some();
         if is_known && session.sent_companies.get(&company_id) == Some(content) {
             return Ok(());
@@ -41,8 +60,8 @@ impl Attempt<'_> {
         if let Some(id) = id {
             companies.insert(&company_id, id);
         }
-        // Else attributes may be missing that another sender's event makes.
-        if self.rights.may_create_attributes {
+        // Otherwise attributes are missing that another event may add.
+        if !self.lacks_this_time.load(Ordering::Relaxed) {
             session.sent_companies.insert(company_id, content);
         }
         Ok(())
@@ -80,8 +99,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Takes the contact out of the company. Repeating it is safe: what isn't there is as good
-    /// as taken out.
+    /// Takes the contact out of the company. Repeating it is safe: a 404 counts as done.
     pub(super) async fn detach_company(
         &self,
         identity: &Identity<'_>,

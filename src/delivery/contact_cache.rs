@@ -1,5 +1,5 @@
-//! Which contact in Intercom is whom, kept from one invocation to the next. Bounded in size and
-//! age, and forgotten at the first answer that contradicts it.
+//! Intercom's contacts by identity, cached across invocations. Bounded in size and age; an entry is
+//! removed at the first answer that contradicts it.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -11,19 +11,19 @@ use crate::ttl_cache::TtlCache;
 /// Entries of each cache. A contact takes some 200 bytes, so both about 2 MB when full.
 const ENTRIES: NonZeroUsize = NonZeroUsize::new(5_000).expect("not zero");
 
-/// How long an id is believed. One that is wrong gets a 404 and is looked up again.
+/// How long an id is cached. A wrong one gets a 404 and is looked up again.
 const AGE: Duration = Duration::from_hours(1);
 
 /// An email address can move to another contact.
 const AGE_OF_EMAILS: Duration = Duration::from_mins(1);
 
-/// What stays true of a contact, or shows itself by an answer when it doesn't. Memberships are
-/// none of it: another instance can undo one, and no answer would contradict it.
+/// What stays true of a contact, or is contradicted by an answer once it doesn't. That excludes
+/// memberships: another instance can undo one without any answer showing it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct KnownContact {
     /// Intercom's id.
     pub(super) id: String,
-    /// Whether the user was merged into this contact, which is another user's.
+    /// Whether this contact is another user, into which the user was merged.
     pub(super) is_merged: bool,
     /// Unix seconds; Intercom's may be later by now, never earlier.
     pub(super) last_seen_at: Option<i64>,
@@ -34,7 +34,7 @@ pub(super) struct KnownContact {
 }
 
 impl KnownContact {
-    /// A contact of which only the id is known.
+    /// A contact known only by its id.
     pub(super) fn with_id(id: impl Into<String>) -> Self {
         Self {
             id: id.into(),
@@ -42,8 +42,7 @@ impl KnownContact {
         }
     }
 
-    /// A contact of a search, whose index lags behind: nothing is believed but what never
-    /// changes.
+    /// A contact from a search. Its index lags behind, so only what never changes is kept.
     pub(super) fn found_by_search(found: Contact) -> Self {
         Self {
             created_at: found.created_at,
@@ -94,7 +93,7 @@ impl ContactCache {
         cache.remove(&key);
     }
 
-    /// Where a contact is kept: ids of different kinds never meet.
+    /// The cache key of a contact. Different kinds of ids never collide.
     fn place(&self, identity: &Identity<'_>) -> (&TtlCache<KnownContact>, String) {
         match identity {
             Identity::ExternalId(id) => (&self.by_id, format!("user {id}")),

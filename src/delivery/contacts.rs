@@ -1,8 +1,7 @@
 //! Contacts, created or updated without ever writing to another person's.
 //!
-//! Intercom refuses a write for an external_id or email that another contact has (409), and
-//! doesn't say which of the two it was. An email need not be unique, though: where the write
-//! without it goes through, the email was somebody else's.
+//! Intercom refuses a write for an external_id or email that another contact has (409), and doesn't
+//! say which of the two it was. If the write goes through without the email, it was the email.
 
 use std::borrow::Cow;
 
@@ -12,23 +11,23 @@ use super::{Failure, Stop, Undelivered};
 use crate::intercom::{CallError, Contact as Shown, ErrorResponse, Verdict};
 use crate::mapping::{Contact, Identity};
 
-/// A last_seen_at that is at most this much older, in seconds, is as good as the event's: a group
-/// call then doesn't touch the contact, and no identify of that time is late.
+/// A last_seen_at at most this many seconds older counts as current: a group call then doesn't
+/// update the contact, and an identify isn't late.
 pub(super) const FRESH_SECONDS: i64 = 15 * 60;
 
-/// An upsert that finds a contact gone, or made by somebody else, is begun again this often.
+/// How often an upsert starts over because the contact is gone, or was created by somebody else.
 const ATTEMPTS: usize = 4;
 
-/// What a write came to.
+/// The result of a write.
 enum Written {
     Yes,
-    /// The contact is another one than was believed; what is known of it was set right.
+    /// The contact isn't the one we thought; the cache is corrected by now.
     BeginAgain,
 }
 
 impl Attempt<'_> {
-    /// Creates or updates the contact. Repeating it is safe: the last write of a field wins, and
-    /// one that was created unnoticed is found by its 409.
+    /// Creates or updates the contact. Repeating it is safe: the last write of a field wins, and a
+    /// contact whose creation went unnoticed is found through its 409.
     pub(super) async fn upsert_contact(
         &self,
         identity: &Identity<'_>,
@@ -55,7 +54,7 @@ impl Attempt<'_> {
     ) -> Result<Written, Stop> {
         let mut contact = Cow::Borrowed(contact);
         if known.is_merged {
-            // It keeps the external_id of the user that it is now.
+            // It keeps the external_id of the user it is now.
             contact.to_mut().external_id = None;
         }
         if contact.email.is_some() && contact.email.as_deref() == known.refused_email.as_deref() {
@@ -89,7 +88,7 @@ impl Attempt<'_> {
                     self.session.delivery.contacts.insert(identity, known);
                     Ok(Written::BeginAgain)
                 }
-                // The external_id is somebody else's by now: the contact isn't the user's.
+                // The external_id belongs to somebody else by now, so the contact isn't the user's.
                 Verdict::Conflict if contact.external_id.is_some() => {
                     self.session.delivery.contacts.remove(identity);
                     Ok(Written::BeginAgain)
@@ -124,7 +123,7 @@ impl Attempt<'_> {
                 return Ok(Written::BeginAgain);
             }
         }
-        // The email is somebody else's, or can't be told to be: it goes in on its own.
+        // The email is somebody else's, or may be: it is written separately.
         let without_email = Contact {
             email: None,
             ..contact.clone()
@@ -136,7 +135,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Creates the contact; gives back Intercom's answer where that is a conflict.
+    /// Creates the contact; returns Intercom's answer if that is a conflict.
     async fn try_to_create(
         &self,
         identity: &Identity<'_>,
@@ -164,8 +163,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// A conflict that can only be with the very contact that is meant: it was made by somebody
-    /// else just now, or archived.
+    /// A conflict that can only be with the intended contact itself: somebody else just created it,
+    /// or it is archived.
     async fn take_over(
         &self,
         identity: &Identity<'_>,
@@ -196,7 +195,7 @@ impl Attempt<'_> {
         Ok(Written::BeginAgain)
     }
 
-    /// Gives a contact that was just created the email that Intercom wouldn't create it with.
+    /// Adds the email that Intercom refused to create the contact with.
     async fn add_email(
         &self,
         identity: &Identity<'_>,
@@ -221,7 +220,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Who is known by a userId may go without an email that somebody else has.
+    /// A user with a userId can do without an email that somebody else has.
     fn may_go_without_email(identity: &Identity<'_>, contact: &Contact<'_>) -> bool {
         matches!(identity, Identity::ExternalId(_)) && contact.email.is_some()
     }
@@ -232,7 +231,7 @@ impl Attempt<'_> {
         self.note_left_out("email", warning);
     }
 
-    /// Whether the event comes so late that the user may have been seen since.
+    /// Whether the event is so late that the user may have been seen since.
     fn is_late(&self, seen: i64) -> bool {
         self.session.now.saturating_sub(seen) > FRESH_SECONDS
     }
@@ -274,8 +273,7 @@ impl Attempt<'_> {
         self.session.delivery.contacts.insert(identity, known);
     }
 
-    /// Whether a contact that Intercom shows is the user's own, or nobody's yet and may become
-    /// theirs.
+    /// Whether a contact belongs to the user, or to nobody yet and may be claimed.
     fn is_the_users(&self, identity: &Identity<'_>, shown: &Shown) -> bool {
         match (identity, shown.user_id()) {
             (Identity::ExternalId(id), Some(owner)) => owner == *id,

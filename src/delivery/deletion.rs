@@ -1,4 +1,4 @@
-//! Contacts, deleted.
+//! Deleting contacts.
 
 use super::attempt::Attempt;
 use super::{DeleteMode, Failure, Otherwise, Stop, Undelivered};
@@ -6,9 +6,9 @@ use crate::intercom::{CallError, Verdict};
 use crate::mapping::Identity;
 
 impl Attempt<'_> {
-    /// Deletes or archives the contact. Repeating it is safe: a contact that isn't there is as
-    /// good as deleted. One that isn't there under the remembered id is looked up again, since it
-    /// may have been made anew.
+    /// Deletes or archives the contact. Repeating it is safe: a missing contact counts as deleted.
+    /// If it is missing under the cached id, it is looked up again, since it may have been created
+    /// anew.
     pub(super) async fn delete_contact(&self, identity: &Identity<'_>) -> Result<(), Stop> {
         const REMEMBERED_THEN_LOOKED_UP: usize = 2;
         let session = self.session;
@@ -19,7 +19,7 @@ impl Attempt<'_> {
             if known.is_merged {
                 return Err(merged_into(&known.id).into());
             }
-            // A delete that had to wait for search isn't about who came since.
+            // A delete that waited for search doesn't concern a contact created since.
             let is_newer = |created_at| created_at > self.received_at;
             if !is_by_id(identity) && known.created_at.is_some_and(is_newer) {
                 return nobody_to_delete(identity);
@@ -45,7 +45,7 @@ impl Attempt<'_> {
     }
 }
 
-/// Intercom's search lags, so its silence is no proof at once.
+/// Intercom's search index lags, so at first finding nothing proves nothing.
 fn nobody_to_delete(identity: &Identity<'_>) -> Result<(), Stop> {
     if is_by_id(identity) {
         return Ok(());
@@ -60,7 +60,7 @@ fn is_by_id(identity: &Identity<'_>) -> bool {
     matches!(identity, Identity::ExternalId(_))
 }
 
-/// The contact that a user was merged into is somebody else's.
+/// The contact that a user was merged into belongs to somebody else.
 fn merged_into(contact: &str) -> Undelivered {
     Undelivered::rejected(format!(
         "the user was merged into the contact {contact}, which is left as it is: delete it in \

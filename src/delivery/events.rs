@@ -8,7 +8,7 @@ use crate::mapping::{Contact, Identity, IntercomEvent};
 /// The code of an event refused because the workspace is at its limit of event names.
 const UNPROCESSABLE: u16 = 422;
 
-/// What sending an event came to.
+/// The result of sending an event.
 enum Sent {
     Yes,
     /// Intercom doesn't know its user.
@@ -41,7 +41,7 @@ impl Attempt<'_> {
                 self.upsert_contact(&identity, &contact).await?;
                 match self.send_event(event, lead).await? {
                     Sent::Yes => Ok(()),
-                    // The contact was made; Intercom's events just don't see it yet.
+                    // The contact was created; Intercom's events just don't see it yet.
                     Sent::UserUnknown(unknown) => Err(waits(unknown).into()),
                 }
             }
@@ -66,7 +66,7 @@ impl Attempt<'_> {
         if let (Err(CallError::Refused(error)), Some(email)) = (&sent, &event.email)
             && error.verdict() == Verdict::Conflict
         {
-            // Several share the address: a user before a lead, the oldest first.
+            // If several share the address: users before leads, the oldest first.
             let sharing = session.intercom.search_email(email).await?;
             let Some(contact) = sharing.into_iter().next() else {
                 return Ok(Sent::UserUnknown(Failure::of(
@@ -102,7 +102,7 @@ impl Attempt<'_> {
     }
 }
 
-/// Whose event it is, unless it is a lead's.
+/// The user of an event, unless it is a lead's.
 pub(super) fn identity_of<'e>(event: &IntercomEvent<'e>) -> Option<Identity<'e>> {
     let user_id = event.user_id.clone().map(Identity::ExternalId);
     user_id.or_else(|| event.email.clone().map(Identity::Email))

@@ -1,4 +1,4 @@
-//! Leads, merged into the users who they turn out to be.
+//! Merging leads into users.
 
 use super::attempt::Attempt;
 use super::{Failure, Otherwise, Stop, Undelivered};
@@ -6,11 +6,11 @@ use crate::intercom::{CallError, Found, Verdict};
 use crate::mapping::{Contact, Identity};
 
 impl Attempt<'_> {
-    /// Merges the lead into the user, who is created if missing. Repeating it is safe: a lead
-    /// that was merged isn't there any more.
+    /// Merges the lead into the user, who is created if missing. Repeating it is safe: a merged
+    /// lead is no longer found.
     ///
-    /// Nothing makes a lead's anonymousId unique: one whose creation got no answer may have been
-    /// made a second time. All of them are merged.
+    /// A lead's anonymousId isn't unique: after a creation without an answer there may be a second
+    /// lead. All of them are merged.
     pub(super) async fn merge_contact(
         &self,
         from: &Identity<'_>,
@@ -34,7 +34,7 @@ impl Attempt<'_> {
                 Err(CallError::Refused(error))
                     if matches!(error.verdict(), Verdict::NotFound | Verdict::Merged) =>
                 {
-                    // It was the lead, merged already, if the user is still there.
+                    // If the user still exists, it was the lead: already merged.
                     if session.intercom.show_contact(&user.id).await?.is_none() {
                         session.delivery.contacts.remove(into);
                         return Err(Stop::Gone((&*error).into()));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::intercom::{CallError, ErrorResponse, RetryLater};
 
-/// Delivered, with a line for each thing that Intercom would not take of it; or why not.
+/// Delivered, with a line for each part that Intercom didn't take; or why it wasn't.
 pub type Outcome = Result<Vec<String>, Undelivered>;
 
 /// Why an event wasn't delivered, named by what is done with it.
@@ -29,7 +29,7 @@ pub enum Undelivered {
         /// Until the next window, where that is known.
         after: Option<Duration>,
     },
-    /// Intercom doesn't know its user yet, or its search doesn't show whom it is about.
+    /// Intercom doesn't know its user yet, or its search doesn't show the contact yet.
     Waiting {
         /// Why.
         failure: Failure,
@@ -47,7 +47,7 @@ pub enum Otherwise {
     Rejected,
     /// There was nothing to do.
     Skipped(Cow<'static, str>),
-    /// Nothing had to be done: whom it was to delete isn't there.
+    /// Nothing had to be done: the contact to delete doesn't exist.
     Delivered,
 }
 
@@ -63,7 +63,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure with no answer of Intercom behind it.
+    /// A failure without an answer from Intercom.
     pub fn new(reason: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),
@@ -71,7 +71,7 @@ impl Failure {
         }
     }
 
-    /// This answer, in words that say more than Intercom's.
+    /// This answer, explained further than Intercom does.
     pub(super) fn of(error: &ErrorResponse, reason: &str) -> Self {
         Self {
             reason: format!("{reason} ({error})"),
@@ -125,7 +125,7 @@ impl From<RetryLater> for Undelivered {
     }
 }
 
-/// What an error means when the call has no better use for it.
+/// What an error means unless the call handles it.
 impl From<CallError> for Undelivered {
     fn from(error: CallError) -> Self {
         match error {
@@ -140,8 +140,8 @@ impl From<CallError> for Undelivered {
 pub(super) enum Stop {
     /// The event isn't delivered.
     Undelivered(Undelivered),
-    /// A contact or company that was believed to be there isn't. It is forgotten by now, so the
-    /// same actions find or make it.
+    /// A contact or company from the cache doesn't exist. It is removed by now, so the same actions
+    /// find or create it.
     Gone(Failure),
 }
 

@@ -1,14 +1,17 @@
 //! One invocation's deliveries: what is known only within it, and who is who in Intercom.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use indexmap::IndexSet;
+
 use super::catalogue::Catalogues;
+use super::coalesce::Companies;
 use super::contact_cache::KnownContact;
-use super::{Delivery, Stop};
+use super::{Delivery, Job, Stop};
 use crate::intercom::{self, CallError, Contact, Found, SEARCH_PAGE};
-use crate::mapping::Identity;
+use crate::mapping::{Action, Identity};
 
 /// What this invocation did or saw, so as not to do it again. After it another instance may undo
 /// any of it, and no answer would say so.
@@ -21,6 +24,8 @@ pub(super) struct Session<'d> {
     pub(super) memberships: Noted<(String, String), ()>,
     /// Intercom's ids of contacts that it showed in full.
     pub(super) shown: Noted<String, ()>,
+    /// What its events say of companies.
+    pub(super) companies: Companies<'d>,
     /// Hashes of what was last sent of a company, by company_id.
     pub(super) sent_companies: Noted<String, u64>,
     pub(super) attributes: Catalogues,
@@ -28,13 +33,19 @@ pub(super) struct Session<'d> {
 }
 
 impl<'d> Session<'d> {
-    pub(super) fn new(delivery: &'d Delivery, intercom: intercom::Session<'d>, now: i64) -> Self {
+    pub(super) fn new(
+        delivery: &'d Delivery,
+        intercom: intercom::Session<'d>,
+        jobs: &'d [Job<'_>],
+        now: i64,
+    ) -> Self {
         Self {
             delivery,
             intercom,
             now,
             memberships: Noted::default(),
             shown: Noted::default(),
+            companies: Companies::of(jobs),
             sent_companies: Noted::default(),
             attributes: Catalogues::default(),
             turns: Noted::default(),
@@ -47,26 +58,35 @@ impl<'d> Session<'d> {
         self.turns.get_or_default(name)
     }
 
-    /// Looks up all of these users that aren't known in one search for each 150 of them. Those
-    /// it doesn't find (its index lags behind) are looked up one by one when their turn comes.
-    /// Where a search has room left, it also asks for those who may be needed soon.
-    pub(super) async fn look_up_together(
-        &self,
-        external_ids: &[&str],
-        needed_soon: &[&str],
-        intercom: intercom::Session<'_>,
-    ) {
+    /// Looks up all users that aren't known and whose contact is needed, in one search for each
+    /// 150 of them. Those it doesn't find (its index lags behind) are looked up one by one when
+    /// their turn comes. Where a search has room left, it also asks for those with an event, who
+    /// may be needed soon.
+    pub(super) async fn look_up_together(&self, jobs: &[Job<'_>], intercom: intercom::Session<'_>) {
+        let (mut needed, mut needed_soon) = (IndexSet::new(), IndexSet::new());
+        for action in jobs.iter().flat_map(|job| &job.actions) {
+            match action {
+                Action::UpsertContact { identity, .. }
+                | Action::DeleteContact { identity }
+                | Action::MergeContact { into: identity, .. } => {
+                    if let Identity::ExternalId(id) = identity {
+                        needed.insert(&**id);
+                    }
+                }
+                Action::CreateEvent { event, .. } => needed_soon.extend(event.user_id.as_deref()),
+                _ => {}
+            }
+        }
         let contacts = &self.delivery.contacts;
-        let unknown = |id: &&&str| {
-            let identity = Identity::ExternalId((**id).into());
+        let is_unknown = |id: &&str| {
+            let identity = Identity::ExternalId((*id).into());
             contacts.get(&identity).is_none()
         };
-        let mut needed: Vec<&str> = external_ids.iter().filter(unknown).copied().collect();
+        needed.retain(is_unknown);
         let room = needed.len().next_multiple_of(SEARCH_PAGE) - needed.len();
-        let wanted: HashSet<&str> = external_ids.iter().copied().collect();
-        let soon = needed_soon.iter().filter(|id| !wanted.contains(*id));
-        needed.extend(soon.filter(unknown).take(room));
-        for ids in needed.chunks(SEARCH_PAGE) {
+        needed_soon.retain(|id| !needed.contains(id) && is_unknown(id));
+        needed.extend(needed_soon.into_iter().take(room));
+        for ids in needed.into_iter().collect::<Vec<_>>().chunks(SEARCH_PAGE) {
             // One alone is found as cheaply by its id, and without the lag.
             if ids.len() < 2 {
                 return;

@@ -1,9 +1,9 @@
 //! One user's events, strictly in order.
 
-use std::ops::ControlFlow;
+use std::collections::VecDeque;
 
-use super::attempt::{Attempt, warnings_of};
-use super::coalesce::Step;
+use super::attempt::{Attempt, LeftOut, warnings_of};
+use super::coalesce::{Step, steps};
 use super::events::identity_of;
 use super::session::Session;
 use super::{Job, Outcome, Undelivered};
@@ -12,101 +12,88 @@ use crate::mapping::Action;
 /// The index and outcome of each job.
 type Outcomes = Vec<(usize, Outcome)>;
 
-/// Whether the user's later events may be tried.
-type MayGoOn = ControlFlow<()>;
-
 impl Session<'_> {
-    /// Delivers one user's steps; gives back the index and outcome of each of their jobs.
+    /// Delivers one user's jobs, which have these indexes.
     ///
     /// One that only waits for its user steps aside, and is tried again when one of the later
     /// ones made the contact. Once one has to be tried later, the user stops: then those that
-    /// wait can't have waited in vain either, so they count as not tried.
-    pub(super) async fn deliver_user(
-        &self,
-        jobs: &[Job<'_>],
-        steps: Vec<Step<'_, '_>>,
-    ) -> Outcomes {
-        let mut outcomes = Vec::with_capacity(steps.len());
+    /// wait can't have waited in vain either, so they count as not tried. Merged jobs of which
+    /// one can't be accepted are delivered each for itself, so that it doesn't take the others
+    /// with it.
+    pub(super) async fn deliver_user(&self, jobs: &[Job<'_>], indexes: &[usize]) -> Outcomes {
+        let mut outcomes = Vec::with_capacity(indexes.len());
         let mut waiting: Outcomes = Vec::new();
-        let mut steps = steps.into_iter();
-        for step in steps.by_ref() {
-            let (of_step, flow) = match waits_like(&step, &waiting, jobs) {
-                Some(why) => (vec![(step.jobs[0], Err(why))], MayGoOn::Continue(())),
+        let mut steps = VecDeque::from(steps(jobs, indexes));
+        while let Some(step) = steps.pop_front() {
+            let delivered = match waits_like(&step, &waiting, jobs) {
+                Some(why) => Err(why),
                 None => self.deliver_step(jobs, &step).await,
             };
-            let (waits, settled): (Outcomes, Outcomes) = of_step.into_iter().partition(is_waiting);
-            waiting.extend(waits);
-            outcomes.extend(settled);
-            if flow.is_break() {
-                let not_tried = waiting.drain(..).map(|(job, _)| job);
-                let not_tried = not_tried.chain(steps.flat_map(|step| step.jobs));
-                outcomes.extend(not_tried.map(|job| (job, Err(Undelivered::NotTried))));
-                return outcomes;
+            if step.jobs.len() > 1 && matches!(delivered, Err(Undelivered::Rejected(_))) {
+                for &job in step.jobs.iter().rev() {
+                    steps.push_front(Step::of(job, &jobs[job]));
+                }
+                continue;
             }
-            if makes_contact(&step.actions) {
+            let of_step = step.jobs.iter();
+            let of_step = of_step.map(|job| (*job, outcome_of(&jobs[*job], &delivered)));
+            if matches!(delivered, Err(Undelivered::Waiting { .. })) {
+                waiting.extend(of_step);
+            } else {
+                outcomes.extend(of_step);
+            }
+            let mut is_over = delivered.is_err_and(|why| holds_back(&why));
+            if makes_contact(&step.actions) && !is_over {
                 for (job, outcome) in &mut waiting {
-                    if !deletes(&jobs[*job].actions) {
-                        *outcome = self.deliver_job(&jobs[*job]).await;
+                    if deletes(&jobs[*job].actions) {
+                        continue;
+                    }
+                    let step = Step::of(*job, &jobs[*job]);
+                    let delivered = self.deliver_step(jobs, &step).await;
+                    *outcome = outcome_of(&jobs[*job], &delivered);
+                    is_over = delivered.is_err_and(|why| holds_back(&why));
+                    if is_over {
+                        break;
                     }
                 }
-                let (still, settled) = waiting.into_iter().partition(is_waiting);
-                waiting = still;
-                outcomes.extend(settled);
+                outcomes.extend(waiting.extract_if(.., |waiting| !is_waiting(waiting)));
+            }
+            if is_over {
+                let not_tried = waiting.into_iter().map(|(job, _)| job);
+                let not_tried = not_tried.chain(steps.into_iter().flat_map(|step| step.jobs));
+                outcomes.extend(not_tried.map(|job| (job, Err(Undelivered::NotTried))));
+                return outcomes;
             }
         }
         outcomes.extend(waiting);
         outcomes
     }
 
-    /// Delivers a step. Merged jobs of which one can't be accepted are delivered each for
-    /// itself, so that it doesn't take the others with it.
-    async fn deliver_step(&self, jobs: &[Job<'_>], step: &Step<'_, '_>) -> (Outcomes, MayGoOn) {
+    async fn deliver_step(
+        &self,
+        jobs: &[Job<'_>],
+        step: &Step<'_, '_>,
+    ) -> Result<Vec<LeftOut>, Undelivered> {
         let last = &jobs[step.jobs[step.jobs.len() - 1]];
         let attempt = Attempt::new(self, last);
-        let delivered = attempt.execute(&step.actions, step.is_identify).await;
-        if step.is_merged && matches!(delivered, Err(Undelivered::Rejected(_))) {
-            return self.deliver_one_by_one(jobs, &step.jobs).await;
-        }
-        let flow = flow_after(delivered.as_ref().err());
-        let outcome = |job: &usize| match &delivered {
-            Ok(left_out) => Ok(warnings_of(&jobs[*job].actions, left_out)),
-            Err(why) => Err(why.clone()),
-        };
-        let outcomes = step.jobs.iter().map(|job| (*job, outcome(job)));
-        (outcomes.collect(), flow)
-    }
-
-    async fn deliver_one_by_one(&self, jobs: &[Job<'_>], step: &[usize]) -> (Outcomes, MayGoOn) {
-        let mut outcomes = Vec::with_capacity(step.len());
-        let mut flow = MayGoOn::Continue(());
-        for &job in step {
-            let outcome = if flow.is_break() {
-                Err(Undelivered::NotTried)
-            } else {
-                self.deliver_job(&jobs[job]).await
-            };
-            if flow.is_continue() {
-                flow = flow_after(outcome.as_ref().err());
-            }
-            outcomes.push((job, outcome));
-        }
-        (outcomes, flow)
-    }
-
-    async fn deliver_job(&self, job: &Job<'_>) -> Outcome {
-        let attempt = Attempt::new(self, job);
-        let left_out = attempt.execute(&job.actions, job.is_identify).await?;
-        Ok(warnings_of(&job.actions, &left_out))
+        attempt.execute(&step.actions, step.is_identify).await
     }
 }
 
-fn flow_after(why: Option<&Undelivered>) -> MayGoOn {
-    match why {
-        Some(
-            Undelivered::Retry { .. } | Undelivered::RateLimited { .. } | Undelivered::NotTried,
-        ) => MayGoOn::Break(()),
-        _ => MayGoOn::Continue(()),
+/// What became of a job of a step that ended like this.
+fn outcome_of(job: &Job<'_>, delivered: &Result<Vec<LeftOut>, Undelivered>) -> Outcome {
+    match delivered {
+        Ok(left_out) => Ok(warnings_of(&job.actions, left_out)),
+        Err(why) => Err(why.clone()),
     }
+}
+
+/// Whether the user's later events may not be tried after that.
+fn holds_back(why: &Undelivered) -> bool {
+    matches!(
+        why,
+        Undelivered::Retry { .. } | Undelivered::RateLimited { .. } | Undelivered::NotTried
+    )
 }
 
 /// Why an event need not be tried: another one of the same unknown user already waits.

@@ -1,31 +1,31 @@
-//! Who is let in: the keys of a caller against those of the secret.
+//! Authentication of callers, against the keys of the secret.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Function;
+use crate::entry::Entry;
 use crate::http_api::{
-    ApiError, BodyError, HttpRequest, user_hash_is_valid, write_key_in, write_keys_in_headers,
+    ApiError, BodyError, HttpRequest, proof, write_key_in, write_keys_in_headers,
 };
-use crate::intake::{Entry, Invocation};
-use crate::mapping::{Channel, Sender, named_user};
+use crate::invocation::Invocation;
+use crate::mapping::{Channel, Sender};
 use crate::secret::{Secret, WriteKey};
-use crate::segment::Value;
 
 /// Time from the start of a request within which its keys are read, so that it is answered within
 /// 5 s even when Secrets Manager hangs.
-const KEYS_WITHIN: Duration = Duration::from_secs(3);
+const KEYS_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Function {
-    /// The write key in a request's headers, None where they hold none. A wrong one is refused
-    /// here, before any of the body is unpacked.
+    /// The write key in a request's headers, `None` if there is none. A wrong one is refused here,
+    /// before any of the body is unpacked.
     pub(super) async fn write_key_in_headers(
         &self,
         http: &HttpRequest,
         invocation: Invocation<'_>,
     ) -> Result<Option<WriteKey>, ApiError> {
         let keys = write_keys_in_headers(http);
-        let known = |secret: &Secret| match known_key(secret, &keys) {
+        let known = |secret: &Secret| match find_write_key(secret, &keys) {
             Err(ApiError::WriteKey) if keys.is_empty() => Ok(None),
             known => known.map(Some),
         };
@@ -39,7 +39,7 @@ impl Function {
         invocation: Invocation<'_>,
     ) -> Result<(), ApiError> {
         let known = |secret: &Secret| {
-            let known = known_key(secret, std::slice::from_ref(&key.to_owned()));
+            let known = find_write_key(secret, std::slice::from_ref(&key.to_owned()));
             match known {
                 Ok(known) if known.is_public => Ok(()),
                 Ok(_) | Err(ApiError::WriteKey) => Err(ApiError::UnknownProject),
@@ -49,8 +49,8 @@ impl Function {
         self.look_up(known, invocation).await
     }
 
-    /// The write key of a call: that of the headers, else that of the body.
-    pub(super) async fn let_in(
+    /// The write key of a call, from the headers, else from the body.
+    pub(super) async fn authenticate(
         &self,
         in_headers: Option<WriteKey>,
         in_body: Option<String>,
@@ -60,14 +60,14 @@ impl Function {
             return Ok(key);
         }
         let keys: Vec<String> = in_body.into_iter().collect();
-        self.look_up(|secret| known_key(secret, &keys), invocation)
+        self.look_up(|secret| find_write_key(secret, &keys), invocation)
             .await
     }
 
-    /// Why a request with a broken body is refused: for that, or because its key is wrong. A
-    /// key inside of a body that can't even be read gets the benefit of the doubt, since some
-    /// SDKs send it nowhere else and give an event up only on a 400.
-    pub(super) async fn refuse(
+    /// Why a request with a broken body is refused: for that, or because its key is wrong. When the
+    /// body can't even be searched for a key, the caller gets the benefit of the doubt: some SDKs
+    /// send their key nowhere else and give an event up only on a 400.
+    pub(super) async fn refusal_of(
         &self,
         in_headers: Option<WriteKey>,
         broken: BodyError,
@@ -75,15 +75,15 @@ impl Function {
         invocation: Invocation<'_>,
     ) -> ApiError {
         if let Ok(in_body) = write_key_in(body)
-            && let Err(error) = self.let_in(in_headers, in_body, invocation).await
+            && let Err(error) = self.authenticate(in_headers, in_body, invocation).await
         {
             return error;
         }
         broken.into()
     }
 
-    /// Says of each event of a write key who sent it, which takes a look at its `user_hash`.
-    pub(super) async fn name_senders(
+    /// Sets the sender of each event of a write key, verifying its `user_hash`.
+    pub(super) async fn set_senders(
         &self,
         entries: &mut [Entry<'_>],
         key: &WriteKey,
@@ -125,8 +125,8 @@ impl Function {
         Ok(())
     }
 
-    /// What `look` finds in the secret. Where that is nothing, the secret may have been changed
-    /// since it was read: it is read again before anybody is refused.
+    /// What `look` finds in the secret. If it finds nothing, the secret may have changed since it
+    /// was read, so it is read again before anybody is refused.
     pub(super) async fn look_up<T>(
         &self,
         look: impl Fn(&Secret) -> Result<T, ApiError>,
@@ -143,7 +143,7 @@ impl Function {
         }
     }
 
-    /// What every delivery needs.
+    /// Checks for the token that every delivery needs.
     pub(super) async fn check_access_token(
         &self,
         invocation: Invocation<'_>,
@@ -158,7 +158,7 @@ impl Function {
     }
 
     async fn secret(&self, invocation: Invocation<'_>) -> Result<Arc<Secret>, ApiError> {
-        let secret = self.secrets.get(keys_by(invocation)).await;
+        let secret = self.secrets.get(keys_deadline(invocation)).await;
         secret.map_err(ApiError::SecretUnavailable)
     }
 
@@ -169,18 +169,18 @@ impl Function {
     ) -> Result<Option<Arc<Secret>>, ApiError> {
         let newer = self
             .secrets
-            .get_newer_than(secret, keys_by(invocation))
+            .get_newer_than(secret, keys_deadline(invocation))
             .await;
         newer.map_err(ApiError::SecretUnavailable)
     }
 }
 
-fn keys_by(invocation: Invocation<'_>) -> Instant {
-    invocation.deadline.min(invocation.started + KEYS_WITHIN)
+fn keys_deadline(invocation: Invocation<'_>) -> Instant {
+    invocation.deadline.min(invocation.started + KEYS_TIMEOUT)
 }
 
 /// The first of a caller's keys that the secret knows.
-fn known_key(secret: &Secret, keys: &[String]) -> Result<WriteKey, ApiError> {
+fn find_write_key(secret: &Secret, keys: &[String]) -> Result<WriteKey, ApiError> {
     if !secret.has_write_keys() {
         return Err(ApiError::NotConfigured("write_keys"));
     }
@@ -188,15 +188,9 @@ fn known_key(secret: &Secret, keys: &[String]) -> Result<WriteKey, ApiError> {
     known.ok_or(ApiError::WriteKey)
 }
 
-/// Whether the `user_hash` of each event proves the user whom it names; None for an event without
-/// a user or a hash, or without a key to check it with.
+/// Whether the `user_hash` of each event proves the user it names. `None` for an event without a
+/// user or a hash, or without a key to verify it.
 fn proofs(entries: &[Entry<'_>], secret: &Secret) -> Vec<Option<bool>> {
-    let proof = |entry: &Entry<'_>| {
-        let event = entry.event.as_ref()?;
-        let user_hash = event.option("userhash").and_then(Value::as_str)?;
-        let user = named_user(event)?;
-        let api_secret = secret.api_secret()?;
-        Some(user_hash_is_valid(api_secret, user.as_str(), user_hash))
-    };
+    let proof = |entry: &Entry<'_>| proof(entry.event()?, secret);
     entries.iter().map(proof).collect()
 }

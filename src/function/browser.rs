@@ -3,7 +3,7 @@
 use super::Function;
 use crate::browser;
 use crate::http_api::{Answer, ApiError, HttpRequest, Kept};
-use crate::intake::Invocation;
+use crate::invocation::Invocation;
 
 impl Function {
     /// The settings document of the public write key in the path.

@@ -1,20 +1,18 @@
-//! The Tracking API: the calls of Segment's SDKs, and what a preview says of them.
+//! The Tracking API: the calls of Segment's SDKs.
 
 use std::borrow::Cow;
 
 use super::{Function, check_none_lost};
+use crate::entry::Entry;
 use crate::http_api::{
     Answer, ApiError, BodyError, Call, HttpRequest, MAX_BODY_BYTES, decode, parse_call,
-    parse_preview,
 };
-use crate::intake::{Entry, Invocation, Request};
-use crate::mapping::{Channel, Sender};
-use crate::preview::preview;
+use crate::invocation::{Invocation, Request};
 use crate::queue::Source;
 use crate::secret::WriteKey;
 use crate::segment::Kind;
 
-/// What a body is parsed by.
+/// A parser of bodies.
 type Parse<'p> = &'p (dyn for<'b> Fn(&'b [u8]) -> Result<Call<'b>, BodyError> + Sync);
 
 impl Function {
@@ -38,32 +36,8 @@ impl Function {
         Ok(Answer::success())
     }
 
-    /// What would be sent for these events?
-    pub(super) async fn preview(
-        &self,
-        http: &HttpRequest,
-        invocation: Invocation<'_>,
-    ) -> Result<Answer, ApiError> {
-        let (in_headers, raw) = self.read(http, invocation).await?;
-        let body = self.unpack(in_headers.as_ref(), &raw, invocation).await?;
-        let (mut entries, _) = self
-            .parse(http, in_headers, &body, &parse_preview, invocation)
-            .await?;
-        for entry in &mut entries {
-            // Nothing is done, so whoever has a server's key sees what Segment itself may do.
-            if entry.sender.channel == Channel::Server {
-                entry.sender = Sender::by(Channel::Segment);
-            }
-        }
-        let now = invocation.now.timestamp_millis();
-        let answer = preview(&entries, now, Source::Api, &self.intake.mapping).map(Answer::ok);
-        answer
-            .filter(|answer| !answer.is_too_large())
-            .ok_or(ApiError::PreviewTooLarge)
-    }
-
     /// The key in the headers, where there is one, and the body as it was sent.
-    async fn read(
+    pub(super) async fn read(
         &self,
         http: &HttpRequest,
         invocation: Invocation<'_>,
@@ -72,7 +46,7 @@ impl Function {
         Ok((in_headers, http.raw_body()?))
     }
 
-    async fn unpack<'r>(
+    pub(super) async fn unpack<'r>(
         &self,
         in_headers: Option<&WriteKey>,
         raw: &'r [u8],
@@ -81,13 +55,13 @@ impl Function {
         match decode(raw, MAX_BODY_BYTES) {
             Ok(body) => Ok(body),
             Err(broken) => Err(self
-                .refuse(in_headers.cloned(), broken, raw, invocation)
+                .refusal_of(in_headers.cloned(), broken, raw, invocation)
                 .await),
         }
     }
 
     /// The events of a body and the key that lets them in.
-    async fn parse<'b>(
+    pub(super) async fn parse<'b>(
         &self,
         http: &HttpRequest,
         in_headers: Option<WriteKey>,
@@ -100,11 +74,11 @@ impl Function {
             mut entries,
         } = match parse(body) {
             Ok(call) => call,
-            Err(broken) => return Err(self.refuse(in_headers, broken, body, invocation).await),
+            Err(broken) => return Err(self.refusal_of(in_headers, broken, body, invocation).await),
         };
-        let key = self.let_in(in_headers, write_key, invocation).await?;
+        let key = self.authenticate(in_headers, write_key, invocation).await?;
         self.ignore_user_ids(&mut entries);
-        self.name_senders(&mut entries, &key, http, invocation)
+        self.set_senders(&mut entries, &key, http, invocation)
             .await?;
         Ok((entries, key))
     }

@@ -5,13 +5,14 @@ use crate::http_api::{
     Answer, ApiError, HttpRequest, MAX_SEGMENT_EVENTS, Signed, entries_of_array,
     replace_lone_surrogates, signed, without_byte_order_mark,
 };
-use crate::intake::{EventResult, Invocation, Request, Status};
+use crate::invocation::{Invocation, Request};
 use crate::mapping::{Channel, Sender};
 use crate::queue::Source;
 use crate::secret::Secret;
+use crate::status::{EventResult, Status};
 
 impl Function {
-    /// Takes a webhook: one event or an array of such.
+    /// Takes a webhook: one event or an array of events.
     pub(super) async fn webhook(
         &self,
         http: &HttpRequest,
@@ -44,7 +45,7 @@ impl Function {
         Ok(Answer::success_with(&results))
     }
 
-    /// How much of a webhook is signed, where that is enough.
+    /// How much of a webhook is signed, if that is enough.
     fn covered(&self, secret: &Secret, raw: &[u8], signature: &str) -> Result<Signed, ApiError> {
         let secrets = secret.webhook_secrets();
         if secrets.len() == 0 {

@@ -1,4 +1,4 @@
-//! What a caller gets back.
+//! The answers to HTTP requests.
 
 use std::io::Write;
 
@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{ApiError, HttpRequest};
-use crate::intake::EventResult;
+use crate::status::EventResult;
 
 /// An HTTP answer. Serialised by [`Answer::into_payload`] as API Gateway and Function URLs want
 /// it.
@@ -107,7 +107,7 @@ impl Answer {
         self
     }
 
-    /// What SDKs expect of a call that was taken.
+    /// The answer that SDKs expect for a call that was accepted.
     pub fn success() -> Self {
         Self::ok(json!({"success": true}))
     }
@@ -117,7 +117,7 @@ impl Answer {
         Self::ok(json!({"success": true, "results": results}))
     }
 
-    /// What a preflight gets: nothing but headers.
+    /// The answer to a preflight: headers only.
     pub fn no_content() -> Self {
         Self {
             status: StatusCode::NO_CONTENT,
@@ -131,7 +131,7 @@ impl Answer {
         let Body::Json(body) = &self.body else {
             return false;
         };
-        // Inside of the payload, the body is a JSON string.
+        // In the payload, the body is a JSON string.
         json!(body.to_string()).to_string().len() > MAX_ANSWER_BYTES
     }
 

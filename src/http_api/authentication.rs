@@ -1,4 +1,4 @@
-//! Who may come in: write keys, webhook signatures, user hashes. Pure.
+//! Authentication: write keys, webhook signatures, user hashes. Pure.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,7 +8,10 @@ use sha1::Sha1;
 use sha2::Sha256;
 
 use super::HttpRequest;
-use super::body::first_of_array;
+use super::event_array::first_of_array;
+use crate::mapping::named_user;
+use crate::secret::Secret;
+use crate::segment::{Event, Value};
 
 /// The write key of `Authorization: Basic base64("KEY:")`; the colon may be missing.
 pub fn write_key(authorization: &str) -> Option<String> {
@@ -21,7 +24,7 @@ pub fn write_key(authorization: &str) -> Option<String> {
     (!key.is_empty()).then(|| key.to_owned())
 }
 
-/// The write keys in a request's headers. An SDK sends one; of several each counts.
+/// The write keys in a request's headers. An SDK sends one; if there are several, any will do.
 pub fn write_keys_in_headers(request: &HttpRequest) -> Vec<String> {
     let values = request.headers.get_all(AUTHORIZATION).into_iter();
     values
@@ -34,12 +37,12 @@ pub fn write_keys_in_headers(request: &HttpRequest) -> Vec<String> {
 pub enum Signed {
     /// All of it.
     Whole,
-    /// An array's first element: Segment signs no more of a batch.
+    /// An array's first element, which is all that Segment signs of a batch.
     FirstElement,
 }
 
-/// How much of a webhook's raw body is signed with one of the secrets, None for nothing. Nothing
-/// behind an array's first element is read.
+/// How much of a webhook's raw body is signed with one of the secrets. `None` for nothing. Nothing
+/// after an array's first element is read.
 pub fn signed<'s>(
     webhook_secrets: impl Iterator<Item = &'s str>,
     body: &[u8],
@@ -71,6 +74,15 @@ fn webhook_signature_is_valid(webhook_secret: &str, body: &[u8], signature: &str
         .expect("HMAC takes a key of any length");
     mac.update(body);
     mac.verify_slice(&signature).is_ok()
+}
+
+/// Whether the event's `user_hash` proves the user whom it names; None without a user, a hash, or a
+/// key to check it with.
+pub fn proof(event: &Event<'_>, secret: &Secret) -> Option<bool> {
+    let user_hash = event.option("userhash").and_then(Value::as_str)?;
+    let user = named_user(event)?;
+    let api_secret = secret.api_secret()?;
+    Some(user_hash_is_valid(api_secret, user.as_str(), user_hash))
 }
 
 /// Whether `user_hash` is the hex HMAC-SHA256 of the user's id (Intercom's identity

@@ -1,27 +1,22 @@
-//! The events in a body.
+//! The bodies of the Tracking API: a single call, a batch, a preview.
 
 use serde::Deserialize;
-use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::event_array::entries_of_array;
 use super::gzip::MAX_GZIP_MEMBERS;
-use super::gzip::without_byte_order_mark;
 use super::shared::Shared;
-use crate::intake::Entry;
-use crate::mapping::Sender;
+use crate::entry::Entry;
 use crate::segment::{Event, Kind};
 
 /// Segment's limit of one event, in bytes.
-const MAX_EVENT_BYTES: usize = 32 * 1024;
+pub const MAX_EVENT_BYTES: usize = 32 * 1024;
 
 /// Segment's limit of a body, unpacked, in bytes.
 pub const MAX_BODY_BYTES: usize = 500 * 1024;
 
 /// Segment's limit of events in a batch.
 const MAX_BATCH_EVENTS: usize = 2_500;
-
-/// Limit of events from Segment itself or from AWS. Segment's webhook sends at most 4,000.
-pub const MAX_SEGMENT_EVENTS: usize = 5_000;
 
 /// A body that can't be taken.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,10 +27,10 @@ pub enum BodyError {
     /// Marked as base64 and isn't.
     #[error("the body is marked as base64 but does not decode")]
     Base64,
-    /// Not unpackable.
+    /// Gzip that doesn't decompress.
     #[error("the body starts like gzip but does not unpack")]
     Gzip,
-    /// Packed in more parts than any sender makes.
+    /// Gzip with more members than any sender writes.
     #[error("the body is gzip of more than {MAX_GZIP_MEMBERS} members")]
     GzipMembers,
     /// JSON, but not what this route takes.
@@ -50,9 +45,9 @@ pub enum BodyError {
     /// More than the limit of a batch.
     #[error("there are {events} events, at most {most} are taken")]
     TooManyEvents {
-        /// So many came.
+        /// How many came.
         events: usize,
-        /// So many are taken.
+        /// How many are taken.
         most: usize,
     },
 }
@@ -83,7 +78,7 @@ struct Batch<'b> {
 /// Parses the body of a Tracking API call; `kind` is a single call's, None a batch's.
 ///
 /// # Errors
-/// [`BodyError`]. One bad event of a batch is no error: it comes as a refused [`Entry`].
+/// [`BodyError`]. One bad event of a batch is no error: it comes as a rejected [`Entry`].
 pub fn parse_call(body: &[u8], kind: Option<Kind>) -> Result<Call<'_>, BodyError> {
     match kind {
         Some(kind) => parse_single(body, kind),
@@ -102,12 +97,7 @@ fn parse_single(body: &[u8], kind: Kind) -> Result<Call<'_>, BodyError> {
     }
     Ok(Call {
         write_key: event.write_key().map(str::to_owned),
-        entries: vec![Entry {
-            event: Some(event),
-            raw,
-            refusal: None,
-            sender: Sender::default(),
-        }],
+        entries: vec![Entry::of(event, raw)],
     })
 }
 
@@ -131,14 +121,12 @@ fn parse_batch(body: &[u8]) -> Result<Call<'_>, BodyError> {
     let bytes: usize = shared.iter().flatten().map(|raw| raw.get().len()).sum();
     let shared = Shared::read(body, bytes, items.len());
     let entries = items.into_iter().map(|raw| {
-        let mut entry = refused_if_large(Entry::parse(raw));
+        let entry = rejected_if_large(Entry::parse(raw));
         match &shared {
-            Ok(shared) => entry.event = entry.event.map(|event| shared.merged_under(event)),
-            Err(reason) => {
-                entry.refusal.get_or_insert_with(|| reason.clone());
-            }
+            Ok(shared) => entry.map_event(|event| shared.merged_under(event)),
+            Err(reason) if entry.rejection().is_none() => entry.rejected(reason.clone()),
+            Err(_) => entry,
         }
-        entry
     });
     Ok(Call {
         entries: entries.collect(),
@@ -150,82 +138,40 @@ fn parse_batch(body: &[u8]) -> Result<Call<'_>, BodyError> {
 
 const NO_BATCH: &str = "the body must be a JSON object with an array \"batch\"";
 
-/// Whether a JSON text is an object: serde takes an array for a struct as well.
+/// Whether a JSON text is an object: serde also reads a struct from an array.
 fn is_object(json: &[u8]) -> bool {
     json.trim_ascii_start().starts_with(b"{")
 }
 
-/// Parses the body of a preview: an event with its `type`, an array of such, or a batch.
+/// Parses the body of a preview: an event with its `type`, an array of them, or a batch.
 ///
 /// # Errors
-/// [`BodyError`]. One bad event is no error: it comes as a refused [`Entry`].
+/// [`BodyError`]. One bad event is no error: it comes as a rejected [`Entry`].
 pub fn parse_preview(body: &[u8]) -> Result<Call<'_>, BodyError> {
     match parse_batch(body) {
         Err(BodyError::Shape(_)) => {}
         parsed => return parsed,
     }
     let entries = entries_of_array(body, MAX_BATCH_EVENTS)?;
-    let first = entries.first().and_then(|entry| entry.event.as_ref());
+    let first = entries.first().and_then(Entry::event);
     Ok(Call {
         write_key: first.and_then(Event::write_key).map(str::to_owned),
-        entries: entries.into_iter().map(refused_if_large).collect(),
+        entries: entries.into_iter().map(rejected_if_large).collect(),
     })
 }
 
-fn refused_if_large(mut entry: Entry<'_>) -> Entry<'_> {
+fn rejected_if_large(entry: Entry<'_>) -> Entry<'_> {
     if entry.raw.get().len() > MAX_EVENT_BYTES {
-        entry.refusal = Some(BodyError::EventTooLarge.to_string().into());
-    }
-    entry
-}
-
-/// The entries of a body that is one event or an array of such, at most so many. No limit of
-/// size: Segment itself kept it when it took the events.
-///
-/// # Errors
-/// [`BodyError::Json`], [`BodyError::TooManyEvents`].
-pub fn entries_of_array(body: &[u8], most: usize) -> Result<Vec<Entry<'_>>, BodyError> {
-    let raw: &RawValue = from_json(body)?;
-    let items: Vec<&RawValue> = if raw.get().starts_with('[') {
-        from_json(body)?
+        entry.rejected(BodyError::EventTooLarge.to_string().into())
     } else {
-        vec![raw]
-    };
-    if items.len() > most {
-        let events = items.len();
-        return Err(BodyError::TooManyEvents { events, most });
+        entry
     }
-    Ok(items.into_iter().map(Entry::parse).collect())
 }
 
-/// The first element's JSON, where the body begins like an array. Nothing behind it is read.
-pub(super) fn first_of_array(body: &[u8]) -> Option<&str> {
-    struct First<'f, 'b>(&'f mut Option<&'b RawValue>);
-
-    impl<'b> Visitor<'b> for First<'_, 'b> {
-        type Value = ();
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("an array")
-        }
-
-        fn visit_seq<A: SeqAccess<'b>>(self, mut elements: A) -> Result<(), A::Error> {
-            *self.0 = elements.next_element()?;
-            Ok(())
-        }
-    }
-
-    let mut first = None;
-    let mut json = serde_json::Deserializer::from_slice(without_byte_order_mark(body));
-    // It fails when there is a second element, which is all the same here.
-    drop(json.deserialize_seq(First(&mut first)));
-    first.map(RawValue::get)
-}
-
-/// `writeKey` of a body that can't be taken, whatever else is in it.
+/// `writeKey` of a body that can't be taken otherwise.
 ///
 /// # Errors
-/// [`BodyError::Json`] where nobody can say whether it has one.
+/// [`BodyError::Json`] when the body can't be read far enough to tell.
 pub fn write_key_in(body: &[u8]) -> Result<Option<String>, BodyError> {
     #[derive(Deserialize)]
     struct Keyed {
@@ -239,7 +185,7 @@ pub fn write_key_in(body: &[u8]) -> Result<Option<String>, BodyError> {
     }
 }
 
-fn from_json<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, BodyError> {
+pub(super) fn from_json<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, BodyError> {
     serde_json::from_slice(body).map_err(|error| BodyError::Json(error.to_string()))
 }
 
@@ -259,7 +205,7 @@ mod tests {
         let events: Vec<String> = call
             .entries
             .iter()
-            .filter_map(|entry| Some(entry.event.as_ref()?.as_value().to_string()))
+            .filter_map(|entry| Some(entry.event()?.as_value().to_string()))
             .collect();
         assert_eq!(
             events,
@@ -268,7 +214,7 @@ mod tests {
                 r#"{"type":"track","context":{"ip":"1","app":{"name":"x"}},"integrations":{"Intercom":true,"All":false},"sentAt":"2021"}"#,
             ]
         );
-        assert!(call.entries[2].refusal.is_some());
+        assert!(call.entries[2].rejection().is_some());
     }
 
     #[test]
@@ -325,7 +271,7 @@ mod tests {
         let refused: Vec<bool> = call
             .entries
             .iter()
-            .map(|entry| entry.refusal.is_some())
+            .map(|entry| entry.rejection().is_some())
             .collect();
         assert_eq!(refused, [true, false, true, true, true, true]);
     }

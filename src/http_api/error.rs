@@ -4,8 +4,8 @@ use http::StatusCode;
 
 use super::body::BodyError;
 use super::{MAX_ANSWER_BYTES, ROUTES};
-use crate::intake::EventResult;
 use crate::secret::SecretError;
+use crate::status::EventResult;
 
 /// Why a request is refused. Displays as the `message` of the answer, which says what to do; what
 /// only the operator may know (a source) is for the log.

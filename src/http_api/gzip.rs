@@ -1,4 +1,4 @@
-//! Bodies as they were packed.
+//! Compressed bodies.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -8,12 +8,12 @@ use flate2::bufread::GzDecoder;
 use super::BodyError;
 use super::lone_surrogates::replace_lone_surrogates;
 
-/// Most members of a gzip body. Senders make one, or one per part that they pack; an empty one
-/// costs 20 bytes to send and far more to unpack.
+/// Most members of a gzip body. Senders write one, or one per chunk; an empty one costs 20 bytes to
+/// send and far more to unpack.
 pub(super) const MAX_GZIP_MEMBERS: usize = 1_000;
 
-/// Unpacks gzip, known by its magic bytes whatever the headers say; unpacks `limit` bytes at
-/// most. A byte order mark is skipped, halves of characters are replaced.
+/// Decompresses gzip, recognised by its magic bytes whatever the headers say, up to `limit` bytes.
+/// Skips a byte order mark and replaces lone surrogates.
 ///
 /// # Errors
 /// [`BodyError::Gzip`], [`BodyError::TooLarge`].
@@ -35,7 +35,7 @@ pub fn decode(raw: &[u8], limit: usize) -> Result<Cow<'_, [u8]>, BodyError> {
     }))
 }
 
-/// The JSON text behind a byte order mark, which .NET's and Windows' writers put in front.
+/// The JSON text after a byte order mark, which .NET and Windows put first.
 pub fn without_byte_order_mark(json: &[u8]) -> &[u8] {
     json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json)
 }

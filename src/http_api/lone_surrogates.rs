@@ -1,13 +1,13 @@
-//! Halves of characters in JSON texts.
+//! Lone surrogates in JSON texts.
 
 use std::borrow::Cow;
 
-/// What stands for a character that can't be read. As long as the escape that it replaces.
+/// The escape of U+FFFD, the replacement character. As long as the escape that it replaces.
 const REPLACEMENT: &[u8; 6] = br"\ufffd";
 
-/// The JSON text with every escape of one half of a character (`\ud83d` without `\ude00`)
-/// replaced by `\ufffd`, as Segment itself does: JavaScript sends such halves where it cut a text
-/// in the middle of an emoji, and no Rust string can hold them.
+/// The JSON text with every escaped lone surrogate (`\ud83d` without `\ude00`) replaced by
+/// `\ufffd`, as Segment itself does. JavaScript sends them after cutting a text in the middle of an
+/// emoji, and no Rust string can hold them.
 pub fn replace_lone_surrogates(json: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     let halves = halves(&json);
     if halves.is_empty() {
@@ -20,11 +20,11 @@ pub fn replace_lone_surrogates(json: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     Cow::Owned(json)
 }
 
-/// Where escapes of halves begin.
+/// Where the escapes of lone surrogates begin.
 fn halves(json: &[u8]) -> Vec<usize> {
     let mut found = Vec::new();
     let mut place = 0;
-    // Outside of strings there is no backslash.
+    // JSON has no backslash outside strings.
     while let Some(next) = json[place..].iter().position(|byte| *byte == b'\\') {
         place += next;
         place += match (
@@ -36,7 +36,7 @@ fn halves(json: &[u8]) -> Vec<usize> {
                 found.push(place);
                 6
             }
-            // Any other escape has two bytes at least.
+            // Any other escape has at least two bytes.
             _ => 2.min(json.len() - place),
         };
     }
@@ -47,11 +47,11 @@ fn escaped_unit_after(json: &[u8], place: usize) -> Option<u16> {
     escaped_unit(json.get(place + 6..)?)
 }
 
-/// The UTF-16 unit of the `\uXXXX` with which a text begins.
+/// The UTF-16 unit of the `\uXXXX` that a text begins with.
 fn escaped_unit(json: &[u8]) -> Option<u16> {
     let digits = json.strip_prefix(br"\u")?.get(..4)?;
     let digits = str::from_utf8(digits).ok()?;
-    // from_str_radix takes a sign as well.
+    // from_str_radix also takes a sign.
     let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     u16::from_str_radix(digits, 16).ok().filter(|_| is_hex)
 }

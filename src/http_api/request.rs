@@ -21,6 +21,8 @@ pub struct HttpRequest {
     domain: Option<String>,
     /// Its headers.
     pub headers: HeaderMap,
+    /// From where it came, as API Gateway saw it.
+    pub source_address: Option<String>,
     body: String,
     is_base64: bool,
 }
@@ -73,6 +75,7 @@ impl From<ApiGatewayProxyRequest> for HttpRequest {
             full_path: context.path.unwrap_or_else(|| path.clone()),
             domain: context.domain_name,
             path,
+            source_address: context.identity.source_ip,
             headers,
             body: request.body.unwrap_or_default(),
             is_base64: request.is_base64_encoded,
@@ -86,6 +89,7 @@ impl From<ApiGatewayV2httpRequest> for HttpRequest {
         let context = request.request_context;
         Self {
             method: context.http.method,
+            source_address: context.http.source_ip,
             full_path: path.clone(),
             domain: context.domain_name,
             path,

@@ -1,4 +1,4 @@
-//! What a batch says once for all of its events.
+//! The fields that a batch shares among its events.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -7,8 +7,8 @@ use serde::{Deserialize, Deserializer};
 
 use crate::segment::{Event, Value};
 
-/// Every event has its own copy, which takes up to some 20 times the memory of its JSON. So of
-/// the JSON there may be this much in all.
+/// Every event gets its own copy, which takes up to 20 times the memory of its JSON. So the copies'
+/// JSON may add up to this much.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
 
 /// The fields of a batch that hold for each of its events, unless the event has its own.
@@ -22,18 +22,18 @@ pub(super) struct Shared<'b> {
     sent_at: Value<'b>,
 }
 
-// Derived code would want one lifetime for both.
+// Derived code would require one lifetime for both.
 fn value<'de: 'b, 'b, D: Deserializer<'de>>(json: D) -> Result<Value<'b>, D::Error> {
     Value::deserialize(json)
 }
 
 impl<'b> Shared<'b> {
-    /// Reads them from the body of a batch of so many events; they have so many bytes in it. An
-    /// error is the reason why none of the events can be taken: without these fields one could
+    /// Reads them from a batch's body, where they are `bytes` long, for this many `events`. An
+    /// error is the reason why none of the events can be taken: without these fields an event could
     /// go where it must not.
     ///
-    /// They are read where they stand, one level below the body, since that is where they stand
-    /// in an event: what nests too deep for the queue nests too deep here.
+    /// They are read in place, one level below the body, as in an event: what nests too deep for
+    /// the queue nests too deep here.
     pub(super) fn read(
         body: &'b [u8],
         bytes: usize,

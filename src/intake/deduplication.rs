@@ -1,4 +1,4 @@
-//! Which events this instance took in the last minutes, so that a sender's repeat isn't delivered
+//! Events that this instance took in the last minutes, so that a sender's repeat isn't delivered
 //! again.
 
 use std::num::NonZeroUsize;
@@ -6,22 +6,23 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::{Request, Status};
+use crate::invocation::Request;
 use crate::queue::queue_id;
 use crate::segment::Event;
+use crate::status::Status;
 use crate::ttl_cache::TtlCache;
 
-/// How long an event is remembered: as long as by SQS.
+/// How long an event is remembered: as long as SQS deduplicates.
 const AGE: Duration = Duration::from_mins(5);
 
 /// Events remembered. One takes some 200 bytes, at most 450, so all of them 2 to 4.5 MB.
 const ENTRIES: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 
-/// What became of each event. Two are one when messageId and user are the same, as for the
-/// queue, and they came by the same write key or source: else whoever has a public write key
-/// could send another's messageId first, and the real event would be the duplicate. Segment goes
-/// by the messageId alone; a repeat has the same user anyway, and a client that uses one
-/// messageId for all of its users loses nothing.
+/// What became of each event. Two events are duplicates when they have the same messageId and user,
+/// as in the queue, and came by the same write key or source: otherwise anybody with a public write
+/// key could send another's messageId first, and the real event would count as the duplicate.
+/// Segment compares the messageId alone. A repeat has the same user anyway, and a client that uses
+/// one messageId for all of its users loses nothing here.
 #[derive(Debug)]
 pub struct Deduplication(TtlCache<(Status, DateTime<Utc>)>);
 
@@ -32,7 +33,7 @@ impl Default for Deduplication {
 }
 
 impl Deduplication {
-    /// By what an event is remembered. None without a messageId: then nobody can tell.
+    /// The key under which an event is remembered. `None` without a messageId.
     pub(super) fn key(event: &Event<'_>, request: &Request<'_>) -> Option<String> {
         let message_id = queue_id(event.message_id()?);
         let user = event.user();

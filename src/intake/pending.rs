@@ -2,19 +2,35 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Entry, EventResult, Status};
 use crate::delivery::{Failure, Job};
+use crate::entry::Entry;
+use crate::invocation::Request;
 use crate::mapping::Warning;
+use crate::queue::Message;
+use crate::status::{EventResult, Status};
 
-/// An entry on its way, with what the mapping changed of its event.
+/// An entry in progress, with the mapping's warnings about its event.
 pub(super) struct Pending<'e> {
     pub(super) entry: &'e Entry<'e>,
     pub(super) warnings: Vec<Warning<'e>>,
     /// What Intercom would not take of it, a line each.
     pub(super) left_out: Vec<String>,
-    /// By what it is remembered, where it is the first of its kind.
+    /// Its deduplication key, unless it is a duplicate itself.
     pub(super) key: Option<String>,
     pub(super) fate: Fate<'e>,
+}
+
+/// An entry as a message, for either queue.
+pub(super) fn message_of(entry: &Entry<'_>, request: &Request<'_>) -> Message {
+    let message = match entry.event() {
+        Some(event) => Message::new(request.source, request.received_at, event),
+        None => Message::of_non_event(request.source, request.received_at, entry.raw),
+    };
+    let message = message.with_sender(request.source, entry.sender);
+    match request.write_key {
+        Some(key) if key.is_public => message.among_those_of(&key.fingerprint),
+        _ => message,
+    }
 }
 
 /// What is done with an entry.
@@ -34,7 +50,7 @@ pub(super) enum Fate<'e> {
     },
     Reject(Failure),
     /// Not delivered again: this became of an event with its messageId in an earlier request.
-    DuplicateOfTaken(Status),
+    DuplicateOfEarlier(Status),
     /// Not delivered again: the entry with this index has its messageId.
     DuplicateOfEntry(usize),
     /// Could be neither delivered nor queued.
@@ -60,7 +76,7 @@ pub(super) fn results(pending: &[Pending<'_>]) -> Vec<EventResult> {
             Fate::Skipped(reason) => (Status::Skipped, Some(reason.clone())),
             Fate::Queue { failure, .. } => (Status::Queued, Some(failure.reason.clone())),
             Fate::Reject(failure) => (Status::Rejected, Some(failure.reason.clone())),
-            Fate::DuplicateOfTaken(first) => duplicate_of(*first),
+            Fate::DuplicateOfEarlier(first) => duplicate_of(*first),
             Fate::DuplicateOfEntry(first) => duplicate_of(results[*first].status),
             Fate::Lost(reason) => (Status::Lost, Some(reason.clone())),
             Fate::Deliver(_) => unreachable!("deliver() decides all of them"),
@@ -75,11 +91,11 @@ pub(super) fn results(pending: &[Pending<'_>]) -> Vec<EventResult> {
     results
 }
 
-/// Status and reason of an event of which the first became this. It is skipped, but not where
-/// that would hide from its sender that there is something to do.
+/// Status and reason of a duplicate, by what became of the first. It is skipped, unless that would
+/// hide from its sender that something has to be done.
 fn duplicate_of(first: Status) -> (Status, Option<String>) {
     let status = match first {
-        Status::Delivered | Status::Queued | Status::Skipped => Status::Skipped,
+        Status::Delivered | Status::Queued | Status::Waiting | Status::Skipped => Status::Skipped,
         Status::Rejected | Status::Lost => first,
     };
     let first = first.as_str();

@@ -11,7 +11,7 @@ struct Company {
     id: String,
 }
 
-/// `GET /companies?company_id=` answers with the company or with a list that holds it.
+/// `GET /companies?company_id=` returns the company or a list with it.
 #[derive(Deserialize)]
 struct CompanyOrList {
     id: Option<String>,
@@ -20,8 +20,8 @@ struct CompanyOrList {
 }
 
 impl Session<'_> {
-    /// `POST /companies`: creates it or updates the one with its company_id. Answers with
-    /// Intercom's id; None when it was written but the answer can't be read.
+    /// `POST /companies`: creates the company or updates the one with its company_id. Returns
+    /// Intercom's id; `None` when it was written but the answer can't be read.
     ///
     /// # Errors
     /// [`CallError`].
@@ -34,7 +34,7 @@ impl Session<'_> {
         Ok(answer.read_if_readable().map(|company: Company| company.id))
     }
 
-    /// `GET /companies?company_id=…`: Intercom's id of the company. None when there is none.
+    /// `GET /companies?company_id=…`: Intercom's id of the company, `None` if it doesn't exist.
     ///
     /// # Errors
     /// [`CallError`].

@@ -1,4 +1,4 @@
-//! Contacts: people, users as well as leads.
+//! Contacts: users and leads.
 
 use std::borrow::Cow;
 
@@ -10,25 +10,25 @@ use serde_json::{Value, json};
 use super::{Call, CallError, READ_CONTACTS, Session, Verdict, WRITE_CONTACTS, if_readable};
 use crate::mapping::ANONYMOUS_ID;
 
-/// Characters that stay as they are in a segment of a path (RFC 3986, "unreserved").
+/// Characters that need no escape in a path segment (RFC 3986, "unreserved").
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// Longest segment of a path, in bytes, that every server in between takes.
+/// Longest path segment, in bytes, that every server in between accepts.
 const MAX_SEGMENT_BYTES: usize = 2_000;
 
-/// Most contacts that one search is asked for.
+/// Most contacts in one search.
 pub const SEARCH_PAGE: usize = 150;
 
-/// As one segment of a path; Intercom's own ids always are.
+/// The text as one path segment. Intercom's own ids always fit.
 pub(super) fn path_segment(id: &str) -> Cow<'_, str> {
     utf8_percent_encode(id, UNRESERVED).into()
 }
 
-/// A contact as Intercom shows it. Only its id must be there.
+/// A contact as Intercom shows it. Only its id is required.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Contact {
     /// Intercom's id.
@@ -63,7 +63,7 @@ struct Id {
 }
 
 impl Contact {
-    /// The id of the user that this is. A lead's external_id is Intercom's own.
+    /// The user's id. A lead's external_id is Intercom's own.
     pub fn user_id(&self) -> Option<&str> {
         let id = self.external_id.as_deref().filter(|id| !id.is_empty())?;
         (!self.is_lead()).then_some(id)
@@ -74,14 +74,14 @@ impl Contact {
         self.role.as_deref() == Some("lead")
     }
 
-    /// Intercom's ids of companies that it is in; there may be more.
+    /// Intercom's ids of companies it belongs to; there may be more.
     pub fn companies(&self) -> impl Iterator<Item = &str> {
         let companies = self.companies.iter();
         companies.flat_map(|list| list.data.iter().map(|company| company.id.as_str()))
     }
 }
 
-/// What there is under an external_id.
+/// The result of a lookup by external_id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// This user.
@@ -93,8 +93,8 @@ pub enum Found {
 }
 
 impl Session<'_> {
-    /// `GET /contacts/find_by_external_id/{external_id}`: users only. Where a path can't hold the
-    /// id, by search, which lags behind.
+    /// `GET /contacts/find_by_external_id/{external_id}`: users only. If the path can't hold the
+    /// id, by search, whose index lags behind.
     ///
     /// # Errors
     /// [`CallError`].
@@ -119,7 +119,7 @@ impl Session<'_> {
         }
     }
 
-    /// `GET /contacts/{id}`. None when it isn't there any more.
+    /// `GET /contacts/{id}`. `None` when it no longer exists.
     ///
     /// # Errors
     /// [`CallError`].
@@ -136,8 +136,8 @@ impl Session<'_> {
         }
     }
 
-    /// `POST /contacts/search` for these external_ids, [`SEARCH_PAGE`] at most. Leads can be
-    /// among what is found.
+    /// `POST /contacts/search` for these external_ids, [`SEARCH_PAGE`] at most. May also find
+    /// leads.
     ///
     /// # Errors
     /// [`CallError`].
@@ -156,7 +156,7 @@ impl Session<'_> {
     pub async fn search_email(&self, email: &str) -> Result<Vec<Contact>, CallError> {
         let query = json!({"field": "email", "operator": "=", "value": email.to_lowercase()});
         let mut found = self.search(query).await?;
-        // Search itself answers with the oldest first.
+        // Search returns the oldest first.
         found.sort_by_key(Contact::is_lead);
         Ok(found)
     }
@@ -172,7 +172,7 @@ impl Session<'_> {
             {"field": "role", "operator": "=", "value": "lead"},
         ]});
         match self.search(query).await {
-            // A workspace where no lead was ever made doesn't know their attribute either.
+            // A workspace in which no lead was ever created doesn't have the attribute.
             Err(CallError::Refused(error)) if error.message.contains(ANONYMOUS_ID) => {
                 Ok(Vec::new())
             }
@@ -188,7 +188,7 @@ impl Session<'_> {
         Ok(page.data.into_iter().filter_map(readable).collect())
     }
 
-    /// `POST /contacts`. None when the contact was made but the answer can't be read.
+    /// `POST /contacts`. `None` when the contact was created but the answer can't be read.
     ///
     /// # Errors
     /// [`CallError`].
@@ -201,7 +201,7 @@ impl Session<'_> {
         Ok(answer.read_if_readable())
     }
 
-    /// `PUT /contacts/{id}`. None when it was changed but the answer can't be read.
+    /// `PUT /contacts/{id}`. `None` when it was updated but the answer can't be read.
     ///
     /// # Errors
     /// [`CallError`].

@@ -1,4 +1,4 @@
-//! Data attributes: what contacts and companies can have, Intercom's own and custom ones.
+//! Data attributes of contacts and companies, Intercom's own and custom ones.
 
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ pub struct DataAttribute {
     /// False for Intercom's own.
     #[serde(default, deserialize_with = "if_readable")]
     pub custom: Option<bool>,
-    /// Whether it was put away, so that nothing can be written to it.
+    /// Whether it is archived, so that it can't be written.
     #[serde(default, deserialize_with = "if_readable")]
     pub archived: Option<bool>,
 }

@@ -1,4 +1,6 @@
 //! What Intercom's error answers mean. Pure.
+//!
+//! What follows from each: `docs/operations.md#when-an-event-fails`.
 
 use std::fmt;
 
@@ -142,7 +144,7 @@ impl ErrorResponse {
             401 => Verdict::RetryLater(Token),
             402 => Verdict::RetryLater(Plan),
             403 => Verdict::RetryLater(Permission),
-            // What isn't there, Intercom says in an error list. A bare 404 is somebody else's.
+            // Intercom reports a missing thing in an error list. A bare 404 isn't Intercom's.
             300..=399 | 405 => Verdict::RetryLater(Setup),
             404 if self.code.is_empty() => Verdict::RetryLater(Setup),
             404 => Verdict::NotFound,
@@ -156,8 +158,8 @@ impl ErrorResponse {
         }
     }
 
-    /// "Multiple existing users match this email address … must be more specific using user_id":
-    /// a conflict that names nobody, seen as 400 and as 409.
+    /// "Multiple existing users match this email address … must be more specific using user_id": a
+    /// conflict that names no contact, seen as 400 and as 409.
     fn is_multiple(&self) -> bool {
         self.message
             .to_ascii_lowercase()
@@ -165,7 +167,7 @@ impl ErrorResponse {
     }
 
     /// The id in the text of a conflict: "A contact matching those details already exists with
-    /// id=5da6…". It stands nowhere else.
+    /// id=5da6…". It is nowhere else in the answer.
     pub fn conflicting_contact(&self) -> Option<&str> {
         let (_, id) = self.message.split_once("id=")?;
         let end = id
@@ -181,7 +183,7 @@ impl ErrorResponse {
             .contains("archived contact")
     }
 
-    /// The custom attribute that a write was refused for: "Custom attribute 'x' does not exist".
+    /// The custom attribute that the write was refused for: "Custom attribute 'x' does not exist".
     pub fn custom_attribute(&self) -> Option<&str> {
         if !self
             .message

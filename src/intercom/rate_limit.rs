@@ -1,42 +1,43 @@
-//! What Intercom says of its rate limit on every answer. Pure: the time is an argument.
+//! Intercom's rate limit, as the headers of its answers tell it. Pure: the time is an argument.
 //!
-//! Intercom counts calls in windows of ten seconds. A window is known by its
-//! `X-RateLimit-Reset`, which is named some seconds later than the window really ends (recorded:
-//! 2 to 6). How much later follows from the answers themselves: one of a window that was
-//! received at `t` shows that the window ends before `t` plus ten seconds, and one to a call that
-//! was sent at `s` that it hadn't ended at `s`. Calls that are spread over the whole window soon
-//! meet the next one, so that what is learned comes as close as calls are frequent.
+//! Intercom counts calls in windows of ten seconds. A window is known by its `X-RateLimit-Reset`, a
+//! time some seconds after the window really ends (recorded: 2 to 6). The answers themselves show
+//! how late it is: one received at `t` shows that its window ends before `t` plus ten seconds, and
+//! one to a call sent at `s` that it hadn't ended at `s`. The more frequent the calls, the closer
+//! the estimate.
+//!
+//! What comes of it, measured: `docs/operations.md#calls`.
 
+mod asked_wait;
 mod window;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use chrono::DateTime;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::HeaderMap;
 
 use window::Window;
 
-/// The state of the current window, as far as Intercom's answers tell. Other instances draw on
-/// the same allowance: what remains shows what they took, and so which share is ours.
+/// The state of the current window, as far as Intercom's answers tell. Other instances use the same
+/// allowance: what remains shows how much they used, and so what our share is.
 ///
-/// Times are of the wall clock, the only one that goes on while Lambda freezes the instance.
+/// Times are wall-clock times: no other clock goes on while Lambda freezes the instance.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RateLimit {
-    /// The last window that an answer told of, which may be over.
+    /// The last window that an answer reported, which may be over.
     window: Option<Window>,
-    /// Calls begun and not over yet.
+    /// Calls in progress.
     under_way: u32,
-    /// By how many seconds resets are named late, at least. Below 0 where our clock is ahead.
+    /// By how many seconds resets are named too late, at least. Negative when our clock is ahead.
     late_seconds: f64,
 }
 
-/// With fractions.
+/// Unix time in seconds, with fractions.
 type UnixSeconds = f64;
 
 /// Whether a call may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// At once. [`RateLimit::ended`] has to be told when it is over.
+    /// Now. Call [`RateLimit::ended`] when it is over.
     Now,
     /// Ask again after this time.
     Later(Duration),
@@ -47,10 +48,10 @@ pub enum Admission {
 /// Intercom's documentation: "10 second windows".
 const WINDOW_SECONDS: u64 = 10;
 
-/// How long to wait for one of our own calls to be answered.
+/// How often to check whether one of our own calls was answered.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How much longer a window is given that turns out not to be over when it was thought to be.
+/// How much longer a window is assumed to last that turns out not to be over.
 const LONGER_SECONDS: f64 = 1.0;
 
 impl RateLimit {
@@ -59,7 +60,7 @@ impl RateLimit {
         let now = unix_seconds(now);
         let admission = match &mut self.window {
             Some(window) if window.is_current(now) => window.admit(self.under_way, now, jitter),
-            // Its answer tells how the new window stands.
+            // The call in progress will show the new window's state.
             Some(window)
                 if self.under_way > 0
                     && window.follows_at(now)
@@ -95,14 +96,14 @@ impl RateLimit {
         self.learn(reset, sent, received);
         let ends = seconds(reset) - self.late_seconds;
         match &mut self.window {
-            // Answers overtake each other, and calls under way are not in them yet.
+            // Answers overtake each other, and don't count calls in progress.
             Some(window) if window.reset == reset => {
                 window.remaining = window.remaining.min(remaining);
                 window.answered += 1;
                 window.last_answer = received;
                 window.ends = ends;
             }
-            // Overtaken by the next window's, unless Intercom's clock was set back.
+            // Overtaken by the next window's answer, unless Intercom's clock was set back.
             Some(window) if window.reset > reset && window.is_current(received) => {}
             before => {
                 let last_share = before
@@ -127,7 +128,7 @@ impl RateLimit {
     fn learn(&mut self, reset: u64, sent: UnixSeconds, received: UnixSeconds) {
         let reset = seconds(reset);
         if reset + seconds(WINDOW_SECONDS) < sent {
-            // No clocks differ that much: it tells nothing.
+            // No clocks differ by that much, so it tells nothing.
             return;
         }
         if reset - self.late_seconds < sent {
@@ -136,36 +137,7 @@ impl RateLimit {
         let at_least = reset - (received + seconds(WINDOW_SECONDS));
         self.late_seconds = self.late_seconds.max(at_least);
     }
-
-    /// How long an error answer asks us to wait: `Retry-After` in seconds or as a date; else,
-    /// where the rate limit is the error, until the window really ends.
-    pub fn asked_wait(
-        &self,
-        headers: &HeaderMap,
-        is_rate_limit: bool,
-        now: SystemTime,
-    ) -> Option<Duration> {
-        let until = |time: UnixSeconds| positive(time - unix_seconds(now));
-        let retry_after = || {
-            let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-            if let Ok(seconds) = text.parse() {
-                return Some(Duration::from_secs(seconds));
-            }
-            let date = DateTime::parse_from_rfc2822(text).ok()?.timestamp();
-            Some(until(seconds(u64::try_from(date).ok()?)))
-        };
-        let window_end = || {
-            let reset = number(headers, "x-ratelimit-reset").filter(|_| is_rate_limit)?;
-            Some(until(seconds(reset) - self.late_seconds))
-        };
-        retry_after()
-            .or_else(window_end)
-            .map(|wait| wait.min(MAX_WAIT))
-    }
 }
-
-/// No header makes us wait longer.
-const MAX_WAIT: Duration = Duration::from_hours(1);
 
 fn unix_seconds(time: SystemTime) -> UnixSeconds {
     time.duration_since(UNIX_EPOCH)
@@ -178,7 +150,7 @@ fn seconds(whole: u64) -> f64 {
     whole as f64
 }
 
-/// What is below zero is nothing.
+/// Seconds as a duration, zero if negative.
 fn positive(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
@@ -191,7 +163,7 @@ fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+    pub(super) fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs
             .iter()
             .map(|(name, value)| {
@@ -210,26 +182,27 @@ mod tests {
         ])
     }
 
-    fn at(seconds: f64) -> SystemTime {
+    pub(super) fn at(seconds: f64) -> SystemTime {
         UNIX_EPOCH + after(seconds)
     }
 
-    fn now() -> SystemTime {
+    pub(super) fn now() -> SystemTime {
         at(1000.0)
     }
 
-    fn after(seconds: f64) -> Duration {
+    pub(super) fn after(seconds: f64) -> Duration {
         Duration::from_secs_f64(seconds)
     }
 
     impl RateLimit {
         /// An answer that took no time.
-        fn told(&mut self, remaining: u32, reset: u64, seconds: f64) {
+        pub(super) fn told(&mut self, remaining: u32, reset: u64, seconds: f64) {
             self.note(&answer(remaining, reset), at(seconds), at(seconds));
         }
     }
 
-    /// A limit of 100 whose first answer says that so many remain, at 1,000 s, ten seconds before its exact reset.
+    /// A limit of 100 whose first answer reports this many remaining, at 1,000 s, ten seconds
+    /// before its exact reset.
     fn with_remaining(remaining: u32) -> RateLimit {
         let mut limit = RateLimit::default();
         limit.told(remaining, 1010, 1000.0);
@@ -357,38 +330,5 @@ mod tests {
         limit.told(0, 900, 1000.0);
         assert_eq!(limit.admit(now(), 0.0), Admission::Now);
         assert_eq!(limit.admit(now(), 0.0), Admission::Now);
-    }
-
-    #[test]
-    fn how_long_an_answer_asks_us_to_wait() {
-        let cases = [
-            (&[("retry-after", "7")][..], Some(7)),
-            (
-                &[("retry-after", "Thu, 01 Jan 1970 00:17:00 GMT")],
-                Some(20),
-            ),
-            (
-                &[("retry-after", "7"), ("x-ratelimit-reset", "1010")],
-                Some(7),
-            ),
-            (&[("x-ratelimit-reset", "1010")], Some(10)),
-            (&[("x-ratelimit-reset", "900")], Some(0)),
-            (&[("retry-after", "999999999")], Some(3600)),
-            (&[("retry-after", "soon")], None),
-            (&[], None),
-        ];
-        let wait = |limit: &RateLimit, pairs: &[(&'static str, &'static str)], is_rate_limit| {
-            limit.asked_wait(&headers(pairs), is_rate_limit, now())
-        };
-        let unlearned = RateLimit::default();
-        for (pairs, expected) in cases {
-            let expected = expected.map(Duration::from_secs);
-            assert_eq!(wait(&unlearned, pairs, true), expected, "{pairs:?}");
-        }
-        let reset = &[("x-ratelimit-reset", "1010")];
-        assert_eq!(wait(&unlearned, reset, false), None);
-        let mut learned = RateLimit::default();
-        learned.told(5, 1006, 990.0);
-        assert_eq!(wait(&learned, reset, true), Some(after(4.0)));
     }
 }

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-/// For this long after a call that timed out, no other is made: each would hold this instance for
-/// its whole time limit, and with it a share of the account's concurrency.
+/// No call is made for this long after one that timed out: each would block this instance for its
+/// whole time limit, and with it a share of the account's concurrency.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// A call given less time than this doesn't show that Intercom hangs.
+/// A timeout shorter than this doesn't prove that Intercom hangs.
 const FAIR_CHANCE: Duration = Duration::from_secs(1);
 
 /// Whether Intercom answers at all, as far as this instance knows.
@@ -16,8 +16,8 @@ pub(super) struct Silence {
 }
 
 impl Silence {
-    /// For how long no call is to be made; None for one that may be made now. After a silence one
-    /// call tries, and the others wait for what becomes of it.
+    /// How long no call is to be made, `None` if one may be made now. After a silence one call
+    /// tries, and the others wait for its result.
     pub(super) fn refuse(&mut self, now: Instant) -> Option<Duration> {
         let until = self.until?;
         if now < until {

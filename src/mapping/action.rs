@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Attributes;
 use crate::segment::Value;
 
-/// Whom an action is about: the strongest of the event's identities.
+/// The contact an action is about: the strongest of the event's identities.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Identity<'e> {
@@ -115,7 +115,7 @@ impl<'e> Contact<'e> {
         contact
     }
 
-    /// This contact with what a later one of the same user says: the later one wins.
+    /// This contact updated with a later one of the same user: the later value wins.
     #[must_use]
     pub fn followed_by(self, later: Self) -> Self {
         Self {
@@ -134,7 +134,7 @@ impl<'e> Contact<'e> {
     }
 }
 
-/// The custom attribute by which a lead is found again.
+/// The custom attribute that identifies a lead.
 pub const ANONYMOUS_ID: &str = "anonymous_id";
 
 /// The body of `POST /companies`. Times are Unix seconds.
@@ -161,7 +161,7 @@ pub struct Company<'e> {
 }
 
 impl Company<'_> {
-    /// This company with what a later call says of it: the later one wins.
+    /// This company updated with a later one: the later value wins.
     #[must_use]
     pub fn followed_by(self, later: Self) -> Self {
         Self {

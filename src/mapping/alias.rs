@@ -1,6 +1,6 @@
 //! alias → `merge_contact`: the lead of previousId into the user.
 
-use super::{Action, Actions, Identity, Mapped, Mapper};
+use super::{Action, Actions, Identity, Mapper, NotSent};
 
 impl<'e> Mapper<'e, '_> {
     pub(super) fn alias(&mut self) -> Actions<'e> {
@@ -9,7 +9,7 @@ impl<'e> Mapper<'e, '_> {
             .event
             .previous_id()
             .map(Identity::AnonymousId)
-            .ok_or(Mapped::Reject(
+            .ok_or(NotSent::Reject(
                 ".previousId is required: it names the lead to merge into the user".into(),
             ))?;
         Ok(vec![Action::MergeContact { from, into }])

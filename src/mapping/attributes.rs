@@ -1,4 +1,4 @@
-//! Custom attributes and event metadata: keys and values in order, and what they were made for.
+//! Custom attributes and event metadata: keys and values in order, with the type each was read as.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use crate::segment::Value;
 
-/// Intercom's types of a custom attribute, as far as values show them. A type can't be changed
+/// Intercom's types of a custom attribute, as far as a value reveals them. A type can't be changed
 /// later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DataType {
@@ -23,7 +23,7 @@ pub enum DataType {
 }
 
 impl DataType {
-    /// Intercom's name of it, the `data_type` of a data attribute.
+    /// Intercom's name for it, the `data_type` of a data attribute.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::String => "string",
@@ -41,7 +41,7 @@ struct Attribute<'e> {
     is_date: bool,
 }
 
-/// Keys and values in order; serialises as a JSON object. A key stands in it once.
+/// Keys and values in order, each key once; serialises as a JSON object.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Attributes<'e>(IndexMap<Cow<'e, str>, Attribute<'e>>);
 
@@ -73,7 +73,7 @@ impl<'e> Attributes<'e> {
         self.0.get(key).map(|attribute| &attribute.value)
     }
 
-    /// What a custom attribute for the value under `key` has to be.
+    /// The type that a custom attribute for the value under `key` needs.
     pub fn data_type(&self, key: &str) -> Option<DataType> {
         let attribute = self.0.get(key)?;
         Some(match &attribute.value {
@@ -86,7 +86,7 @@ impl<'e> Attributes<'e> {
         })
     }
 
-    /// Adds a key that isn't there yet; says whether it was added.
+    /// Adds a key unless it is there already; says whether it was added.
     pub fn insert(&mut self, key: Cow<'e, str>, value: Value<'e>) -> bool {
         self.insert_as(key, value, false)
     }
@@ -106,7 +106,7 @@ impl<'e> Attributes<'e> {
         self.0.shift_remove(key).is_some()
     }
 
-    /// These with later ones laid over them: the later value of a key wins, in the earlier place.
+    /// Merged with later ones: the later value of a key wins and keeps the earlier position.
     #[must_use]
     pub fn followed_by(mut self, later: Self) -> Self {
         self.0.extend(later.0);

@@ -1,12 +1,12 @@
-//! The memory that the events of one request may take beside their own JSON.
+//! The memory that the events of one request may use beside their own JSON.
 
 /// Bytes for a request's actions and warnings. Real requests take a fraction of it, but a batch
-/// that says something once for thousands of events could make of 60 KB more than the function
+/// whose shared fields apply to thousands of events could turn 60 KB into more than the function
 /// has.
 const OF_REQUEST: usize = 24 * 1024 * 1024;
 
-/// Bytes for what can be more than an event's own JSON says: its flattened keys and its
-/// companies. More than a thousand of them.
+/// Bytes for what can outgrow an event's own JSON: its flattened keys and its companies. Enough for
+/// more than a thousand.
 const OF_EVENT: usize = OF_REQUEST / 64;
 
 /// What is left for the events of one request, or of one batch of the queue.
@@ -26,8 +26,8 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// Whether there is nothing left, so that a further event has to wait for a request, or a
-    /// batch of the queue, with a budget of its own.
+    /// Whether nothing is left, so that the next event has to wait for a request, or a batch of the
+    /// queue, with a budget of its own.
     pub fn is_used_up(&self) -> bool {
         self.request_bytes == 0
     }
@@ -36,7 +36,7 @@ impl Budget {
         self.event_bytes = OF_EVENT;
     }
 
-    /// Whether the event has room for so many bytes more, which are taken then.
+    /// Takes bytes from the event's share; false when it has too few left.
     pub(super) fn take(&mut self, bytes: usize) -> bool {
         let Some(left) = self.event_bytes.checked_sub(bytes) else {
             return false;

@@ -4,72 +4,62 @@ use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 
-use super::identify::{EMPTY, Traits, date_problem, text_of};
+use super::claims::{Claims, Fit};
+use super::identify::{ANOTHER_DATE, CREATED, EMPTY, date, text_of};
 use super::number::integer;
-use super::values::{ANOTHER_SPELLING, Rules};
+use super::values::Rules;
 use super::{Action, Change, Company, CompanyIdHash, Identity, Mapper, Place};
-use crate::segment::{Fields, Object, Value, id_text, timestamp};
+use crate::segment::{Object, Value, id_text, is_loosely};
 
 const TRAITS: Rules = Rules {
     place: Place::Company,
     is_metadata: false,
 };
 
-/// Most companies taken of an event: each costs Intercom two calls.
+/// Most companies taken from one event: each costs two calls.
 const MAX_COMPANIES: usize = 50;
 
-/// What one company takes beside the JSON of its event, in bytes.
+/// Memory per company beside the event's own JSON, in bytes.
 const COMPANY_BYTES: usize = 1024;
 
-/// Keys of the company's size; the first in this order wins.
+/// Names of the company's id; the first in this order wins.
+const ID: [&str; 2] = ["id", "companyid"];
+
+/// Names of the company's size; the first in this order that is a number wins.
 const SIZE: [&str; 3] = ["employees", "size", "employeecount"];
 
-/// Keys of the company's date of creation; the first in this order that is a date wins.
-const CREATED: [&str; 3] = ["created", "createdat", "remotecreatedat"];
+/// What an identify's traits say of the contact's companies.
+#[derive(Default)]
+pub(super) struct Companies<'e> {
+    /// The traits `company` and `companies`.
+    named: [(&'static str, Option<&'e Value<'e>>); 2],
+    /// The contact's own traits, which a company that is only a name takes over.
+    plan: Option<&'e Value<'e>>,
+    monthly_spend: Option<&'e Value<'e>>,
+}
 
-/// Traits that are no custom attributes.
-static FIELDS: [&str; 14] = [
-    "id",
-    "companyid",
-    "name",
-    "plan",
-    "monthlyspend",
-    "employees",
-    "size",
-    "employeecount",
-    "website",
-    "industry",
-    "created",
-    "createdat",
-    "remotecreatedat",
-    "remove",
-];
-
-type CompanyTraits<'e> = Fields<'e, { FIELDS.len() }>;
-
-const NO_INTEGER: &str = "it is no whole number below 2147483648";
-
-/// What of a company's traits has become fields of it.
-struct Used<'e, 't> {
-    traits: &'t CompanyTraits<'e>,
-    company_id: Cow<'e, str>,
-    /// Which of [`SIZE`].
-    size: Option<&'static str>,
-    /// Which of [`CREATED`].
-    date_of_creation: Option<&'static str>,
+impl<'e> Companies<'e> {
+    pub(super) fn claim(traits: &mut Claims<'e>) -> Self {
+        Self {
+            // Each company has warnings of its own.
+            named: ["company", "companies"].map(|name| (name, traits.claim(name, Fit::Whole))),
+            plan: traits.get("plan"),
+            monthly_spend: traits.get("monthlyspend"),
+        }
+    }
 }
 
 impl<'e> Mapper<'e, '_> {
     /// Actions for the companies that a contact's traits name.
     pub(super) fn companies_of_contact(
         &mut self,
-        traits: &Traits<'e>,
+        contact: &Companies<'e>,
         identity: &Identity<'e>,
         actions: &mut Vec<Action<'e>>,
     ) {
         let mut room = MAX_COMPANIES;
-        for key in ["company", "companies"] {
-            let Some(value) = traits.get(key) else {
+        for (key, value) in contact.named {
+            let Some(value) = value else {
                 continue;
             };
             let companies = match value {
@@ -86,7 +76,10 @@ impl<'e> Mapper<'e, '_> {
                     self.warn(Place::Trait, key, Change::LeftOut(reason));
                     break;
                 }
-                if self.add_company(value, traits, identity, actions).is_some() {
+                if self
+                    .add_company(value, contact, identity, actions)
+                    .is_some()
+                {
                     room -= 1;
                 } else {
                     let reason = "a company needs an id or a name";
@@ -96,27 +89,27 @@ impl<'e> Mapper<'e, '_> {
         }
     }
 
-    /// Adds what one company of a contact asks for. `None` when it has neither id nor name.
+    /// Adds the actions for one company of a contact. `None` when it has neither id nor name.
     fn add_company(
         &mut self,
         value: &'e Value<'e>,
-        contact: &Traits<'e>,
+        contact: &Companies<'e>,
         identity: &Identity<'e>,
         actions: &mut Vec<Action<'e>>,
     ) -> Option<()> {
         let company = match value {
             Value::Object(object) => {
-                let traits = Fields::of(object, &FIELDS);
-                if asks_for_removal(&traits) {
+                let mut traits = Claims::new(object);
+                if asks_for_removal(&mut traits) {
                     let company_id = self.company_id(&traits)?;
-                    self.warn_of_removed(object, &traits);
+                    self.warn_of_removed(object);
                     actions.push(Action::DetachCompany {
                         identity: identity.clone(),
                         company_id,
                     });
                     return Some(());
                 }
-                self.company(object, &traits, None)?
+                self.company(traits, None)?
             }
             Value::Str(name) if !name.trim().is_empty() => self.company_by_name(name, contact),
             _ => return None,
@@ -132,128 +125,78 @@ impl<'e> Mapper<'e, '_> {
 
     /// The company of a group call. `None` when it has neither id nor name.
     pub(super) fn company_of_group(&mut self, object: &'e Object<'e>) -> Option<Company<'e>> {
-        let traits = Fields::of(object, &FIELDS);
-        if asks_for_removal(&traits) {
+        let mut traits = Claims::new(object);
+        if asks_for_removal(&mut traits) {
             let reason = "only an identify takes a contact out of a company";
             self.warn(Place::Company, "remove", Change::LeftOut(reason));
         }
         let event = self.event;
-        self.company(object, &traits, event.group_id())
+        self.company(traits, event.group_id())
     }
 
     fn company(
         &mut self,
-        object: &'e Object<'e>,
-        traits: &CompanyTraits<'e>,
+        mut traits: Claims<'e>,
         group_id: Option<Cow<'e, str>>,
     ) -> Option<Company<'e>> {
-        let company_id = group_id.or_else(|| self.company_id(traits))?;
-        let text = |name| traits.get(name).and_then(text_or_empty);
-        let size = traits.first_of(&SIZE, integer);
-        let created = traits.first_of(&CREATED, timestamp);
+        let company_id = group_id.or_else(|| self.company_id(&traits))?;
+        for name in ID {
+            traits.claim(name, |value| match id_text(value) {
+                Some(id) if id == company_id => Fit::Whole(()),
+                _ => Fit::LeftOut("another id is the company's"),
+            });
+        }
         let mut company = Company {
-            name: traits.get("name").and_then(text_of),
-            plan: text("plan"),
-            monthly_spend: traits
-                .get("monthlyspend")
-                .and_then(integer)
-                .map(|spend| spend.value),
-            size: size.map(|(_, size)| size.value),
-            website: text("website"),
-            industry: text("industry"),
-            remote_created_at: created.map(|(_, date)| date),
+            company_id,
+            name: traits.claim("name", |value| match text(value) {
+                Fit::Whole(_) => text_of(value).map_or(Fit::LeftOut(EMPTY), Fit::Whole),
+                fit => fit,
+            }),
+            plan: traits.claim("plan", text),
+            monthly_spend: traits.claim("monthlyspend", whole_number),
+            size: traits.claim_first(&SIZE, "another size is used", whole_number),
+            website: traits.claim("website", text),
+            industry: traits.claim("industry", text),
+            remote_created_at: traits.claim_first(&CREATED, ANOTHER_DATE, date),
             ..Company::default()
         };
-        let used = Used {
-            traits,
-            company_id,
-            size: size.map(|(name, _)| name),
-            date_of_creation: created.map(|(name, _)| name),
-        };
-        let attributes = &mut company.custom_attributes;
-        self.add_others(attributes, TRAITS, object, |mapper, key, value| {
-            mapper.is_company_field(&used, key, value)
-        });
-        company.company_id = used.company_id;
+        self.add_unclaimed(&mut company.custom_attributes, TRAITS, traits);
         Some(company)
     }
 
     /// The id that a company's own traits give it.
-    fn company_id(&self, traits: &CompanyTraits<'e>) -> Option<Cow<'e, str>> {
-        let own_id = traits.first_of(&["id", "companyid"], id_text);
-        own_id.map(|(_, id)| id).or_else(|| {
+    fn company_id(&self, traits: &Claims<'e>) -> Option<Cow<'e, str>> {
+        let own_id = ID.iter().find_map(|name| id_text(traits.get(name)?));
+        own_id.or_else(|| {
             let name = id_text(traits.get("name")?)?;
             Some(self.id_of_name(&name))
         })
     }
 
     /// A company that is only a string takes the rest from the contact's traits.
-    fn company_by_name(&mut self, name: &'e str, contact: &Traits<'e>) -> Company<'e> {
-        let spend = contact.get("monthlyspend").and_then(integer);
+    fn company_by_name(&mut self, name: &'e str, contact: &Companies<'e>) -> Company<'e> {
+        let spend = contact.monthly_spend.and_then(integer);
         if let Some(spend) = spend.filter(|spend| spend.is_rounded) {
             self.warn(Place::Company, "monthlySpend", Change::Rounded(spend.value));
         }
         Company {
             company_id: self.id_of_name(name),
             name: Some(Cow::Borrowed(name.trim())),
-            plan: contact.get("plan").and_then(text_or_empty),
+            plan: contact.plan.and_then(text_or_empty),
             monthly_spend: spend.map(|spend| spend.value),
             ..Company::default()
         }
     }
 
-    /// Whether a trait is spoken for by a field of the company. Warns when the field doesn't
-    /// carry it as it is.
-    fn is_company_field(
-        &mut self,
-        used: &Used<'e, '_>,
-        key: &'e str,
-        value: &'e Value<'e>,
-    ) -> bool {
-        let Some(name) = used.traits.name_of(key).filter(|_| !value.is_null()) else {
-            return false;
+    /// Warns about traits of a company that the contact only leaves.
+    fn warn_of_removed(&mut self, object: &'e Object<'e>) {
+        let is_needed = |key: &str| {
+            let mut needed = ID.iter().chain(&["name", "remove"]);
+            needed.any(|name| is_loosely(key, name))
         };
-        let is_first = used.traits.is_first(name, value);
-        let is_number = name == "monthlyspend" || SIZE.contains(&name);
-        let number = integer(value).filter(|_| is_number);
-        let change = match name {
-            _ if is_number && number.is_none() => Some(Change::Attribute(NO_INTEGER)),
-            "plan" | "website" | "industry" | "name" if !is_text(value) => {
-                Some(Change::Attribute("it is no text"))
-            }
-            "name" if text_of(value).is_none() => Some(Change::LeftOut(EMPTY)),
-            "id" | "companyid" if id_text(value).as_ref() != Some(&used.company_id) => {
-                Some(Change::LeftOut("another id is the company's"))
-            }
-            size if SIZE.contains(&size) && used.size != Some(size) => {
-                Some(Change::LeftOut("another size is used"))
-            }
-            date if CREATED.contains(&date) => {
-                date_problem(value, date, used.date_of_creation).map(Change::LeftOut)
-            }
-            "remove" if truth(value).is_none() => Some(Change::LeftOut("it is no boolean")),
-            _ if !is_first => Some(Change::LeftOut(ANOTHER_SPELLING)),
-            _ => number
-                .filter(|number| number.is_rounded)
-                .map(|number| Change::Rounded(number.value)),
-        };
-        let is_taken = !matches!(change, Some(Change::Attribute(_)));
-        if let Some(change) = change {
-            self.warn(Place::Company, key, change);
-        }
-        is_taken
-    }
-
-    /// Warns of what a company says that the contact only leaves.
-    fn warn_of_removed(&mut self, object: &'e Object<'e>, traits: &CompanyTraits<'e>) {
-        for (key, _) in object.iter() {
-            if !matches!(
-                traits.name_of(key),
-                Some("id" | "companyid" | "name" | "remove")
-            ) {
-                let reason = "the contact only leaves this company";
-                self.warn(Place::Company, key, Change::LeftOut(reason));
-            }
+        for (key, _) in object.iter().filter(|(key, _)| !is_needed(key)) {
+            let reason = "the contact only leaves this company";
+            self.warn(Place::Company, key, Change::LeftOut(reason));
         }
     }
 
@@ -267,8 +210,11 @@ impl<'e> Mapper<'e, '_> {
 }
 
 /// Whether the traits ask to take the contact out of the company.
-fn asks_for_removal(traits: &CompanyTraits<'_>) -> bool {
-    traits.get("remove").and_then(truth) == Some(true)
+fn asks_for_removal(traits: &mut Claims<'_>) -> bool {
+    let remove = traits.claim("remove", |value| {
+        truth(value).map_or(Fit::LeftOut("it is no boolean"), Fit::Whole)
+    });
+    remove == Some(true)
 }
 
 /// A boolean, also as PHP and forms write it.
@@ -295,8 +241,19 @@ fn is_empty(value: &Value<'_>) -> bool {
     }
 }
 
-fn is_text(value: &Value<'_>) -> bool {
-    matches!(value, Value::Str(_) | Value::Number(_))
+/// A string, trimmed and possibly empty, or a number written out.
+fn text<'e>(value: &'e Value<'e>) -> Fit<'e, Cow<'e, str>> {
+    text_or_empty(value).map_or(Fit::Attribute(Some("it is no text")), Fit::Whole)
+}
+
+fn whole_number<'e>(value: &'e Value<'e>) -> Fit<'e, i64> {
+    match integer(value) {
+        Some(number) if number.is_rounded => {
+            Fit::Changed(number.value, Change::Rounded(number.value))
+        }
+        Some(number) => Fit::Whole(number.value),
+        None => Fit::Attribute(Some("it is no whole number below 2147483648")),
+    }
 }
 
 /// A string, trimmed and possibly empty (an empty one is sent), or a number written out.
@@ -307,7 +264,8 @@ fn text_or_empty<'e>(value: &'e Value<'e>) -> Option<Cow<'e, str>> {
     }
 }
 
-/// The string hash with which Segment's classic destination made ids of company names.
+/// The string hash that Segment's classic destination used for ids of company names.
+/// (`docs/mapping.md#company-ids`).
 fn segment_hash(name: &str) -> u32 {
     let units: Vec<u16> = name.encode_utf16().collect();
     units.iter().rev().fold(5381, |hash: u32, unit| {

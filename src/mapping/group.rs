@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::{Action, Actions, Change, Contact, Mapped, Mapper, Place};
+use super::{Action, Actions, Change, Contact, Mapper, NotSent, Place};
 use crate::segment::Object;
 
 static NO_TRAITS: LazyLock<Object<'static>> = LazyLock::new(Object::default);
@@ -27,7 +27,7 @@ impl<'e> Mapper<'e, '_> {
         let Some(company) = company else {
             const REASON: &str = ".groupId is required: the group has neither an id nor a name";
             if actions.is_empty() {
-                return Err(Mapped::Skip(REASON.into()));
+                return Err(NotSent::Skip(REASON.into()));
             }
             self.warn(Place::Company, "groupId", Change::LeftOut(REASON));
             return Ok(actions);

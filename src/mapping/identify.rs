@@ -2,47 +2,21 @@
 
 use std::borrow::Cow;
 
-use super::values::{ANOTHER_SPELLING, Rules};
+use super::claims::{Claims, Fit};
+use super::company::Companies;
+use super::values::Rules;
 use super::{Action, Actions, Attributes, Change, CollectContext, Contact, Mapper, Place};
-use crate::segment::{Fields, Object, Value, get_loose, id_text, timestamp};
+use crate::segment::{Event, Object, Value, get_loose, id_text, timestamp};
 
 const TRAITS: Rules = Rules {
     place: Place::Trait,
     is_metadata: false,
 };
 
-/// Traits that become `signed_up_at`; the first that is a date wins.
-const SIGNED_UP_AT: [&str; 3] = ["created", "createdat", "remotecreatedat"];
+/// Names of the date of creation, of a contact and of a company; the first that is a date wins.
+pub(super) const CREATED: [&str; 3] = ["created", "createdat", "remotecreatedat"];
 
-/// Traits that the mapping reads. Intercom derives the picture from the email itself, so
-/// Segment's destination never sent it. The classic Android library repeats both ids here.
-static FIELDS: [&str; 20] = [
-    "email",
-    "name",
-    "phone",
-    "phones",
-    "created",
-    "createdat",
-    "remotecreatedat",
-    "lastrequestat",
-    "avatar",
-    "photourl",
-    "avatarurl",
-    "id",
-    "userid",
-    "anonymousid",
-    "company",
-    "companies",
-    "firstname",
-    "lastname",
-    "plan",
-    "monthlyspend",
-];
-
-/// The traits of a contact.
-pub(super) type Traits<'e> = Fields<'e, { FIELDS.len() }>;
-
-/// What the context says of the sender's device, and the custom attribute for it.
+/// The context's fields about the sender's device, and their custom attributes.
 const COLLECTED: [(&str, &str, &str); 7] = [
     ("device", "type", "device_type"),
     ("device", "manufacturer", "device_manufacturer"),
@@ -53,7 +27,7 @@ const COLLECTED: [(&str, &str, &str); 7] = [
     ("app", "version", "app_version"),
 ];
 
-/// What it says of the connection.
+/// The context's fields about the connection.
 const COLLECTED_WITH_ALL: [(&str, &str); 2] = [("ip", "ip"), ("useragent", "user_agent")];
 
 impl<'e> Mapper<'e, '_> {
@@ -67,38 +41,17 @@ impl<'e> Mapper<'e, '_> {
                 .and_then(|context| get_loose(context, "traits"));
             self.warn_unless_object("context.traits", in_context);
         }
-        let object = event.identify_traits();
-        let traits = object.map(|object| Fields::of(object, &FIELDS));
         let mut contact = Contact::of(&identity);
         contact.unsubscribed_from_emails = self.unsubscribed_from_emails();
         contact.last_seen_at = self.last_seen_at();
-        if let (Some(object), Some(traits)) = (object, &traits) {
-            let signed_up_at = traits.first_of(&SIGNED_UP_AT, timestamp);
-            contact.email = traits
-                .get("email")
-                .and_then(Value::as_str)
-                .and_then(not_blank);
-            contact.phone = phone(traits);
-            contact.name = name(traits);
-            contact.signed_up_at = signed_up_at.map(|(_, date)| date);
-            let last_request_at = traits.get("lastrequestat").and_then(timestamp);
-            contact.last_seen_at = contact
-                .last_seen_at
-                .map(|time| last_request_at.unwrap_or(time));
-            let used = Used {
-                traits,
-                date_of_creation: signed_up_at.map(|(name, _)| name),
-                user_id: event.user_id(),
-                anonymous_id: event.anonymous_id(),
-                is_active: event.is_active(),
-                has_phone: traits.get("phone").and_then(text_of).is_some(),
-            };
-            let attributes = &mut contact.custom_attributes;
-            self.add_others(attributes, TRAITS, object, |mapper, key, value| {
-                mapper.is_taken(&used, key, value)
-            });
+        let mut companies = Companies::default();
+        if let Some(object) = event.identify_traits() {
+            let mut traits = Claims::new(object);
+            claim_fields(event, &mut traits, &mut contact);
+            companies = Companies::claim(&mut traits);
+            self.add_unclaimed(&mut contact.custom_attributes, TRAITS, traits);
         }
-        // An address-like userId is the email where no trait is.
+        // Without a trait, a userId that looks like an address is the email.
         contact.email = contact.email.or_else(|| event.email());
         self.collect_context(&mut contact.custom_attributes);
         let mut actions = Vec::with_capacity(3);
@@ -106,51 +59,8 @@ impl<'e> Mapper<'e, '_> {
             identity: identity.clone(),
             contact,
         });
-        if let Some(traits) = &traits {
-            self.companies_of_contact(traits, &identity, &mut actions);
-        }
+        self.companies_of_contact(&companies, &identity, &mut actions);
         Ok(actions)
-    }
-
-    /// Whether a trait is spoken for by a field of the contact, so that it is no custom
-    /// attribute. Warns when the field doesn't carry it either.
-    fn is_taken(&mut self, used: &Used<'e, '_>, key: &'e str, value: &'e Value<'e>) -> bool {
-        let name = used.traits.name_of(key).filter(|_| !value.is_null());
-        let is_id = |id: &Option<Cow<'_, str>>| id.is_some() && id_text(value) == *id;
-        let problem = match name {
-            None | Some("firstname" | "lastname" | "plan" | "monthlyspend") => return false,
-            Some("email") if !value.is_string() => Some("it is no string"),
-            Some("name" | "phone") if !matches!(value, Value::Str(_) | Value::Number(_)) => {
-                Some("it is no string")
-            }
-            Some("email" | "name" | "phone") => text_of(value).is_none().then_some(EMPTY),
-            Some("phones") if used.has_phone || first_phone(value).is_none() => return false,
-            Some("phones") if value.as_array().is_some_and(|phones| phones.len() > 1) => {
-                Some("only the first one is sent, as the phone")
-            }
-            Some("id") if !is_id(&used.user_id) => return false,
-            Some("userid") if !is_id(&used.user_id) => Some("the event's own userId counts"),
-            Some("anonymousid") if !is_id(&used.anonymous_id) => {
-                Some("the event's own anonymousId counts")
-            }
-            Some("avatar" | "photourl" | "avatarurl") => {
-                Some("Intercom derives the picture itself")
-            }
-            Some("lastrequestat") if timestamp(value).is_none() => Some(NO_DATE),
-            Some("lastrequestat") if !used.is_active => {
-                Some("the event says that the user was not active")
-            }
-            Some(date) if SIGNED_UP_AT.contains(&date) => {
-                date_problem(value, date, used.date_of_creation)
-            }
-            // Companies are named one by one.
-            Some(_) => None,
-        };
-        let is_first = name.is_some_and(|name| used.traits.is_first(name, value));
-        if let Some(reason) = problem.or((!is_first).then_some(ANOTHER_SPELLING)) {
-            self.warn(Place::Trait, key, Change::LeftOut(reason));
-        }
-        true
     }
 
     fn collect_context(&mut self, attributes: &mut Attributes<'e>) {
@@ -181,50 +91,93 @@ impl<'e> Mapper<'e, '_> {
     }
 }
 
-/// What of an identify has become fields of the contact.
-struct Used<'e, 't> {
-    traits: &'t Traits<'e>,
-    /// Which of [`SIGNED_UP_AT`].
-    date_of_creation: Option<&'static str>,
-    user_id: Option<Cow<'e, str>>,
-    anonymous_id: Option<Cow<'e, str>>,
-    is_active: bool,
-    has_phone: bool,
+/// The traits that become fields of the contact, and those that never become custom attributes.
+fn claim_fields<'e>(event: &'e Event<'e>, traits: &mut Claims<'e>, contact: &mut Contact<'e>) {
+    contact.email = traits.claim("email", |value| match value {
+        Value::Str(_) => text(value),
+        _ => Fit::LeftOut(NO_STRING),
+    });
+    contact.name = traits.claim("name", text).or_else(|| full_name(traits));
+    contact.phone = traits.claim("phone", text);
+    if contact.phone.is_none() {
+        contact.phone = traits.claim("phones", first_phone);
+    }
+    contact.signed_up_at = traits.claim_first(&CREATED, ANOTHER_DATE, date);
+    let last_request_at = traits.claim("lastrequestat", |value| match date(value) {
+        Fit::Whole(_) if !event.is_active() => {
+            Fit::LeftOut("the event says that the user was not active")
+        }
+        fit => fit,
+    });
+    contact.last_seen_at = last_request_at.or(contact.last_seen_at);
+    traits.ignore(
+        &["avatar", "photourl", "avatarurl"],
+        "Intercom derives the picture itself",
+    );
+    claim_ids(event, traits);
 }
 
-/// Why an empty text isn't sent.
-pub(super) const EMPTY: &str = "it is empty, and would blank what Intercom has";
-
-const NO_DATE: &str = "it is no date";
-
-/// Why a date isn't the one that was used, if it isn't.
-pub(super) fn date_problem(
-    value: &Value<'_>,
-    name: &str,
-    used: Option<&str>,
-) -> Option<&'static str> {
-    if timestamp(value).is_none() {
-        Some(NO_DATE)
-    } else {
-        (used != Some(name)).then_some("another date of creation is used")
+/// Ids that repeat the event's own. The classic Android library puts both into the traits.
+fn claim_ids<'e>(event: &'e Event<'e>, traits: &mut Claims<'e>) {
+    let (user_id, anonymous_id) = (event.user_id(), event.anonymous_id());
+    for (name, id, problem) in [
+        ("id", &user_id, None),
+        ("userid", &user_id, Some("the event's own userId counts")),
+        (
+            "anonymousid",
+            &anonymous_id,
+            Some("the event's own anonymousId counts"),
+        ),
+    ] {
+        traits.claim(name, |value| match problem {
+            _ if id.is_some() && id_text(value) == *id => Fit::Whole(()),
+            Some(problem) => Fit::LeftOut(problem),
+            None => Fit::Attribute(None),
+        });
     }
 }
 
-/// `phone`, else the first of `phones`.
-fn phone<'e>(traits: &Traits<'e>) -> Option<Cow<'e, str>> {
-    let phone = traits.get("phone").and_then(text_of);
-    phone.or_else(|| first_phone(traits.get("phones")?))
+const NO_STRING: &str = "it is no string";
+
+/// Why a text that is empty isn't sent.
+pub(super) const EMPTY: &str = "it is empty, and would blank what Intercom has";
+
+/// Why a date of creation isn't sent beside another.
+pub(super) const ANOTHER_DATE: &str = "another date of creation is used";
+
+/// A string with something in it, or a number written out.
+fn text<'e>(value: &'e Value<'e>) -> Fit<'e, Cow<'e, str>> {
+    match (text_of(value), value) {
+        (Some(text), _) => Fit::Whole(text),
+        (None, Value::Str(_)) => Fit::LeftOut(EMPTY),
+        (None, _) => Fit::LeftOut(NO_STRING),
+    }
 }
 
-/// `name`, trimmed; else `firstName lastName` when both exist.
-fn name<'e>(traits: &Traits<'e>) -> Option<Cow<'e, str>> {
+/// A date, in Unix seconds.
+pub(super) fn date<'e>(value: &'e Value<'e>) -> Fit<'e, i64> {
+    timestamp(value).map_or(Fit::LeftOut("it is no date"), Fit::Whole)
+}
+
+/// `firstName lastName` when both exist. Both stay custom attributes.
+fn full_name<'e>(traits: &Claims<'e>) -> Option<Cow<'e, str>> {
     let part = |name| traits.get(name)?.as_str().and_then(not_blank);
-    let full = || Some(format!("{} {}", part("firstname")?, part("lastname")?).into());
-    traits.get("name").and_then(text_of).or_else(full)
+    Some(format!("{} {}", part("firstname")?, part("lastname")?).into())
 }
 
-fn first_phone<'e>(phones: &'e Value<'e>) -> Option<Cow<'e, str>> {
-    phones.as_array()?.iter().find_map(id_text)
+/// The first of several phones.
+fn first_phone<'e>(phones: &'e Value<'e>) -> Fit<'e, Cow<'e, str>> {
+    let Some(phones) = phones.as_array() else {
+        return Fit::Attribute(None);
+    };
+    match phones.iter().find_map(id_text) {
+        None => Fit::Attribute(None),
+        Some(first) if phones.len() == 1 => Fit::Whole(first),
+        Some(first) => {
+            let reason = "only the first one is sent, as the phone";
+            Fit::Changed(first, Change::LeftOut(reason))
+        }
+    }
 }
 
 /// A string, trimmed, with something in it, or a number written out.

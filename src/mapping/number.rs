@@ -5,7 +5,7 @@ use rust_decimal::{Decimal, RoundingStrategy};
 
 use crate::segment::Value;
 
-/// A number, or a string that is one: `"1,000.50"` and `"$1,000.50"` too.
+/// A number, or a string that holds one, such as `"1,000.50"` or `"$1,000.50"`.
 pub(super) fn decimal(value: &Value<'_>) -> Option<Decimal> {
     match value {
         Value::Number(number) => exact(&number.to_string()),
@@ -14,14 +14,14 @@ pub(super) fn decimal(value: &Value<'_>) -> Option<Decimal> {
     }
 }
 
-/// A whole number, and whether it had to be rounded to be one.
+/// A whole number, and whether it was rounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Whole {
     pub(super) value: i64,
     pub(super) is_rounded: bool,
 }
 
-/// The nearest whole number, half away from zero. `None` beyond what a `u31` of Intercom holds.
+/// The nearest whole number, half away from zero. `None` outside Intercom's range.
 pub(super) fn integer(value: &Value<'_>) -> Option<Whole> {
     let whole = whole(decimal(value)?)?;
     (-LIMIT < whole.value && whole.value < LIMIT).then_some(whole)
@@ -30,7 +30,7 @@ pub(super) fn integer(value: &Value<'_>) -> Option<Whole> {
 /// Intercom stores company numbers below 2^31.
 const LIMIT: i64 = 1 << 31;
 
-/// Hundredths of an amount of money, half away from zero; only positive ones.
+/// Hundredths of an amount of money, half away from zero. `None` unless positive.
 pub(super) fn cents(value: &Value<'_>) -> Option<Whole> {
     let cents = whole(decimal(value)?.checked_mul(Decimal::ONE_HUNDRED)?)?;
     (cents.value > 0).then_some(cents)
@@ -65,7 +65,7 @@ fn amount(text: &str) -> Option<Decimal> {
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let mut groups = whole.split(',');
     let first = groups.next()?;
-    // A comma is a thousands separator or the text is no number that we can be sure of.
+    // A comma must be a thousands separator, or the number is ambiguous.
     let is_grouped = whole.contains(',');
     if is_grouped && (first.is_empty() || first.len() > 3 || !groups.all(|group| group.len() == 3))
     {

@@ -1,15 +1,14 @@
-//! The sender's options for Intercom: what of them is sent, and why not the rest.
+//! The sender's options for Intercom: which are used, and why the others aren't.
 
+use super::claims::{Claims, Fit};
 use super::{Change, Mapper, Place};
-use crate::segment::{ACTIVE, Fields, Kind};
+use crate::segment::{ACTIVE, Kind, Value};
 
 const UNSUBSCRIBED: &str = "unsubscribedfromemails";
 
-static NAMES: [&str; 4] = [ACTIVE, "userhash", UNSUBSCRIBED, "hidedefaultlauncher"];
-
 impl Mapper<'_, '_> {
-    /// The option `unsubscribedFromEmails`, where it may be sent: visitors of a page must not
-    /// opt somebody out or in.
+    /// The option `unsubscribedFromEmails`, if it may be sent: a page's visitor must not opt
+    /// somebody in or out.
     pub(super) fn unsubscribed_from_emails(&self) -> Option<bool> {
         let option = self
             .event
@@ -18,36 +17,46 @@ impl Mapper<'_, '_> {
         option?.as_bool()
     }
 
-    /// Warns of every option that isn't heeded.
+    /// Warns about every option that has no effect.
     pub(super) fn warn_of_options(&mut self, kind: Kind) {
         let event = self.event;
-        let heeded = [ACTIVE, UNSUBSCRIBED].map(|name| event.flag(name));
-        let is_heeded = |value| {
-            heeded
-                .iter()
-                .flatten()
-                .any(|heeded| std::ptr::eq(*heeded, value))
-        };
-        let is_from_browser = self.is_from_browser();
+        // Each with the reason why it has no effect, if there is one.
+        let mut flags = [
+            (ACTIVE, None),
+            (UNSUBSCRIBED, self.unsubscribed_problem(kind)),
+        ];
         for options in event.options() {
-            let fields = Fields::of(options, &NAMES);
-            for (key, value) in options.iter().filter(|(_, value)| !value.is_null()) {
-                let name = fields.name_of(key);
-                let reason = match name {
-                    None => "this destination has no such option",
-                    // Checked with its key, before the mapping.
-                    Some("userhash") => continue,
-                    Some("hidedefaultlauncher") => {
-                        "only Intercom's Messenger in the browser knows it"
-                    }
-                    Some(_) if !value.is_bool() => "it is no boolean",
-                    Some(_) if !is_heeded(value) => "another one goes before it",
-                    Some(UNSUBSCRIBED) if kind != Kind::Identify => "only an identify sends it",
-                    Some(UNSUBSCRIBED) if is_from_browser => "only calls of a server may set it",
-                    Some(_) => continue,
-                };
-                self.warn(Place::Option, key, Change::LeftOut(reason));
+            let mut options = Claims::new(options);
+            // Verified before the mapping.
+            options.claim("userhash", |_| Fit::Whole(()));
+            options.ignore(
+                &["hidedefaultlauncher"],
+                "only Intercom's Messenger in the browser knows it",
+            );
+            for (name, problem) in &mut flags {
+                options.claim(name, |value| match (value, *problem) {
+                    (Value::Bool(_), None) => Fit::Whole(()),
+                    (Value::Bool(_), Some(problem)) => Fit::LeftOut(problem),
+                    _ => Fit::LeftOut("it is no boolean"),
+                });
+                if options.get(name).is_some_and(Value::is_bool) {
+                    *problem = Some("another one goes before it");
+                }
             }
+            self.each_unclaimed(options, Place::Option, |mapper, key, value| {
+                if !value.is_null() {
+                    let reason = "this destination has no such option";
+                    mapper.warn(Place::Option, key, Change::LeftOut(reason));
+                }
+            });
+        }
+    }
+
+    fn unsubscribed_problem(&self, kind: Kind) -> Option<&'static str> {
+        match kind {
+            Kind::Identify if self.is_from_browser() => Some("only calls of a server may set it"),
+            Kind::Identify => None,
+            _ => Some("only an identify sends it"),
         }
     }
 }

@@ -1,13 +1,14 @@
 //! What an event may do, by who sent it.
+//!
+//! Who can do what, and the tests that show it: `docs/security.md`.
 
-use super::{Action, Actions, Change, Mapped, Mapper, Place, Settings};
+use super::{Action, Actions, Change, Mapper, NotSent, Place, Settings};
 
-/// How an event came in, from the way that lets it do everything to the one that everybody
-/// can use.
+/// How an event came in, from the most trusted channel to the one open to everybody.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Channel {
     /// Segment itself, by a webhook whose signature covers the event, EventBridge or direct
-    /// invocation: AWS or the signature vouches for it. Only these may delete.
+    /// invocation: AWS or the signature vouches for it. Only these events may delete.
     Segment,
     /// A write key of a server. Also an element of a webhook's array that its signature doesn't
     /// cover.
@@ -30,7 +31,7 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// One that came in this way, with no proof of its user.
+    /// A sender on this channel, without proof of its user.
     pub fn by(channel: Channel) -> Self {
         Self {
             channel,
@@ -43,7 +44,7 @@ impl Sender {
         matches!(self.channel, Channel::Browser | Channel::Public)
     }
 
-    /// What delivery may do for its events beyond writing what they say.
+    /// What its events may do beyond writing their own data.
     pub fn rights(self, settings: &Settings) -> Rights {
         Rights {
             may_create_attributes: self.is_verified || self.channel != Channel::Public,
@@ -52,19 +53,19 @@ impl Sender {
     }
 }
 
-/// What delivery may do for an event beyond writing what it says.
+/// What an event may do beyond writing its own data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rights {
-    /// Whether a custom attribute that the workspace lacks may be made for it. A workspace takes
+    /// Whether it may create a custom attribute that the workspace lacks. A workspace has room for
     /// about 250, and anybody with a public write key could use them up.
     pub may_create_attributes: bool,
-    /// Whether a contact that Intercom has without a user id may become the event's user, which
-    /// happens by their common email. The email is what the sender says it is.
+    /// Whether it may claim a contact that has no external_id, because both have the same email.
+    /// The email is whatever the sender says it is.
     pub may_claim_contacts: bool,
 }
 
 impl Rights {
-    /// What a contact needs that is nothing but its identity.
+    /// Enough for a contact that is nothing but its identity.
     pub const NONE: Self = Self {
         may_create_attributes: false,
         may_claim_contacts: false,
@@ -84,11 +85,10 @@ const NO_COMPANIES: &str = "a browser's event writes no companies (REQUIRE_USER_
     VERIFIED_COMPANIES): send them from a server";
 
 impl<'e> Mapper<'e, '_> {
-    /// The actions that the event's sender may have done, with a warning for each that is left
-    /// out.
+    /// The actions that the event's sender is allowed, with a warning for those left out.
     pub(super) fn restricted(&mut self, mut actions: Vec<Action<'e>>) -> Actions<'e> {
         let (sender, settings) = (self.arrival.sender, self.settings);
-        let reject = |reason: &'static str| Err(Mapped::Reject(reason.into()));
+        let reject = |reason: &'static str| Err(NotSent::Reject(reason.into()));
         let is_delete = |action: &Action<'_>| matches!(action, Action::DeleteContact { .. });
         if sender.channel != Channel::Segment && actions.iter().any(is_delete) {
             return reject(NO_DELETE);

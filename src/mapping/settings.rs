@@ -57,16 +57,16 @@ pub struct Settings {
     pub rich_link_properties: Vec<String>,
     /// `METADATA_LIMIT`: event metadata keys kept.
     pub metadata_limit: usize,
-    /// `EVENT_FILTER`: event names to send, `*` stands for anything; empty sends all.
+    /// `EVENT_FILTER`: event names to send, `*` is a wildcard; empty sends all.
     pub event_filter: Vec<String>,
     /// `COMPANY_ID_HASH`.
     pub company_id_hash: CompanyIdHash,
     /// `ANONYMOUS`.
     pub anonymous: Anonymous,
-    /// `IGNORED_USER_IDS`, for those who read an event
+    /// `IGNORED_USER_IDS`, applied when an event is read
     /// ([`Event::ignore_user_id`](crate::segment::Event::ignore_user_id)).
     pub ignored_user_ids: IgnoredUserIds,
-    /// `REQUIRE_USER_HASH`: events of browsers and apps must prove the user whom they name.
+    /// `REQUIRE_USER_HASH`: events from browsers and apps must prove the user they name.
     pub require_user_hash: bool,
     /// `VERIFIED_COMPANIES`: whether those that prove it may write companies.
     pub verified_companies: bool,

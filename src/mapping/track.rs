@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::price::Price;
+use super::claims::Claims;
+use super::price::claim_price;
 use super::values::Rules;
 use super::{
-    Action, Actions, Attributes, Identity, IntercomEvent, Mapped, Mapper, Place, Settings,
+    Action, Actions, Attributes, Identity, IntercomEvent, Mapper, NotSent, Place, Settings,
 };
 use crate::segment::{Object, Value, are_loosely_equal};
 
@@ -18,10 +19,10 @@ impl<'e> Mapper<'e, '_> {
     pub(super) fn track(&mut self) -> Actions<'e> {
         let name = self.event.fields().get("event").and_then(Value::as_str);
         let Some(name) = name.filter(|name| !name.trim().is_empty()) else {
-            return Err(Mapped::Reject("event name is required".into()));
+            return Err(NotSent::Reject("event name is required".into()));
         };
         if !passes_filter(name, self.settings) {
-            return Err(Mapped::Skip(
+            return Err(NotSent::Skip(
                 "the event's name is not in the setting EVENT_FILTER".into(),
             ));
         }
@@ -51,28 +52,20 @@ impl<'e> Mapper<'e, '_> {
     }
 
     fn metadata(&mut self, event_name: &str, object: &'e Object<'e>) -> Attributes<'e> {
-        let price = Price::of(event_name, object);
-        let price = price.filter(|_| self.settings.metadata_limit > 0);
+        let mut properties = Claims::new(object);
         let mut metadata = Attributes::default();
-        if let Some(price) = &price {
-            metadata.insert("price".into(), price.value());
+        if self.settings.metadata_limit > 0
+            && let Some(price) = claim_price(event_name, &mut properties)
+        {
+            metadata.insert("price".into(), price);
         }
-        for (key, value) in object.iter() {
-            let spoken_for = price.as_ref().map(|price| price.speaks_for(key, value));
-            let (is_taken, change) = spoken_for.unwrap_or_default();
-            if let Some(change) = change {
-                self.warn(Place::Property, key, change);
+        self.each_unclaimed(properties, Place::Property, |mapper, key, value| {
+            let key = Cow::Borrowed(key);
+            match mapper.rich_link(&key, value) {
+                Some(link) => mapper.insert(&mut metadata, PROPERTIES, key, link, false),
+                None => mapper.add(&mut metadata, PROPERTIES, key, value),
             }
-            if is_taken {
-                continue;
-            }
-            match self.rich_link(key, value) {
-                Some(link) => {
-                    self.insert(&mut metadata, PROPERTIES, Cow::Borrowed(key), link, false);
-                }
-                None => self.add(&mut metadata, PROPERTIES, Cow::Borrowed(key), value),
-            }
-        }
+        });
         metadata
     }
 
@@ -96,7 +89,7 @@ fn passes_filter(name: &str, settings: &Settings) -> bool {
     filter.is_empty() || filter.iter().any(|pattern| matches(pattern, name))
 }
 
-/// Whether `name` fits `pattern`, in which `*` stands for any characters or none.
+/// Whether `name` matches `pattern`, where `*` matches any characters or none.
 fn matches(pattern: &str, name: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else {
         return pattern == name;

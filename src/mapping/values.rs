@@ -3,50 +3,43 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 
+use super::attribute_names::{end_of, renamed};
+use super::claims::Claims;
 use super::{Attributes, Change, Mapper, Nested, Place};
-use crate::segment::{Object, Value, iso_timestamp};
+use crate::segment::{Value, iso_timestamp};
 
 /// Longest string that Intercom stores, in characters.
 const MAX_VALUE_CHARS: usize = 255;
 
-/// Longest name of a custom attribute, in characters.
-const MAX_KEY_CHARS: usize = 190;
-
 /// Most attributes of a contact or company. A workspace has some 250.
 const MAX_CUSTOM_ATTRIBUTES: usize = 1_000;
 
-/// What an attribute takes, in bytes: its place in the list, with the room to grow.
+/// Memory per attribute, in bytes: its entry in the list, spare capacity included.
 const ATTRIBUTE_BYTES: usize = 192;
 
 /// Longest key, in bytes, whose object or array is flattened: each leaf repeats it.
 const MAX_PATH_CHARS: usize = 1_000;
 
-/// Ending by which Intercom knows a number as a date.
-const DATE_SUFFIX: &str = "_at";
-
-/// What a place of the event allows.
+/// The rules for one part of the event.
 #[derive(Clone, Copy)]
 pub(super) struct Rules {
-    /// Where the keys stand, for warnings.
+    /// The part that warnings name.
     pub(super) place: Place,
-    /// Event metadata: Intercom has no boolean there, and keys are free.
+    /// Event metadata: Intercom takes no booleans there, and any key.
     pub(super) is_metadata: bool,
 }
 
 impl<'e> Mapper<'e, '_> {
-    /// Adds what `is_taken` doesn't claim.
-    pub(super) fn add_others(
+    /// Adds the traits that no field claims.
+    pub(super) fn add_unclaimed(
         &mut self,
         attributes: &mut Attributes<'e>,
         rules: Rules,
-        object: &'e Object<'e>,
-        is_taken: impl Fn(&mut Self, &'e str, &'e Value<'e>) -> bool,
+        traits: Claims<'e>,
     ) {
-        for (key, value) in object.iter() {
-            if !is_taken(self, key, value) {
-                self.add(attributes, rules, Cow::Borrowed(key), value);
-            }
-        }
+        self.each_unclaimed(traits, rules.place, |mapper, key, value| {
+            mapper.add(attributes, rules, Cow::Borrowed(key), value);
+        });
     }
 
     /// Adds one value, however nested, by the rules for custom attributes or metadata.
@@ -107,7 +100,7 @@ impl<'e> Mapper<'e, '_> {
         }
     }
 
-    /// Adds what stands under `inner` in the nested value of `key`; says whether there was room.
+    /// Adds the value under `inner` of the nested value `key`. False when the budget has no room.
     fn add_inner(
         &mut self,
         attributes: &mut Attributes<'e>,
@@ -185,104 +178,7 @@ const TOO_MUCH_NESTED: &str = "there is too much nested data to flatten all of i
 /// Why a key that would overwrite an earlier one isn't sent.
 const NAME_TAKEN: &str = "an earlier key has the same name in Intercom";
 
-/// Why a second spelling of a key isn't sent.
-pub(super) const ANOTHER_SPELLING: &str = "another spelling of this key came first";
-
-/// The key as Intercom takes it, where that differs from the one sent.
-fn renamed(key: &str, rules: Rules, is_date: bool) -> Option<String> {
-    let longest = if rules.is_metadata {
-        usize::MAX
-    } else {
-        MAX_KEY_CHARS
-    };
-    let is_clean = rules.is_metadata || !key.contains(['.', '$']);
-    let clean = match end_of(key, longest) {
-        None if is_clean => Cow::Borrowed(key),
-        end => Cow::Owned(key[..end.unwrap_or(key.len())].replace(['.', '$'], "_")),
-    };
-    if !is_date || says_date(&clean, rules) {
-        return match clean {
-            Cow::Borrowed(_) => None,
-            Cow::Owned(clean) => Some(clean),
-        };
-    }
-    let at = clean.strip_suffix("At").filter(|_| rules.is_metadata);
-    let stem = at.or_else(|| clean.strip_suffix(" at")).unwrap_or(&clean);
-    let end = end_of(stem, longest - DATE_SUFFIX.len()).unwrap_or(stem.len());
-    Some(format!("{}{DATE_SUFFIX}", &stem[..end]))
-}
-
-/// Whether Intercom, or a person, takes what stands under this key for a date. In event metadata
-/// Intercom goes by `_at` and `_date` alone.
-fn says_date(key: &str, rules: Rules) -> bool {
-    let other = if rules.is_metadata { "_date" } else { "At" };
-    key.ends_with(DATE_SUFFIX) || key.ends_with(other)
-}
-
-/// Whether a text is too long for a value, where it must not be cut.
+/// Whether a text is longer than Intercom stores, for values that must not be cut.
 pub(super) fn is_too_long(text: &str) -> bool {
     end_of(text, MAX_VALUE_CHARS).is_some()
-}
-
-/// Where a text longer than `longest` characters is to be cut, in bytes.
-fn end_of(text: &str, longest: usize) -> Option<usize> {
-    if text.len() <= longest {
-        return None;
-    }
-    text.char_indices().nth(longest).map(|(end, _)| end)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TRAIT: Rules = Rules {
-        place: Place::Trait,
-        is_metadata: false,
-    };
-
-    const PROPERTY: Rules = Rules {
-        place: Place::Property,
-        is_metadata: true,
-    };
-
-    #[test]
-    fn names_of_custom_attributes() {
-        let cases = [
-            ("plan", false, "plan"),
-            ("a.b$c", false, "a_b_c"),
-            ("born", true, "born_at"),
-            ("born_at", true, "born_at"),
-            ("bornAt", true, "bornAt"),
-            ("born at", true, "born_at"),
-            ("bornat", true, "bornat_at"),
-            ("born.at", true, "born_at"),
-            ("born_date", true, "born_date_at"),
-        ];
-        for (key, is_date, expected) in cases {
-            let name = renamed(key, TRAIT, is_date).unwrap_or(key.to_owned());
-            assert_eq!(name, expected, "{key}");
-        }
-        let long = "é".repeat(200);
-        assert_eq!(renamed(&long, TRAIT, false), Some("é".repeat(190)));
-        assert_eq!(renamed(&long, TRAIT, true), Some("é".repeat(187) + "_at"));
-    }
-
-    #[test]
-    fn names_in_metadata() {
-        let cases = [
-            ("a.b", false, "a.b"),
-            ("shippedAt", false, "shippedAt"),
-            ("ship", true, "ship_at"),
-            ("ship_at", true, "ship_at"),
-            ("ship_date", true, "ship_date"),
-            ("shipDate", true, "shipDate_at"),
-            ("shippedAt", true, "shipped_at"),
-            ("shipped at", true, "shipped_at"),
-        ];
-        for (key, is_date, expected) in cases {
-            let name = renamed(key, PROPERTY, is_date).unwrap_or(key.to_owned());
-            assert_eq!(name, expected, "{key}");
-        }
-    }
 }

@@ -27,7 +27,7 @@ pub enum Change<'e> {
     Cut(usize),
     /// Sent under this key.
     Renamed(Cow<'e, str>),
-    /// No whole number, where Intercom takes nothing else: sent as this one.
+    /// Sent as this whole number: Intercom takes no fractions here.
     Rounded(i64),
     /// It doesn't fit its field for this reason, so it became a custom attribute.
     Attribute(&'static str),
@@ -35,11 +35,11 @@ pub enum Change<'e> {
     OverLimit(usize),
     /// Left out, for this reason.
     LeftOut(&'static str),
-    /// So many more things were changed or left out than are named.
+    /// How many further changes aren't named.
     More(usize),
 }
 
-/// One change to one key. Displays as a line that a person understands; values never show.
+/// One change to one key. Displays as a line that a person understands, never with values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning<'e> {
     /// Where the key stands.

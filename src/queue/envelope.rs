@@ -25,7 +25,7 @@ impl Source {
         self != Self::Api
     }
 
-    /// As it stands in a message.
+    /// Its name in a message.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Api => "api",
@@ -36,9 +36,9 @@ impl Source {
     }
 }
 
-/// The body of a message in either queue. `E` is the event as it was received, unmapped.
-/// Several events of one user that share a message stand in `events` instead, in order: an
-/// event of its own can't pass itself off as several.
+/// The body of a message in either queue. `E` is the event as it was received, unmapped. Several
+/// events of one user that share a message are in `events` instead, in order, so that a single
+/// event can't pass itself off as several.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Envelope<E> {
@@ -84,8 +84,8 @@ pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).expect("JSON values always serialise")
 }
 
-/// The text without the characters that SQS refuses, written as JSON escapes (they can only
-/// stand inside of strings).
+/// The text with the characters that SQS refuses written as JSON escapes (they only occur inside
+/// strings).
 pub(super) fn printable(text: &str) -> Cow<'_, str> {
     let refused = |c: char| {
         matches!(c, '\u{fffe}' | '\u{ffff}') || (c < ' ' && !matches!(c, '\t' | '\n' | '\r'))
@@ -128,7 +128,7 @@ pub fn read_body(body: &str) -> Result<Received<'_>, String> {
         ));
     }
     let events = body.event.into_iter().chain(body.events).map(|event| {
-        // On its own, so that it may nest as deep here as it did when it came in.
+        // Parsed on its own, so that it may nest as deep as when it came in.
         let event = serde_json::from_str(event.get()).map_err(not_ours)?;
         Event::new(event).map_err(|error| error.to_string())
     });

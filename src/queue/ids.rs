@@ -4,15 +4,19 @@ use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 
-/// What the group of a user's parked events has behind the group of the others.
+use super::envelope::json;
+use super::keyless::Keyless;
+use crate::segment::Event;
+
+/// The suffix of the group of a user's parked events.
 const WAITING: &str = "#waiting";
 
 /// Most characters of an id.
 const MAX_ID_CHARS: usize = 128;
 
-/// An id as SQS takes it for groups and deduplication: up to 128 printable ASCII characters
-/// without spaces. Any other becomes its SHA-256, and so does one that ends like the group of
-/// another user's parked events.
+/// An id as SQS takes it for groups and deduplication: up to 128 printable ASCII characters without
+/// spaces. Any other is replaced by its SHA-256, and so is one that ends like a group of parked
+/// events.
 pub fn queue_id(id: &str) -> Cow<'_, str> {
     let fits = (1..=MAX_ID_CHARS).contains(&id.len())
         && id.bytes().all(|byte| byte.is_ascii_graphic())
@@ -24,7 +28,15 @@ pub fn queue_id(id: &str) -> Cow<'_, str> {
     }
 }
 
-/// The group of those events of this group that wait for their user.
+/// The event's messageId. One that came without has the SHA-256 of itself, in the queues and in the
+/// log, and so the same each time that it is tried.
+pub fn message_id<'e>(event: &'e Event<'_>) -> Cow<'e, str> {
+    event
+        .message_id()
+        .map_or_else(|| sha256(&json(&Keyless(event))).into(), Cow::Borrowed)
+}
+
+/// The group of this group's parked events.
 pub(super) fn waiting_group(group_id: &str) -> String {
     if group_id.len() + WAITING.len() <= MAX_ID_CHARS {
         format!("{group_id}{WAITING}")

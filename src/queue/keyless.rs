@@ -1,4 +1,4 @@
-//! Events without the write key that some SDKs put into them: no queue ever holds it.
+//! Removes the write key that some SDKs put into events, so that no queue ever holds it.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::segment::{Event, WRITE_KEY};
 
-/// Serialises as the event without its write key, however often it has one.
+/// Serialises as the event without its write key, however often it occurs.
 pub(super) struct Keyless<'a, 'e>(pub(super) &'a Event<'e>);
 
 impl Serialize for Keyless<'_, '_> {

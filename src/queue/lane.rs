@@ -1,8 +1,8 @@
-//! Messages of some groups on their way into a queue, one call of SQS after another.
+//! Sends the messages of some groups to a queue, one call to SQS after another.
 //!
-//! Of a group at most one message is in a call, and the next one follows when SQS has taken it:
-//! of several in one call SQS may take a later one alone, and hand it out before the earlier one
-//! comes.
+//! A call has at most one message of each group, and the next one follows when SQS has accepted it:
+//! of several in one call SQS may accept only a later one, and hand it out before the earlier one
+//! arrives.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -17,22 +17,24 @@ use super::{
 /// Most events of one group that are sent one by one.
 const MAX_SINGLE_EVENTS: usize = 25;
 
-/// Events that share a message where a group has more than that.
+/// Events that share a message when a group has more than that.
 const SHARED_EVENTS: usize = 10;
 
-/// Most messages of one group, so that 2,500 events of one user are sent within 5 s. Those that
-/// share a message are then more than [`SHARED_EVENTS`]: they still have to be delivered within
-/// one invocation.
-const MAX_MESSAGES: usize = 100;
+/// Messages of one group, so that 2,500 events of one user are sent within 5 s: where it has more
+/// than 500, more than [`SHARED_EVENTS`] share a message.
+const MAX_MESSAGES: usize = 50;
 
-/// Pause before a call is made again because of a message that SQS didn't take.
+/// Most events in one message, which has to be delivered within one invocation.
+const MAX_SHARED_EVENTS: usize = 50;
+
+/// Pause before a call is repeated for a message that SQS didn't accept.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Time that SQS is given to take an event of each of these users: those of one user go one call
-/// after another, the others side by side.
+/// Time that sending these users' events may take: one call after another for each user,
+/// concurrently across users.
 pub fn time_to_send<'u>(users: impl Iterator<Item = &'u str>) -> Duration {
     /// As slow as they get.
-    const ONE_CALL: Duration = Duration::from_millis(30);
+    const ONE_CALL: Duration = Duration::from_millis(60);
     let mut events_of: HashMap<&str, usize> = HashMap::new();
     let mut all = 0;
     for user in users {
@@ -53,7 +55,7 @@ pub(super) struct Outbound<K> {
 /// The messages of one group that are still to be sent, in order; at least one.
 pub(super) struct Group<K>(VecDeque<Outbound<K>>);
 
-/// The messages by their groups; where a group has many, several share one.
+/// The messages by group; if a group has many, several events share one.
 pub(super) fn groups<K>(messages: Vec<(K, Message)>) -> Vec<Group<K>> {
     let mut groups: IndexMap<String, Vec<(K, Message)>> = IndexMap::new();
     for (key, message) in messages {
@@ -68,7 +70,8 @@ impl<K> Group<K> {
         let most = if messages.len() <= MAX_SINGLE_EVENTS {
             1
         } else {
-            SHARED_EVENTS.max(messages.len().div_ceil(MAX_MESSAGES))
+            let share = messages.len().div_ceil(MAX_MESSAGES);
+            share.clamp(SHARED_EVENTS, MAX_SHARED_EVENTS)
         };
         let mut group = VecDeque::new();
         let (mut part, mut bytes) = (Vec::new(), 0);
@@ -99,7 +102,7 @@ impl<K> Group<K> {
         (!self.0.is_empty()).then_some(self)
     }
 
-    /// None of them may be in the queue before the next one, which isn't.
+    /// None of them may be queued before the next one, which isn't.
     fn not_sent(self, error: &QueueError) -> impl Iterator<Item = (K, QueueError)> {
         let keys = self.0.into_iter().flat_map(|outbound| outbound.keys);
         keys.map(|key| (key, error.clone()))
@@ -128,9 +131,9 @@ impl<K> Lane<K> {
         }
     }
 
-    /// Sends them, call after call; gives back what the queue may not have. What comes after
-    /// that in its group isn't sent either: the sender repeats them all, and the later one,
-    /// being a duplicate then, would keep its place before the earlier one.
+    /// Sends them, call after call; returns those that the queue may not have. Later ones of their
+    /// groups aren't sent either: the sender repeats them all, and a later one, now a duplicate,
+    /// would keep its place before the earlier one.
     pub(super) async fn send(
         mut self,
         queues: &Queues,
@@ -171,7 +174,7 @@ impl<K> Lane<K> {
         Some(call)
     }
 
-    /// What SQS didn't take goes once more, unless it would be the same next time.
+    /// Messages that SQS didn't accept are sent again, unless they would fail the same way.
     fn go_on(&mut self, call: Vec<Group<K>>, mut not_taken: HashMap<usize, NotTaken>) {
         for (place, group) in call.into_iter().enumerate() {
             match not_taken.remove(&place) {

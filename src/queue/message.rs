@@ -1,10 +1,12 @@
 //! A message of either queue: an event as it was received, and why it is there.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 
 use super::envelope::{Source, body, json, printable};
-use super::ids::{fresh_id, queue_id, sha256, waiting_group};
+use super::ids::{fresh_id, message_id, queue_id, sha256, waiting_group};
 use super::keyless::{Keyless, without_write_key};
 use crate::delivery::Failure;
 use crate::segment::{Event, Object, Value};
@@ -17,15 +19,28 @@ pub const NOT_BEFORE_ATTRIBUTE: &str = "notBefore";
 /// (RFC 3339).
 pub const WAITING_SINCE_ATTRIBUTE: &str = "waitingSince";
 
+/// Message attribute of a dead letter: why, in a line for a person.
+pub const REASON_ATTRIBUTE: &str = "reason";
+
+/// Message attribute of a dead letter: HTTP status of Intercom's answer, or `rejected`.
+pub const STATUS_ATTRIBUTE: &str = "status";
+
+/// Message attribute of a dead letter: Intercom's id of the request, else that of the invocation.
+pub const REQUEST_ID_ATTRIBUTE: &str = "requestId";
+
+/// Message attribute of a dead letter that was [put to the back](super::Stored::to_the_back) of
+/// its queue: when it came there first (RFC 3339).
+pub const REJECTED_AT_ATTRIBUTE: &str = "rejectedAt";
+
 /// Most bytes of a message, so that in the dead-letter queue its attributes fit in as well. SQS
 /// takes 1 MiB with them.
 const LARGEST: usize = 1024 * 1024 - 16 * 1024;
 
-/// Most characters of an attribute, which may quote what somebody else chose.
+/// Most characters of an attribute, which may quote the sender's data.
 const MAX_ATTRIBUTE_CHARS: usize = 1_000;
 
-/// What is kept of an event that no queue takes. Its type is not among it, so that it can't come
-/// back from the dead-letter queue and be delivered as if it were whole.
+/// The fields kept of an event that is too large for a queue. Not its type, so that it can't be
+/// moved back from the dead-letter queue and delivered as if it were complete.
 const KEPT: [&str; 6] = [
     "messageId",
     "userId",
@@ -41,22 +56,19 @@ pub struct Message {
     body: String,
     group_id: String,
     deduplication_id: String,
-    pub(super) attributes: Vec<(&'static str, String)>,
+    pub(super) attributes: Vec<(Cow<'static, str>, String)>,
     /// Whether it holds an event, which can share a message with others.
     is_event: bool,
 }
 
-/// Where the event begins in a body of ours.
+/// What precedes the event in a body.
 const EVENT_FIELD: &str = ",\"event\":";
 
 impl Message {
     /// A message with an event. Its group is the event's user (else its messageId), its
     /// deduplication id the messageId (else the SHA-256 of the event).
     pub fn new(source: Source, received_at: DateTime<Utc>, event: &Event<'_>) -> Self {
-        let id = event.message_id().map_or_else(
-            || sha256(&json(&Keyless(event))),
-            |id| queue_id(id).into_owned(),
-        );
+        let id = queue_id(&message_id(event)).into_owned();
         let group_id = event
             .user()
             .map_or_else(|| id.clone(), |user| queue_id(&user).into_owned());
@@ -69,7 +81,7 @@ impl Message {
         }
     }
 
-    /// A message with something that is no event but was sent as one.
+    /// A message with something that was sent as an event but isn't one.
     pub fn of_non_event(source: Source, received_at: DateTime<Utc>, json: &RawValue) -> Self {
         let json = without_write_key(json);
         let id = sha256(json.get());
@@ -82,7 +94,7 @@ impl Message {
         }
     }
 
-    /// The same message with nothing but the ids of its event, None for no event: for one that
+    /// The same message with only the ids of its event (`None` if it isn't one), for a message that
     /// doesn't [fit](Self::fits).
     #[must_use]
     pub fn with_ids_alone(
@@ -105,13 +117,24 @@ impl Message {
         }
     }
 
-    /// A message with this very body, for a body of the retry queue that can't be read.
+    /// A message with exactly this body, for a message of the retry queue that can't be read.
     pub fn unreadable(body: String) -> Self {
         let id = sha256(&body);
         Self {
             body,
             group_id: id.clone(),
             deduplication_id: id,
+            attributes: Vec::new(),
+            is_event: false,
+        }
+    }
+
+    /// A message with this very body in this group, under a fresh id.
+    pub(super) fn copy(body: String, group_id: String) -> Self {
+        Self {
+            body,
+            group_id,
+            deduplication_id: fresh_id(),
             attributes: Vec::new(),
             is_event: false,
         }
@@ -129,7 +152,7 @@ impl Message {
         self.body.len() + attributes.sum::<usize>()
     }
 
-    /// Whether both queues take it.
+    /// Whether both queues accept it.
     pub fn fits(&self) -> bool {
         self.body.len() <= LARGEST
     }
@@ -139,22 +162,22 @@ impl Message {
         &self.group_id
     }
 
-    /// The id of which SQS takes a second one for a duplicate.
+    /// The id by which SQS recognises duplicates.
     pub fn deduplication_id(&self) -> &str {
         &self.deduplication_id
     }
 
-    /// With a deduplication id that no queue has seen, for what is moved from one queue or
-    /// group to another: it may have been there minutes ago, and a message that a queue drops
-    /// as a duplicate is lost when its original is deleted. What is moved twice is only there
-    /// twice.
+    /// With a deduplication id that no queue has seen, for a move from one queue or group to
+    /// another. The message may have been there minutes ago, and if the queue dropped it as a
+    /// duplicate, it would be lost once its original is deleted. Moving it twice merely duplicates
+    /// it.
     #[must_use]
     pub fn with_fresh_id(mut self) -> Self {
         self.deduplication_id = fresh_id();
         self
     }
 
-    /// Moved to the group of those events of its user that wait for the user.
+    /// Moved to the group of its user's parked events.
     #[must_use]
     pub fn parked(mut self, waiting_since: DateTime<Utc>) -> Self {
         self.group_id = waiting_group(&self.group_id);
@@ -173,12 +196,12 @@ impl Message {
     pub fn with_failure(self, failure: &Failure, invocation_id: &str) -> Self {
         let status = failure.status.map(|status| status.to_string());
         let request_id = failure.request_id.as_deref().unwrap_or(invocation_id);
-        self.with_attribute("reason", &failure.reason)
-            .with_attribute("status", status.as_deref().unwrap_or("rejected"))
-            .with_attribute("requestId", request_id)
+        self.with_attribute(REASON_ATTRIBUTE, &failure.reason)
+            .with_attribute(STATUS_ATTRIBUTE, status.as_deref().unwrap_or("rejected"))
+            .with_attribute(REQUEST_ID_ATTRIBUTE, request_id)
     }
 
-    /// Whether this message and the next one of its group may become one.
+    /// Whether this message and the next one of its group may be combined.
     pub(super) fn can_share_with(&self, next: &Self) -> bool {
         let head = |message: &Self| message.body.find(EVENT_FIELD);
         self.is_event
@@ -188,9 +211,9 @@ impl Message {
             && self.attributes == next.attributes
     }
 
-    /// One message with the events of these, in order. Under a fresh id: of a sender's repeat,
-    /// whose events may be shared out otherwise, SQS would take some for duplicates and not
-    /// others, and those would stand behind later ones. So all of it is in the queue once more,
+    /// One message with the events of these, in order, under a fresh id. A sender's repeat may be
+    /// divided into messages differently, so SQS would drop some of them as duplicates but not
+    /// others, which would then come after later ones. With a fresh id all of it is queued again,
     /// in order.
     pub(super) fn shared(messages: &[Self]) -> Self {
         let [first, _, ..] = messages else {
@@ -213,9 +236,9 @@ impl Message {
         }
     }
 
-    /// Of a public write key with this fingerprint: its events are duplicates only of each other.
-    /// By the plain messageId whoever reads the key in a page could send another's event first,
-    /// and SQS would drop the real one.
+    /// From the public write key with this fingerprint, whose events are duplicates only of each
+    /// other. With the plain messageId anybody who reads the key in a page could send another's
+    /// messageId first, and SQS would drop the real event.
     #[must_use]
     pub fn among_those_of(mut self, fingerprint: &str) -> Self {
         let id = format!("{fingerprint}:{}", self.deduplication_id);
@@ -223,13 +246,14 @@ impl Message {
         self
     }
 
-    /// With an attribute. A long value is cut, and an empty one left out: SQS refuses it.
+    /// With an attribute. A long value is cut; an empty one, which SQS refuses, is left out.
     #[must_use]
-    pub fn with_attribute(mut self, name: &'static str, value: &str) -> Self {
+    pub fn with_attribute(mut self, name: impl Into<Cow<'static, str>>, value: &str) -> Self {
         let end = value.char_indices().nth(MAX_ATTRIBUTE_CHARS);
         let value = end.map_or(value, |(end, _)| &value[..end]);
         if !value.is_empty() {
-            self.attributes.push((name, printable(value).into_owned()));
+            self.attributes
+                .push((name.into(), printable(value).into_owned()));
         }
         self
     }
@@ -259,18 +283,18 @@ mod tests {
     }
 
     #[test]
-    fn what_the_door_takes_reads_back() {
+    fn what_comes_in_reads_back() {
         let received_at = "2026-11-23T12:00:00Z".parse().expect("a date");
         let deep = format!("{}1{}", "[".repeat(126), "]".repeat(126));
         for value in [&*deep, "201.61338154267818"] {
             let json = format!(r#"{{"type":"track","userId":"u","x":{value}}}"#);
             let raw: &RawValue = serde_json::from_str(&json).expect("JSON");
-            let entry = crate::intake::Entry::parse(raw);
-            let event = entry.event.expect("an event");
-            let message = Message::new(Source::Api, received_at, &event);
+            let entry = crate::entry::Entry::parse(raw);
+            let event = entry.event().expect("an event");
+            let message = Message::new(Source::Api, received_at, event);
             assert!(message.body.contains(&json), "{}", message.body);
             let envelope = read_body(&message.body).expect("our own body");
-            assert_eq!(envelope.events, [event]);
+            assert_eq!(envelope.events, std::slice::from_ref(event));
         }
     }
 
@@ -296,7 +320,7 @@ mod tests {
         assert_ne!(shared.deduplication_id, again.deduplication_id);
     }
 
-    /// Whoever sends an event chooses its fields.
+    /// The sender chooses the fields of an event.
     #[test]
     fn an_event_can_not_pass_for_several() {
         let json = r#"{"userId":"u","events":[{"type":"delete","userId":"v"}]}"#;

@@ -1,10 +1,10 @@
-//! Who sent an event, kept with its message: without that a retry, or a dead letter that is moved
-//! back, could do what its sender may not.
+//! The sender of an event, kept with its message. Otherwise a retry, or a dead letter moved back,
+//! could do what its sender may not.
 
 use super::{Message, Source};
 use crate::mapping::{Channel, Sender};
 
-/// Message attribute: how the event came in, where its source doesn't say.
+/// Message attribute: the channel of the event, unless its source implies it.
 const CHANNEL: &str = "channel";
 
 /// Message attribute of an event whose `user_hash` was valid.
@@ -14,7 +14,7 @@ const USER_HASH: &str = "userHash";
 const VERIFIED: &str = "verified";
 
 impl Message {
-    /// With who sent its event.
+    /// Adds the sender of its event.
     #[must_use]
     pub fn with_sender(mut self, source: Source, sender: Sender) -> Self {
         if sender.channel != usual_channel(source) {
@@ -27,8 +27,8 @@ impl Message {
     }
 }
 
-/// Who sent the event of a message from this source; `attribute` gives the message's attributes by
-/// their names. A channel that isn't known counts as the one that may do least.
+/// The sender of a message's event. `attribute` looks up the message's attributes by name. An
+/// unknown channel counts as the one with the fewest rights.
 pub fn sender<'a>(source: Source, attribute: impl Fn(&str) -> Option<&'a str>) -> Sender {
     const ALL: [Channel; 3] = [Channel::Segment, Channel::Server, Channel::Browser];
     let channel = attribute(CHANNEL).map_or_else(
@@ -45,7 +45,7 @@ pub fn sender<'a>(source: Source, attribute: impl Fn(&str) -> Option<&'a str>) -
     }
 }
 
-/// The channel of events that need no attribute to say it.
+/// The channel that a source implies.
 fn usual_channel(source: Source) -> Channel {
     match source {
         Source::Api => Channel::Server,

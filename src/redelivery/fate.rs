@@ -9,6 +9,7 @@ use super::Redelivery;
 use super::record::Record;
 use crate::delivery::{Failure, Otherwise, Undelivered};
 use crate::job::NOT_TRIED;
+use crate::status::Status;
 
 /// What is done with an event.
 #[derive(Clone, Debug)]
@@ -21,50 +22,29 @@ pub(super) enum Fate {
     Rejected(Failure),
     /// Into the group of those that wait for their user.
     Parked(Failure),
-    /// Stays, and its message with it.
-    Stays(Failure, Return),
-}
-
-/// When what stays in the queue is tried again.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Return {
-    /// It failed: after so long at the earliest.
-    NotBefore(Duration),
-    /// It waits for its user: after so long, or earlier with another one of its group.
-    NotAfter(Duration),
-    /// It wasn't tried: with its group.
-    WithItsGroup,
-}
-
-impl Return {
-    /// The delay with which all of a group come back. None when none of them says anything.
-    pub(super) fn together(returns: impl Iterator<Item = Self>) -> Option<Duration> {
-        let (mut earliest, mut latest) = (None, None);
-        for this in returns {
-            match this {
-                Self::NotBefore(delay) => earliest = earliest.max(Some(delay)),
-                Self::NotAfter(delay) => {
-                    latest = Some(latest.map_or(delay, |latest| delay.min(latest)));
-                }
-                Self::WithItsGroup => {}
-            }
-        }
-        earliest.or(latest)
-    }
+    /// Was parked and waits on, for so long at least.
+    Waits(Failure, Duration),
+    /// Stays, and its message with it, for so long at least; None for as long as its group.
+    Stays(Failure, Option<Duration>),
 }
 
 impl Fate {
     pub(super) fn not_tried() -> Self {
-        Self::Stays(Failure::new(NOT_TRIED), Return::WithItsGroup)
+        Self::Stays(Failure::new(NOT_TRIED), None)
     }
 
-    pub(super) fn status(&self) -> &'static str {
+    /// Whether its message stays in the retry queue.
+    pub(super) fn stays(&self) -> bool {
+        matches!(self, Self::Waits(..) | Self::Stays(..))
+    }
+
+    pub(super) fn status(&self) -> Status {
         match self {
-            Self::Delivered(_) => "delivered",
-            Self::Skipped(_) => "skipped",
-            Self::Rejected(_) => "rejected",
-            Self::Parked(_) => "waiting",
-            Self::Stays(..) => "queued",
+            Self::Delivered(_) => Status::Delivered,
+            Self::Skipped(_) => Status::Skipped,
+            Self::Rejected(_) => Status::Rejected,
+            Self::Parked(_) | Self::Waits(..) => Status::Waiting,
+            Self::Stays(..) => Status::Queued,
         }
     }
 
@@ -76,13 +56,20 @@ impl Fate {
         }
     }
 
+    pub(super) fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Rejected(failure)
+            | Self::Parked(failure)
+            | Self::Waits(failure, _)
+            | Self::Stays(failure, _) => Some(failure),
+            Self::Delivered(_) | Self::Skipped(_) => None,
+        }
+    }
+
     pub(super) fn reason(&self) -> Option<&str> {
         match self {
-            Self::Delivered(_) => None,
             Self::Skipped(reason) => Some(reason),
-            Self::Rejected(failure) | Self::Parked(failure) | Self::Stays(failure, _) => {
-                Some(&failure.reason)
-            }
+            _ => self.failure().map(|failure| &*failure.reason),
         }
     }
 }
@@ -100,12 +87,10 @@ impl Redelivery {
             {
                 Fate::Rejected(given_up(failure, self.schedule.give_up_after))
             }
-            Undelivered::Retry { failure, after } => {
-                Fate::Stays(failure, Return::NotBefore(delay(age, after)))
-            }
+            Undelivered::Retry { failure, after } => Fate::Stays(failure, Some(delay(age, after))),
             // It says itself when to come back, and no event has failed.
             Undelivered::RateLimited { failure, after } => {
-                Fate::Stays(failure, Return::NotBefore(delay(Duration::ZERO, after)))
+                Fate::Stays(failure, Some(delay(Duration::ZERO, after)))
             }
             Undelivered::NotTried => Fate::not_tried(),
             Undelivered::Waiting { failure, otherwise } => {
@@ -122,7 +107,7 @@ impl Redelivery {
                 }
                 match waited {
                     None => Fate::Parked(failure),
-                    Some(_) => Fate::Stays(failure, Return::NotAfter(delay(age, None))),
+                    Some(_) => Fate::Waits(failure, delay(age, None)),
                 }
             }
         }
@@ -189,18 +174,7 @@ mod tests {
             Some("given up after 900 seconds: unknown")
         );
         let not_over = fate("2026-11-23T12:00:01Z", Otherwise::Delivered);
-        assert!(matches!(not_over, Fate::Stays(_, Return::NotAfter(_))));
+        assert!(matches!(not_over, Fate::Waits(..)));
         assert!(matches!(fate("", Otherwise::Delivered), Fate::Parked(_)));
-    }
-
-    #[test]
-    fn a_group_comes_back_when_its_failure_allows_it_else_with_its_youngest() {
-        let seconds = Duration::from_secs;
-        let together = |returns: &[Return]| Return::together(returns.iter().copied());
-        let (early, late) = (Return::NotAfter(seconds(5)), Return::NotAfter(seconds(900)));
-        assert_eq!(together(&[late, early, late]), Some(seconds(5)));
-        let failed = Return::NotBefore(seconds(60));
-        assert_eq!(together(&[failed, early]), Some(seconds(60)));
-        assert_eq!(together(&[Return::WithItsGroup]), None);
     }
 }

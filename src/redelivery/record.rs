@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsMessage;
 use chrono::{DateTime, Utc};
+use tracing::Level;
 
-use super::fate::{Fate, Return};
-use crate::log::COUNTED;
+use super::fate::Fate;
+use crate::event_line::EventLine;
+use crate::invocation::{Invocation, millis};
 use crate::mapping::Arrival;
 use crate::queue::{
     Message, NOT_BEFORE_ATTRIBUTE, Received, WAITING_SINCE_ATTRIBUTE, read_body, sender,
@@ -114,12 +116,14 @@ impl<'r> Record<'r> {
     }
 
     pub(super) fn stays(&self) -> bool {
-        self.returns().next().is_some()
+        self.fates.iter().any(Fate::stays)
     }
 
-    pub(super) fn returns(&self) -> impl Iterator<Item = Return> {
+    /// For how long its events that stay have to wait.
+    pub(super) fn delays(&self) -> impl Iterator<Item = Duration> {
         self.fates.iter().filter_map(|fate| match fate {
-            Fate::Stays(_, this) => Some(*this),
+            Fate::Stays(_, delay) => *delay,
+            Fate::Waits(_, delay) => Some(*delay),
             _ => None,
         })
     }
@@ -138,36 +142,38 @@ impl<'r> Record<'r> {
     }
 
     /// One line per event: what became of it.
-    pub(super) fn log(&self, delay: Option<Duration>) {
+    pub(super) fn log(
+        &self,
+        delay: Option<Duration>,
+        schedule: &Schedule,
+        invocation: Invocation<'_>,
+    ) {
+        let latency = self.age(invocation.now) + invocation.started.elapsed();
         for (place, fate) in self.fates.iter().enumerate() {
-            let event = self.events().get(place);
-            let message_id = event.and_then(Event::message_id);
-            let kind = event.and_then(Event::type_name);
-            let attempt = self.attempt();
-            let (status, reason) = (fate.status(), fate.reason());
-            let warnings = fate.warnings();
-            let delay = delay.filter(|_| matches!(fate, Fate::Stays(..)));
-            let delay_seconds = delay.map(|delay| delay.as_secs());
-            macro_rules! log {
-                ($level:ident) => {
-                    tracing::$level!(
-                        target: COUNTED,
-                        message_id,
-                        kind,
-                        attempt,
-                        reason,
-                        delay_seconds,
-                        status,
-                        ?warnings,
-                        "queued event"
-                    )
-                };
+            let delay = delay.filter(|_| fate.stays());
+            let waiting_since = match fate {
+                Fate::Parked(_) => Some(invocation.now),
+                Fate::Waits(..) => self.waiting_since(),
+                _ => None,
+            };
+            EventLine {
+                message: "queued event",
+                level: match fate {
+                    Fate::Rejected(_) => Level::WARN,
+                    _ => Level::INFO,
+                },
+                event: self.events().get(place),
+                source: self.received.as_ref().ok().map(|received| received.source),
+                status: fate.status(),
+                reason: fate.reason(),
+                failure: fate.failure(),
+                latency_ms: millis(latency),
+                attempt: Some(self.attempt()),
+                delay_seconds: delay.map(|delay| delay.as_secs()),
+                waits: waiting_since.map(|since| schedule.waits(since)),
+                warnings: fate.warnings(),
             }
-            if matches!(fate, Fate::Rejected(_)) {
-                log!(warn);
-            } else {
-                log!(info);
-            }
+            .write(invocation.tally);
         }
     }
 }

@@ -1,4 +1,6 @@
-//! What the secret holds: the keys, as far as they can be used.
+//! The keys in the secret, as far as they are usable.
+//!
+//! As `docs/api.md#the-secret` tells users.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
@@ -7,13 +9,12 @@ use subtle::ConstantTimeEq;
 
 use super::SecretError;
 
-/// A key of ours has at least this many characters. What is shorter can be guessed, or is a
-/// placeholder that nobody replaced.
+/// Shortest key of our own, in characters. A shorter one can be guessed, or is a placeholder that
+/// nobody replaced.
 const SHORTEST_KEY: usize = 16;
 
-/// The secret's JSON. `webhook_secret` is one text or a list of them; only `access_token` is
-/// needed for every delivery. What can't be used as a key counts as absent, see
-/// [`Secret::parse`].
+/// The secret's JSON. `webhook_secret` is one string or a list; only `access_token` is needed for
+/// every delivery. Unusable keys count as absent, see [`Secret::parse`].
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Secret {
@@ -30,7 +31,7 @@ pub struct Secret {
 /// A write key that the secret knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriteKey {
-    /// Whether it stands in pages or apps, where everybody can read it.
+    /// Whether it is in pages or apps, where everybody can read it.
     pub is_public: bool,
     /// Tells keys apart without showing them: 16 hex digits of its SHA-256.
     pub fingerprint: String,
@@ -72,7 +73,7 @@ impl Secret {
         self.api_secret.as_ref().map(ExposeSecret::expose_secret)
     }
 
-    /// The keys with which Segment signs webhooks; any of them will do.
+    /// The keys that Segment may sign webhooks with.
     pub fn webhook_secrets(&self) -> impl ExactSizeIterator<Item = &str> {
         self.webhook_secrets.iter().map(ExposeSecret::expose_secret)
     }
@@ -82,8 +83,7 @@ impl Secret {
         !(self.write_keys.is_empty() && self.public_write_keys.is_empty())
     }
 
-    /// The write key that `key` is; takes the same time whichever it is. One that stands in both
-    /// lists is public.
+    /// The write key equal to `key`, found in constant time. One in both lists is public.
     pub fn write_key(&self, key: &str) -> Option<WriteKey> {
         let is_any = |known: &[SecretString]| {
             let is_known = |known: &SecretString| {
@@ -100,7 +100,7 @@ impl Secret {
     }
 }
 
-/// Whether a text of the secret can be a key; a line in the log where it can't.
+/// Whether a string of the secret is usable as a key; the log says why if it isn't.
 fn is_usable(name: &'static str, key: &SecretString, shortest: usize) -> bool {
     let key = key.expose_secret();
     let why = if key.trim().is_empty() {
@@ -119,7 +119,7 @@ fn is_usable(name: &'static str, key: &SecretString, shortest: usize) -> bool {
     false
 }
 
-/// A text, a list of such, or null.
+/// A string, a list of strings, or null.
 fn one_or_many<'de, D: Deserializer<'de>>(json: D) -> Result<Vec<SecretString>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]

@@ -2,12 +2,15 @@
 //!
 //! No crate reads just these: the ones that take any form also guess at `03/04/2016` or read
 //! "17:46" as today, by the clock.
+//!
+//! The forms: `docs/mapping.md#dates`.
 
-use chrono::{
-    DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Offset, Utc, Weekday,
-};
+mod written_out;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime};
 
 use super::Value;
+use written_out::written_out;
 
 /// Numbers from here on are milliseconds: as seconds they would be beyond the year 2969.
 const FIRST_MILLISECONDS: f64 = 31_557_600_000.0;
@@ -18,11 +21,11 @@ const FIRST_MICROSECONDS: f64 = 1e15;
 /// From 19 digits on, numbers are nanoseconds.
 const FIRST_NANOSECONDS: f64 = 1e18;
 
-/// Milliseconds of what is a date at all: up to the year 2100. Before lie the zero dates of Go
-/// and C# (the year 1) and -1, after it 9999-12-31; Intercom refuses the whole write for one.
+/// The range of plausible dates, in milliseconds, up to the year 2100. Outside lie the zero dates
+/// of Go and C# (the year 1), -1 and 9999-12-31, for any of which Intercom refuses the whole write.
 const PLAUSIBLE: std::ops::RangeInclusive<i64> = 1_000..=4_102_444_800_000;
 
-/// Milliseconds of what can be a date of somebody's life, from 1900 on: the zero dates are none.
+/// The range of dates in a person's life, in milliseconds: from 1900, without the zero dates.
 const OF_A_LIFE: std::ops::RangeInclusive<i64> = -2_208_988_800_000..=*PLAUSIBLE.end();
 
 /// Unix seconds of a date, from 1 to 4,102,444,800: ISO 8601 and RFC 3339 (also `2014`,
@@ -30,7 +33,7 @@ const OF_A_LIFE: std::ops::RangeInclusive<i64> = -2_208_988_800_000..=*PLAUSIBLE
 /// whatever else JavaScript's `Date` reads without doubt, Unix seconds to nanoseconds as a
 /// number or as digits.
 ///
-/// `None` when it is no date. `03/04/2016` is none: day and month can't be told apart.
+/// `None` when it isn't a date, nor for `03/04/2016`, where day and month can't be told apart.
 pub fn timestamp(value: &Value<'_>) -> Option<i64> {
     timestamp_millis(value).map(whole_seconds)
 }
@@ -45,16 +48,16 @@ pub(super) fn timestamp_millis(value: &Value<'_>) -> Option<i64> {
     millis.filter(|millis| is_plausible(*millis))
 }
 
-/// Whether these Unix milliseconds are the time of something, by the rule of [`timestamp`].
+/// Whether these Unix milliseconds are within the range of [`timestamp`].
 pub(super) fn is_plausible(millis: i64) -> bool {
     PLAUSIBLE.contains(&millis)
 }
 
 /// Unix seconds of a string that is unmistakably an ISO 8601 date: it starts with `YYYY-MM-DD`.
 ///
-/// From 1900 to 2100, so that a birthday is one and a zero date isn't. For values whose key
-/// doesn't say that they are dates. Stricter than [`timestamp`], as
-/// Segment's own `isodate` is there: the postcode "2014" stays a postcode.
+/// From 1900 to 2100, so that birthdays count and zero dates don't. For values whose key doesn't
+/// say that they are dates. Stricter than [`timestamp`], as Segment's own `isodate` is there: the
+/// postcode "2014" stays a postcode.
 pub fn iso_timestamp(text: &str) -> Option<i64> {
     let bytes = text.as_bytes();
     let starts_with_date = bytes.len() >= 10
@@ -158,70 +161,6 @@ fn iso_date(text: &str) -> Option<NaiveDate> {
         _ => return None,
     };
     NaiveDate::from_ymd_opt(i32::try_from(digits(0..4)?).ok()?, month, day)
-}
-
-const DATES: [&str; 4] = ["%Y-%m-%d", "%Y/%m/%d", "%d %B %Y", "%B %d %Y"];
-
-const TIMES: [&str; 4] = ["%H:%M:%S%.f", "%H:%M", "%I:%M:%S %p", "%I:%M %p"];
-
-/// Date and time in separate words, as JavaScript's `Date.toString()`, Go's `Time.String()`,
-/// Ruby's `Time#to_s` or Unix's `date` write them. Without a zone it is UTC; a zone that is
-/// neither UTC nor an offset is in doubt.
-fn written_out(text: &str) -> Option<i64> {
-    let without_zone_name = text.split_once(" (").map_or(text, |(before, _)| before);
-    let mut offset = None;
-    let mut words = Vec::new();
-    for word in without_zone_name.split([' ', ',']) {
-        // Go appends its monotonic clock.
-        if word.is_empty() || word.starts_with("m=") {
-            continue;
-        }
-        match offset_of(word) {
-            Some(of_word) => offset = offset.or(Some(of_word)),
-            None => words.push(word),
-        }
-    }
-    let weekday: Option<Weekday> = words.first()?.parse().ok();
-    let words = &words[usize::from(weekday.is_some())..];
-    let date_time = date_time(&words.join(" "))?;
-    if weekday.is_some_and(|weekday| weekday != date_time.weekday()) {
-        return None;
-    }
-    let offset = offset.unwrap_or(Utc.fix());
-    let date_time = date_time.and_local_timezone(offset).single()?;
-    Some(date_time.timestamp_millis())
-}
-
-/// `Z`, `UTC`, `GMT`, `+0100`, `+01:00` or `GMT+0100`.
-fn offset_of(word: &str) -> Option<FixedOffset> {
-    let of_name = ["UTC", "GMT", "Z"]
-        .iter()
-        .find_map(|name| word.strip_prefix(name));
-    match of_name.unwrap_or(word) {
-        "" => Some(Utc.fix()),
-        offset => {
-            let digits = offset.strip_prefix(['+', '-'])?;
-            let is_offset = digits
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || byte == b':');
-            is_offset.then(|| offset.parse().ok())?
-        }
-    }
-}
-
-fn date_time(text: &str) -> Option<NaiveDateTime> {
-    let unix = || NaiveDateTime::parse_from_str(text, "%B %d %H:%M:%S %Y").ok();
-    let of_format = |format: &&str| {
-        let (date, rest) = NaiveDate::parse_and_remainder(text, format).ok()?;
-        if rest.is_empty() {
-            return date.and_hms_opt(0, 0, 0);
-        }
-        let time = rest.strip_prefix(' ')?;
-        let mut formats = TIMES.iter();
-        let time = formats.find_map(|format| NaiveTime::parse_from_str(time, format).ok())?;
-        Some(date.and_time(time))
-    };
-    DATES.iter().find_map(of_format).or_else(unix)
 }
 
 #[cfg(test)]

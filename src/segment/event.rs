@@ -49,7 +49,7 @@ impl Kind {
     }
 }
 
-/// The field in which some SDKs send their key. It goes into no queue and no log.
+/// The field in which some SDKs send their key. It is never queued or logged.
 pub const WRITE_KEY: &str = "writeKey";
 
 /// An event must be a JSON object; this names what came instead.
@@ -61,12 +61,12 @@ pub struct NotAnObject(&'static str);
 #[derive(Clone, PartialEq)]
 pub struct Event<'e> {
     fields: Value<'e>,
-    /// Its userId stands for nobody.
+    /// Whether its userId means nobody.
     has_ignored_user_id: bool,
 }
 
 impl<'e> Event<'e> {
-    /// Takes a parsed JSON value as an event. Of a key that stands twice the last one counts.
+    /// Takes a parsed JSON value as an event. When a key is repeated, the last one counts.
     ///
     /// # Errors
     /// [`NotAnObject`] for every other JSON type.
@@ -114,21 +114,21 @@ impl<'e> Event<'e> {
         self.fields().get("type")?.as_str()
     }
 
-    /// Makes it an event of this kind: the path of a single call says it.
+    /// Makes it an event of this kind, which the path of a single call tells.
     pub fn set_type(&mut self, kind: Kind) {
         if let Value::Object(fields) = &mut self.fields {
             fields.insert("type", Value::Str(kind.as_str().into()));
         }
     }
 
-    /// `messageId`, when it is a string with something in it.
+    /// `messageId`, when it is a non-empty string.
     pub fn message_id(&self) -> Option<&str> {
         let id = self.fields().get("messageId")?.as_str()?;
         (!id.is_empty()).then_some(id)
     }
 
-    /// `userId`; numbers become strings, an empty one is none, nor is one that
-    /// [stands for nobody](Self::ignore_user_id).
+    /// `userId`, numbers as strings. `None` when it is empty or [means
+    /// nobody](Self::ignore_user_id).
     pub fn user_id(&self) -> Option<Cow<'_, str>> {
         self.id("userId").filter(|_| !self.has_ignored_user_id)
     }
@@ -138,7 +138,7 @@ impl<'e> Event<'e> {
         self.has_ignored_user_id = self.id("userId").is_some_and(|id| ignored.contains(&id));
     }
 
-    /// The userId that [stands for nobody](Self::ignore_user_id).
+    /// The userId, when it [means nobody](Self::ignore_user_id).
     pub fn ignored_user_id(&self) -> Option<Cow<'_, str>> {
         self.id("userId").filter(|_| self.has_ignored_user_id)
     }

@@ -26,7 +26,7 @@ fn is_significant(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'.'
 }
 
-/// Whether two keys, as sent or as somebody wrote them into a setting, are one.
+/// Whether two keys, as sent or as written in a setting, are the same one.
 pub fn are_loosely_equal(one: &str, other: &str) -> bool {
     significant(one).eq(significant(other))
 }
@@ -44,58 +44,6 @@ pub fn get_loose<'e>(object: &'e Object<'e>, canonical: &str) -> Option<&'e Valu
         .iter()
         .find(|(key, value)| !value.is_null() && is_loosely(key, canonical))
         .map(|(_, value)| value)
-}
-
-/// The fields of an object that somebody knows by name, found in one pass over its keys.
-#[derive(Debug)]
-pub struct Fields<'e, const N: usize> {
-    names: &'static [&'static str; N],
-    first: [Option<&'e Value<'e>>; N],
-}
-
-impl<'e, const N: usize> Fields<'e, N> {
-    /// Finds the fields of these names, each canonical as for [`is_loosely`].
-    pub fn of(object: &'e Object<'e>, names: &'static [&'static str; N]) -> Self {
-        let mut fields = Self {
-            names,
-            first: [None; N],
-        };
-        for (key, value) in object.iter().filter(|(_, value)| !value.is_null()) {
-            if let Some(place) = names.iter().position(|name| is_loosely(key, name)) {
-                fields.first[place].get_or_insert(value);
-            }
-        }
-        fields
-    }
-
-    /// What [`get_loose`] would find under one of the names.
-    pub fn get(&self, name: &str) -> Option<&'e Value<'e>> {
-        self.first[self.names.iter().position(|known| *known == name)?]
-    }
-
-    /// Which of the names a key is.
-    pub fn name_of(&self, key: &str) -> Option<&'static str> {
-        self.names
-            .iter()
-            .copied()
-            .find(|name| is_loosely(key, name))
-    }
-
-    /// Whether a value is the one that [`Self::get`] gives for its name, not another spelling's.
-    pub fn is_first(&self, name: &str, value: &Value<'_>) -> bool {
-        self.get(name)
-            .is_some_and(|first| std::ptr::eq(first, value))
-    }
-
-    /// The first of `names`, in their order, that `read` can use, and what it reads.
-    pub fn first_of<T>(
-        &self,
-        names: &[&'static str],
-        read: impl Fn(&'e Value<'e>) -> Option<T>,
-    ) -> Option<(&'static str, T)> {
-        let mut names = names.iter();
-        names.find_map(|name| Some((*name, read(self.get(name)?)?)))
-    }
 }
 
 #[cfg(test)]
@@ -133,12 +81,5 @@ mod tests {
             Some(&Value::Str("a".into()))
         );
         assert_eq!(get_loose(object, "lastname"), None);
-        let fields = Fields::of(object, &["firstname", "lastname"]);
-        let first = fields.get("firstname").expect("it is there");
-        assert_eq!(first, &Value::Str("a".into()));
-        assert!(fields.is_first("firstname", first));
-        assert!(!fields.is_first("firstname", &Value::Str("a".into())));
-        assert_eq!(fields.get("lastname"), None);
-        assert_eq!(fields.name_of("LAST name"), Some("lastname"));
     }
 }

@@ -1,13 +1,15 @@
-//! Values that stand as a userId where there is no user.
+//! Placeholder userIds, sent where there is no user.
+//!
+//! Which and why: `docs/mapping.md#nobody`.
 
-/// `IGNORED_USER_IDS`: userIds that are nobody, compared as a whole, ignoring case.
+/// `IGNORED_USER_IDS`: userIds that mean nobody, compared as a whole, ignoring case.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct IgnoredUserIds(Vec<String>);
 
-/// What languages and libraries write for "no value" and "not signed in", each of which would
-/// otherwise be one contact that many visitors share, and whose events hold each other up. `0`
-/// is WordPress's visitor, and no database's first id. Ids that a person may well have chosen
-/// (`admin`, `test`, `1`) are not among them.
+/// What languages and libraries write for "no value" and "not signed in". Each would otherwise
+/// become one contact that many visitors share and whose events hold each other up. `0` is
+/// WordPress's visitor, and no database counts from it. Ids that a person may have chosen (`admin`,
+/// `test`, `1`) are not included.
 const DEFAULT: [&str; 17] = [
     "null",
     "undefined",
@@ -47,7 +49,7 @@ impl IgnoredUserIds {
     /// Whether an id is one of them.
     pub fn contains(&self, id: &str) -> bool {
         let id = id.trim();
-        // Lower case can be longer or shorter than what it is of, but never by this much.
+        // Lowercasing can change a text's length, but never by this much.
         let longest = self.0.iter().map(String::len).max().unwrap_or_default();
         id.len() <= 3 * longest && self.0.contains(&id.to_lowercase())
     }

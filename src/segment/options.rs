@@ -1,4 +1,4 @@
-//! What the sender says to this destination, and how it sent.
+//! The sender's options for this destination, and where the call came from.
 
 use super::{Event, Object, Value, get_loose};
 
@@ -9,9 +9,8 @@ pub(super) const OUR_NAMES: [&str; 2] = ["Intercom", "Intercom Cloud Mode (Actio
 pub const ACTIVE: &str = "active";
 
 impl Event<'_> {
-    /// The sender's options for Intercom, the ones that go first in front:
-    /// `integrations.Intercom`, `integrations["Intercom Cloud Mode (Actions)"]`,
-    /// `context.Intercom`.
+    /// The sender's options for Intercom, in order of precedence: `integrations.Intercom`,
+    /// `integrations["Intercom Cloud Mode (Actions)"]`, `context.Intercom`.
     pub fn options(&self) -> impl Iterator<Item = &Object<'_>> {
         let integrations = self.object("integrations");
         let in_integrations = OUR_NAMES

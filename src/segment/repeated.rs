@@ -1,4 +1,4 @@
-//! Keys that stand twice in one object.
+//! Repeated keys in an object.
 
 use std::collections::HashSet;
 
@@ -6,11 +6,11 @@ use serde::Deserialize;
 
 use super::Value;
 
-/// Up to so many keys are compared pair by pair, which is quicker than hashing them.
+/// Up to this many keys are compared pair by pair, which is faster than hashing.
 const FEW: usize = 12;
 
-/// The same value with the last one of equal keys alone, in the first one's place, as with
-/// JavaScript's and other parsers.
+/// The same value with only the last of equal keys, at the first one's position, as JavaScript's
+/// and other parsers do it.
 pub(super) fn with_last_of_equal_keys(value: Value<'_>) -> Value<'_> {
     if !has_equal_keys(&value) {
         return value;

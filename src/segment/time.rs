@@ -1,11 +1,13 @@
 //! When an event happened.
+//!
+//! The rule and its source: `docs/mapping.md#when`.
 
 use super::Event;
 use super::date::{is_plausible, timestamp_millis};
 
-/// As much as an SDK's `sentAt` may differ from the receipt before its clock counts as wrong: the
-/// request was underway. To take that for the clock's fault would give an event that is sent once
-/// more, to another instance, another second, and Intercom knows a repeat by its second.
+/// How far an SDK's `sentAt` may be from the receipt before its clock counts as wrong: the request
+/// took time on the way. Correcting for that would give an event that is sent again to another
+/// instance another second, and Intercom recognises a repeat by its second.
 const UNDERWAY_MILLIS: u64 = 5_000;
 
 impl Event<'_> {

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from processes import end_group, end_with_parent
 from stack import LOGS, clean_environment
+from tools import JAVASCRIPT
 
 SDKS = Path(__file__).parent / "sdks"
-PATIENCE_SECONDS = 15
+NODE_MODULES = {"NODE_PATH": str(JAVASCRIPT / "node_modules")}
+PATIENCE_SECONDS = 90
 
 
 class Application:

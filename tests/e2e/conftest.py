@@ -7,8 +7,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "local"))
 
-from stack import Stack  # noqa: E402
-from tools import Failure  # noqa: E402
+from stack import Stack
+from tools import Failure
 
 
 @pytest.fixture(scope="session")

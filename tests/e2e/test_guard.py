@@ -9,8 +9,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "local"))
 
-from emulator import Guard  # noqa: E402
-from stack import CREDENTIALS  # noqa: E402
+from emulator import Guard
+from stack import CREDENTIALS
 
 KEY = "LOCALKEY"
 API = "/restapis/abc123/prod/_user_request_"

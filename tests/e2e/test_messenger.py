@@ -57,7 +57,8 @@ class Page:
         """Waits until a plugin with device delivery has its rules and the widget."""
         self.run("""
             for (let i = 0; i < 200 && !window.told; i++) await new Promise((resolve) => setTimeout(resolve, 50))
-            for (let i = 0; i < 200 && !performance.getEntriesByType("resource").some(({ name }) => /device/.test(name)); i++)
+            const isLoading = () => performance.getEntriesByType("resource").some(({ name }) => /device/.test(name))
+            for (let i = 0; i < 200 && !isLoading(); i++)
               await new Promise((resolve) => setTimeout(resolve, 50))
             await new Promise((resolve) => setTimeout(resolve, 200))""")
 
@@ -177,7 +178,8 @@ def test_another_user_or_none(stack, page, mode):
 
 
 def test_calls_made_before_the_library_is_there(stack, page):
-    page.visit(sdk="snippet", calls='analytics.page(); analytics.identify("u-1", { name: "Ada" }); analytics.track("E")')
+    calls = 'analytics.page(); analytics.identify("u-1", { name: "Ada" }); analytics.track("E")'
+    page.visit(sdk="snippet", calls=calls)
     stack.wait_for(lambda: events_of(stack, "u-1") == ["E"], "the event")
     told = page.told()
     assert [call[0] for call in told if call[0] == "boot"] == ["boot"]
@@ -312,7 +314,8 @@ def test_with_device_delivery_the_messenger_takes_what_it_can(stack, page, plan,
         # Widget and rules are still underway: the function's.
         page.run('analytics.page(); analytics.identify("u-1", { plan: "free" }); await analytics.track("Early")')
         page.wait_until_up()
-        page.call("identify", "u-1", {"plan": "pro", "trialEnds": "2027-01-15", "company": {"id": "acme", "name": "Acme", "size": "9"}})
+        company = {"id": "acme", "name": "Acme", "size": "9"}
+        page.call("identify", "u-1", {"plan": "pro", "trialEnds": "2027-01-15", "company": company})
         user = {**APP, "user_id": "u-1"}
         (update,) = page.wait_for_told("update")
         assert update == {**user, "plan": "pro", "trialEnds_at": 1799971200,
@@ -358,8 +361,8 @@ def test_settings_by_every_name_of_the_endpoint(stack):
 
 # As analytics-swift 1.9 and analytics-kotlin 1.22 ask.
 @pytest.mark.parametrize("headers", [
-    {"user-agent": "analytics-ios/1.9.1", "content-type": "application/json; charset=utf-8", "accept-encoding": "gzip"},
-    {"user-agent": "analytics-kotlin/1.22.0", "content-type": "application/json; charset=utf-8", "accept-encoding": "gzip"},
+    {"user-agent": agent, "content-type": "application/json; charset=utf-8", "accept-encoding": "gzip"}
+    for agent in ("analytics-ios/1.9.1", "analytics-kotlin/1.22.0")
 ], ids=["swift", "kotlin"])
 def test_settings_of_the_mobile_sdks(stack, headers):
     answer = stack.request("GET", f"{stack.endpoint}/v1/projects/{stack.public_write_key}/settings", headers=headers)

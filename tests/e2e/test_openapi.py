@@ -1,6 +1,7 @@
 """What we send to Intercom, and what the simulator answers, against Intercom's own description."""
 
 import json
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -11,7 +12,7 @@ from openapi_core.datatypes import RequestParameters
 from openapi_core.exceptions import OpenAPIError
 from werkzeug.datastructures import Headers, ImmutableMultiDict
 
-from test_delivery import call, visitor_call
+from calls import call, visitor_call
 
 DESCRIPTION = Path(__file__).resolve().parents[3] / "shared" / "intercom" / "openapi-2.16.yaml"
 HOST = "https://api.intercom.io"
@@ -58,7 +59,8 @@ def description():
 def add_what_is_only_in_the_documentation(document):
     """Errors that the file leaves out of an operation are error lists like all others, and an
     event's metadata holds numbers, amounts and links as well as strings."""
-    error = {"description": "error", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/error"}}}}
+    schema = {"$ref": "#/components/schemas/error"}
+    error = {"description": "error", "content": {"application/json": {"schema": schema}}}
     for operations in document["paths"].values():
         for operation in operations.values():
             if "responses" in operation:
@@ -103,8 +105,8 @@ def test_requests_and_answers_are_as_described(stack, description):
     for entry in entries:
         request = LoggedRequest(entry)
         checks = {
-            "request": lambda: description.validate_request(request),
-            "answer": lambda: description.validate_response(request, LoggedResponse(entry)),
+            "request": partial(description.validate_request, request),
+            "answer": partial(description.validate_response, request, LoggedResponse(entry)),
         }
         for name, check in checks.items():
             try:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from test_delivery import SUCCESS, call, visitor_call
+from calls import SUCCESS, call, visitor_call
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
 

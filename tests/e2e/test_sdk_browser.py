@@ -5,11 +5,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from application import SDKS, Application
+from application import NODE_MODULES, SDKS, Application
+from calls import contact, events_of
 from refusals import PADDING, function_with, nowhere_to_put_events
 from story import CALLS, VISITOR, assert_told
-from test_delivery import contact, events_of
-from test_sdk_node import NODE_MODULES
 from tools import browser, why_no_javascript
 
 NEWEST = "@segment/analytics-next"

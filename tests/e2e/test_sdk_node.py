@@ -1,16 +1,14 @@
-"""Segment's SDK for Node.js, @segment/analytics-node, set up as the README says."""
+"""Segment's SDK for Node.js, @segment/analytics-node, set up as docs/sources.md says."""
 
 from urllib.parse import urlsplit
 
 import pytest
 
-from application import SDKS, Application
+from application import NODE_MODULES, SDKS, Application
+from calls import contact, events_of
 from refusals import PADDING, nowhere_to_put_events, without_write_keys
 from story import CALLS, assert_told, identify, in_one_object, track
-from test_delivery import contact, events_of
-from tools import JAVASCRIPT, why_no_javascript
-
-NODE_MODULES = {"NODE_PATH": str(JAVASCRIPT / "node_modules")}
+from tools import why_no_javascript
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
-"""Segment's SDK for Python, segment-analytics-python, set up as the README says: the last version that sends its write
-key in the body alone, and the first that sends it in a header."""
+"""Segment's SDK for Python, segment-analytics-python, set up as docs/sources.md says: the last version that sends its
+write key in the body alone, and the first that sends it in a header."""
 
 import pytest
 
 from application import SDKS, Application
+from calls import contact, events_of
 from refusals import PADDING, nowhere_to_put_events, without_write_keys
 from story import CALLS, assert_told, identify, in_one_object, track
-from test_delivery import contact, events_of
 from tools import PYTHON_SDKS, TOOLS
 
 

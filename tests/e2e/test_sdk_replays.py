@@ -8,7 +8,6 @@ from refusals import without_write_keys
 from replays import Request
 from story import assert_told
 
-
 # What an SDK makes of an answer, as its newest public source decides in 2026-11: is the request done, or is it given
 # up? What is neither is sent again.
 

@@ -1,11 +1,11 @@
-"""The Rust crate `segment`, set up as the README says. It tries once, and its owner has to send again."""
+"""The Rust crate `segment`, set up as docs/sources.md says. It tries once, and its owner has to send again."""
 
 import pytest
 
 from application import Application
+from calls import contact, events_of
 from refusals import PADDING, nowhere_to_put_events, without_write_keys
 from story import CALLS, assert_told, at
-from test_delivery import contact, events_of
 from tools import RUST_APPLICATION
 
 # Fields that the crate's types don't go without.

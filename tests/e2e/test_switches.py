@@ -3,22 +3,25 @@
 import json
 import uuid
 from contextlib import contextmanager
+from functools import partial
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from calls import SUCCESS, call, contact, events_of
 from stack import CREDENTIALS, REGION, STACK_NAME
-from test_delivery import SUCCESS, call, contact, events_of
-from test_sample_payloads import EVENTS
+from tools import ROOT
 
-EVENT = json.loads((EVENTS / "eventbridge-track.json").read_text())
+EVENT = json.loads((ROOT / "events" / "eventbridge-track.json").read_text())
 EVENT_SOURCE = EVENT["source"]
 DOMAIN = {
     "DomainName": "events.example.com",
     "CertificateArn": f"arn:aws:acm:{REGION}:000000000000:certificate/0d6c3b1e",
 }
-OFF = {"SegmentEventSource": "", "SegmentExternalIds": "", "DomainName": "", "CertificateArn": ""}
+OFF = {
+    "SegmentEventSource": "", "SegmentExternalIds": "", "DomainName": "", "CertificateArn": "", "AlarmEmail": "",
+}
 DEFAULTS = {**OFF, "ThrottlingRateLimit": "500", "ThrottlingBurstLimit": "1000"}
 SEGMENT_ACCOUNT = "595280932656"
 
@@ -59,12 +62,12 @@ def test_nothing_of_it_is_there_unasked(stack, switch, event_bus):
     template = stack.aws("cloudformation").get_template(StackName=STACK_NAME, TemplateStage="Processed")
     conditional = {
         name for name, resource in template["TemplateBody"]["Resources"].items() if "Condition" in resource
-    } - {"Secret"}
+    } - {"Secret", "StackDashboard"}
     assert {"EventBridgeRule", "SegmentRole", "Domain", "WebAclAssociation"} <= conditional
     before, outputs = stack.resources(), stack.outputs
     assert not conditional & before.keys()
 
-    switch(SegmentEventSource=event_bus, SegmentExternalIds="workspace-1", **DOMAIN)
+    switch(SegmentEventSource=event_bus, SegmentExternalIds="workspace-1", AlarmEmail="on-call@example.com", **DOMAIN)
     # The emulator has no AWS::WAFv2::WebACLAssociation.
     assert stack.resources().keys() - before.keys() == conditional - {"WebAclAssociation"}
     failed = stack.outputs["FailedInvocationQueueUrl"]
@@ -178,7 +181,7 @@ def receive(stack):
 def test_segment_invokes_the_function_with_its_external_id_and_does_nothing_else(stack, switch):
     switch(SegmentExternalIds="workspace-1,workspace-2")
     for external_id in ({}, {"ExternalId": "workspace-3"}, {"ExternalId": "workspace-1,workspace-2"}):
-        assert refused(lambda: assume_role(stack, SEGMENT_ACCOUNT, **external_id)), external_id
+        assert refused(partial(assume_role, stack, SEGMENT_ACCOUNT, **external_id)), external_id
     assert refused(lambda: assume_role(stack, "111122223333", ExternalId="workspace-1"))
 
     for external_id in ("workspace-1", "workspace-2"):

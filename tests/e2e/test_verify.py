@@ -1,6 +1,5 @@
 """`make verify` on the deployed stack, as far as the emulator goes."""
 
-import os
 import re
 import signal
 import subprocess

@@ -13,7 +13,7 @@ fn identify(user_id: &str) -> Value {
     json!({"type": "identify", "messageId": format!("m-{user_id}"), "userId": user_id})
 }
 
-/// An identify whose JSON has exactly so many bytes.
+/// An identify whose JSON has exactly `bytes` bytes.
 fn identify_of(user_id: &str, bytes: usize) -> Value {
     let mut event = identify(user_id);
     event["writeKey"] = WRITE_KEY.into();

@@ -3,7 +3,7 @@
 use intercom_simulator::Fault;
 use serde_json::{Value, json};
 
-use crate::support::World;
+use crate::support::{Sent, World};
 
 fn identify(user_id: &str, traits: &Value) -> Value {
     json!({"type": "identify", "userId": user_id, "traits": traits})
@@ -564,10 +564,7 @@ async fn within_a_batch_nothing_is_sent_that_is_there_already() {
         0,
         "seen a quarter of an hour ago"
     );
-    assert!(
-        sent("POST /companies") <= 2,
-        "each user says the same of it"
-    );
+    assert_eq!(sent("POST /companies"), 1, "all say the same of it");
     assert_eq!(sent("POST /contacts/:id/companies"), 2);
     // In the next request the contact's own answer tells that it is in the company.
     let before = calls.len();
@@ -698,6 +695,69 @@ async fn a_group_of_a_contact_that_vanished_makes_it_again_at_once() {
     let state = world.intercom.state();
     assert_eq!(state.contacts[0].companies, ["c"]);
     assert!(world.aws().retry.is_empty());
+}
+
+/// Their order would be lost.
+#[tokio::test]
+async fn when_what_waited_for_its_user_fails_for_now_the_later_ones_wait_too() {
+    let world = World::new(&[]).await;
+    world
+        .intercom
+        .add_fault(Fault::status(503).body_contains("fails"));
+    let mut events = [
+        track("u", "E"),
+        track("u", "fails"),
+        identify("u", &json!({"name": "A"})),
+        track("u", "F"),
+        identify("u", &json!({"name": "B"})),
+    ];
+    for (n, event) in events.iter_mut().enumerate() {
+        event["messageId"] = json!(format!("m{n}"));
+    }
+    world.batch(&events).await;
+    let ids: Vec<String> = {
+        let aws = world.aws();
+        let queued = aws.retry.iter().flat_map(Sent::message_ids);
+        queued.map(str::to_owned).collect()
+    };
+    assert_eq!(ids, ["m1", "m3", "m4"]);
+}
+
+/// Users are delivered side by side, in no order.
+#[tokio::test]
+async fn what_the_users_of_a_request_say_of_a_company_is_written_once_and_the_last_word_wins() {
+    let group = |user: &str, traits: &Value| json!({"type": "group", "messageId": user, "userId": user, "groupId": "c", "traits": traits});
+    let batch = [
+        group("u", &json!({"plan": "x", "industry": "Rail"})),
+        group("v", &json!({"plan": "y", "floors": 2})),
+        group("w", &json!({"plan": "z"})),
+    ];
+    let world = World::new(&[]).await;
+    world.batch(&batch).await;
+    let calls = world.calls();
+    let writes = calls.iter().filter(|call| *call == "POST /companies");
+    // The first one is refused until the workspace has the attribute.
+    assert_eq!(writes.count(), 2, "{calls:?}");
+    let state = world.intercom.state();
+    let company = &state.companies[0];
+    assert_eq!(company.plan.as_deref(), Some("z"));
+    assert_eq!(company.industry.as_deref(), Some("Rail"));
+    assert_eq!(company.custom_attributes["floors"], json!(2));
+    assert!(state.contacts.iter().all(|user| user.companies == ["c"]));
+    // Where it fails for now, it fails for all of them.
+    let world = World::new(&[]).await;
+    world
+        .intercom
+        .add_fault(Fault::status(503).on("POST", "/companies"));
+    world.batch(&batch).await;
+    let mut queued: Vec<String> = world
+        .aws()
+        .retry
+        .iter()
+        .map(|sent| sent.group_id.clone())
+        .collect();
+    queued.sort();
+    assert_eq!(queued, ["u", "v", "w"]);
 }
 
 #[tokio::test]

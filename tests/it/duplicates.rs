@@ -3,9 +3,8 @@
 use intercom_simulator::Fault;
 use serde_json::{Value, json};
 
-use crate::http::{Answer, Call};
+use crate::http::{Answer, Call, signed};
 use crate::support::{PUBLIC_WRITE_KEY, WRITE_KEY, World, invoke, payload_of, sqs_event};
-use crate::webhook::signed;
 
 fn track(user_id: &str, message_id: &str) -> Value {
     json!({"type": "track", "messageId": message_id, "userId": user_id, "event": "Signed Up",

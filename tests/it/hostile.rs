@@ -5,48 +5,13 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use intercom_simulator::Fault;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::http::Call;
-use crate::support::{Sent, WRITE_KEY, World, base64};
-use crate::webhook::signed;
-
-pub(crate) const KB: usize = 1024;
-pub(crate) const MB: usize = 1024 * KB;
-
-pub(crate) fn identify(user_id: &str) -> Value {
-    json!({"type": "identify", "messageId": format!("m-{user_id}"), "userId": user_id})
-}
-
-/// The JSON of an identify with one more field.
-pub(crate) fn identify_with(user_id: &str, field: &str) -> String {
-    let event = identify(user_id).to_string();
-    format!("{},{field}}}", &event[..event.len() - 1])
-}
-
-pub(crate) fn batch_of(items: &[&str]) -> String {
-    format!(r#"{{"batch":[{}]}}"#, items.join(","))
-}
-
-/// Arrays of so many levels.
-pub(crate) fn deep(levels: usize) -> String {
-    format!("{}{}", "[".repeat(levels), "]".repeat(levels))
-}
-
-/// Objects of so many levels.
-fn deep_object(levels: usize) -> String {
-    format!("{}1{}", r#"{"x":"#.repeat(levels), "}".repeat(levels))
-}
-
-/// An object of so many keys.
-pub(crate) fn wide_object(keys: usize) -> String {
-    let pairs: Vec<String> = (0..keys).map(|n| format!("\"key {n}\":{n}")).collect();
-    format!("{{{}}}", pairs.join(","))
-}
-
-pub(crate) fn wide_array(elements: usize) -> String {
-    format!("[{}0]", "0,".repeat(elements - 1))
-}
+use crate::http::{Call, signed};
+use crate::shapes::{
+    KB, MB, batch_of, deep, deep_object, identify, identify_with, wide_array, wide_object,
+};
+use crate::support::{WRITE_KEY, World, base64, reason};
 
 fn basic(credentials: &[u8]) -> String {
     format!("Basic {}", base64(credentials))
@@ -60,39 +25,6 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 fn utf_16(text: &str, bytes_of: fn(u16) -> [u8; 2]) -> Vec<u8> {
     text.encode_utf16().flat_map(bytes_of).collect()
-}
-
-impl World {
-    pub(crate) fn external_ids(&self) -> Vec<String> {
-        let contacts = self.intercom.state().contacts.into_iter();
-        let mut ids: Vec<String> = contacts.filter_map(|contact| contact.external_id).collect();
-        ids.sort();
-        ids
-    }
-
-    pub(crate) fn dead_letters(&self) -> Vec<Sent> {
-        self.aws().dead_letter.clone()
-    }
-
-    #[track_caller]
-    pub(crate) fn assert_nothing_happened(&self) {
-        assert!(self.intercom.requests().is_empty());
-        let aws = self.aws();
-        assert!(aws.retry.is_empty() && aws.dead_letter.is_empty());
-    }
-
-    /// The only message of the retry queue, which is then delivered.
-    pub(crate) async fn queued_and_back(&self) -> String {
-        let queued = self.aws().retry.clone();
-        assert_eq!(queued.len(), 1, "{:?}", self.dead_letters());
-        self.redeliver(1).await;
-        assert!(self.dead_letters().is_empty(), "{:?}", self.dead_letters());
-        queued[0].text()
-    }
-}
-
-pub(crate) fn reason(record: &Sent) -> &str {
-    record.attribute("reason").expect("a reason")
 }
 
 #[tokio::test]

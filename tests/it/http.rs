@@ -1,8 +1,10 @@
-//! HTTP calls as a REST API hands them over, and their answers.
+//! HTTP calls as a REST API hands them over, signed webhooks among them, and their answers.
 
+use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
+use sha1::Sha1;
 
-use crate::support::{World, base64, rest_request};
+use crate::support::{WEBHOOK_SECRET, World, base64, rest_request};
 
 /// A call under construction: it has the right write key until told otherwise.
 #[derive(Clone)]
@@ -76,6 +78,23 @@ impl Call {
     pub(crate) async fn send(&self, world: &World) -> Answer {
         Answer::of(&world.invoke(&self.0).await.expect("an HTTP answer"))
     }
+}
+
+pub(crate) fn signature(body: &str) -> String {
+    let mut mac = Hmac::<Sha1>::new_from_slice(WEBHOOK_SECRET.as_bytes()).expect("a key");
+    mac.update(body.as_bytes());
+    hex::encode(mac.finalize().into_bytes())
+}
+
+/// A webhook with this body, signed over `signed`.
+pub(crate) fn webhook(body: &str, signed: &str) -> Call {
+    let call = Call::post("/webhook").without_key().bytes(body.as_bytes());
+    call.header("X-Signature", &signature(signed))
+}
+
+/// A webhook with this body, signed as a whole.
+pub(crate) fn signed(body: &str) -> Call {
+    webhook(body, body)
 }
 
 /// What the caller gets.

@@ -6,10 +6,9 @@ use intercom_simulator::Fault;
 use lambda_runtime::Diagnostic;
 use serde_json::{Value, json};
 
-use crate::hostile::{KB, MB, deep, identify, reason, wide_array, wide_object};
-use crate::http::Call;
-use crate::support::{Sent, World};
-use crate::webhook::signed;
+use crate::http::{Call, signed};
+use crate::shapes::{KB, MB, deep, identify, wide_array, wide_object};
+use crate::support::{Sent, World, reason};
 
 #[tokio::test]
 async fn a_batch_of_nothing_but_bad_events_is_recorded_whole() {
@@ -27,7 +26,7 @@ async fn a_batch_of_nothing_but_bad_events_is_recorded_whole() {
 
 /// 2,500 events of one user in 500 KB, the most that Segment's SDKs send, with an Intercom that
 /// hangs and an SQS that takes its time: all of them are queued, in order. In so few calls, one
-/// after another, that a call may take 30 ms; here it is less, for slow machines.
+/// after another, that a call may take 60 ms; here it is less, for slow machines.
 #[tokio::test]
 async fn a_full_request_of_one_user_is_taken_within_five_seconds_whatever_intercom_does() {
     for (mode, user, kind) in [
@@ -41,7 +40,7 @@ async fn a_full_request_of_one_user_is_taken_within_five_seconds_whatever_interc
         if user == "u1" {
             world.intercom.add_fault(Fault::hang(20.0));
         }
-        world.aws().sqs_delay = Duration::from_millis(20);
+        world.aws().sqs_delay = Duration::from_millis(5);
         let events: Vec<Value> = (0..2_500)
             .map(|n| {
                 json!({"type": kind, "messageId": format!("m{n:04}"), "userId": user,
@@ -57,7 +56,7 @@ async fn a_full_request_of_one_user_is_taken_within_five_seconds_whatever_interc
         let elapsed = started.elapsed();
         assert!(elapsed < Duration::from_secs(5), "{mode}: {elapsed:?}");
         let aws = world.aws();
-        assert!(aws.sqs_calls <= 101, "{mode}: {}", aws.sqs_calls);
+        assert!(aws.sqs_calls <= 51, "{mode}: {}", aws.sqs_calls);
         let ids: Vec<&str> = aws.retry.iter().flat_map(Sent::message_ids).collect();
         let sent = events.iter().map(|event| event["messageId"].as_str());
         assert_eq!(ids, sent.flatten().collect::<Vec<_>>(), "{mode}");
@@ -68,7 +67,7 @@ async fn a_full_request_of_one_user_is_taken_within_five_seconds_whatever_interc
         };
         assert!(aws.retry.iter().all(|message| message.group_id == group));
         for message in &aws.retry {
-            assert!(message.events().len() <= 25, "{mode}");
+            assert!(message.events().len() <= 50, "{mode}");
         }
     }
 }

@@ -218,6 +218,27 @@ async fn what_intercom_would_not_take_stands_in_its_events_line_and_raises_no_al
     }
 }
 
+/// Whichever of them writes the company.
+#[tokio::test]
+async fn what_intercom_would_not_take_of_a_company_stands_in_the_line_of_whose_event_says_it() {
+    let world = World::new(&[]).await;
+    world
+        .intercom
+        .set(|settings| settings.attribute_writes_allowed = false);
+    let event = |id: &str, traits: &Value| json!({"type": "group", "messageId": id, "userId": id, "groupId": "c", "traits": traits});
+    let batch = ["m1", "m2", "m3"].map(|id| event(id, &json!({id: "x"})));
+    let (log, _guard) = Log::start(Level::INFO);
+    world.batch(&batch).await;
+    let lines = log.parsed();
+    for id in ["m1", "m2", "m3"] {
+        let mut fields = lines.iter().map(|line| &line["fields"]);
+        let of_event = fields.find(|fields| fields["message_id"] == id);
+        let warnings = of_event.expect("a line")["warnings"].to_string();
+        assert_eq!(warnings.matches("left out").count(), 1, "{warnings}");
+        assert!(warnings.contains(id), "{warnings}");
+    }
+}
+
 #[tokio::test]
 async fn a_duplicate_has_a_line_that_says_so() {
     let world = World::new(&[]).await;
@@ -227,10 +248,146 @@ async fn a_duplicate_has_a_line_that_says_so() {
     call.send(&world).await.assert_success();
     let (log, _guard) = Log::start(Level::INFO);
     call.send(&world).await.assert_success();
-    let lines = log.lines();
+    let mut lines = log.lines();
+    lines.retain(|line| line.contains("\"m1\""));
     assert_eq!(lines.len(), 1, "{lines:#?}");
     for part in ["INFO", "\"m1\"", "identify", "skipped", "duplicate", "api"] {
         assert!(lines[0].contains(part), "{part}: {}", lines[0]);
+    }
+}
+
+/// The fields of the lines with this message.
+fn fields(log: &Log, message: &str) -> Vec<Value> {
+    let lines = log.parsed().into_iter();
+    let fields = lines.map(|line| line["fields"].clone());
+    fields
+        .filter(|fields| fields["message"] == message)
+        .collect()
+}
+
+#[tokio::test]
+async fn an_events_line_says_whose_it_is_what_intercom_said_and_how_long_it_took() {
+    let world = World::new(&[]).await;
+    let refused = Fault::status(422).code("parameter_invalid");
+    world.intercom.add_fault(refused);
+    let event = json!({"type": "identify", "userId": "u1", "traits": {"name": "Ada"}});
+    let (log, _guard) = Log::start(Level::INFO);
+    world.batch(std::slice::from_ref(&event)).await;
+    let queued = payload_of(
+        "u1",
+        "m",
+        &event,
+        Utc::now() - chrono::Duration::seconds(60),
+    );
+    world
+        .invoke(&sqs_event(&[queued], 3))
+        .await
+        .expect("an answer");
+    let received = &fields(&log, "event")[0];
+    let retried = &fields(&log, "queued event")[0];
+    for line in [received, retried] {
+        // printf %s u1 | sha256sum | cut -c1-16
+        assert_eq!(line["user"], "bb82030dbc2bcaba", "{line}");
+        assert_eq!(line["http_status"], 422, "{line}");
+        assert!(line["intercom_request_id"].is_string(), "{line}");
+        assert_eq!(line["source"], "api", "{line}");
+        assert_eq!(line["status"], "rejected", "{line}");
+        // It came without one.
+        assert_eq!(line["message_id"], received["message_id"], "{line}");
+    }
+    let dead = world.aws().dead_letter[0].clone();
+    assert_eq!(received["message_id"], dead.deduplication_id);
+    let latency = |line: &Value| line["latency_ms"].as_u64().expect("a number");
+    assert!(latency(received) < 5_000, "{received}");
+    assert!((60_000..66_000).contains(&latency(retried)), "{retried}");
+    assert_eq!(retried["attempt"], 3);
+}
+
+#[tokio::test]
+async fn an_event_that_waits_says_until_when_and_for_what() {
+    let world = World::new(&[]).await;
+    let event = json!({"type": "track", "messageId": "m", "userId": "u1", "event": "E"});
+    let (log, _guard) = Log::start(Level::INFO);
+    world.batch(&[event]).await;
+    world.redeliver(1).await;
+    for message in ["event", "queued event"] {
+        let line = &fields(&log, message)[0];
+        assert_eq!(line["status"], "waiting", "{line}");
+        let waits = line["waits"].as_str().expect("text");
+        assert!(waits.starts_with("waits for its user until 2"), "{waits}");
+        assert!(waits.ends_with("UNKNOWN_USER_SECONDS"), "{waits}");
+    }
+}
+
+#[tokio::test]
+async fn each_invocation_has_one_line_with_what_it_did() {
+    let world = World::new(&[]).await;
+    let (log, _guard) = Log::start(Level::ERROR);
+    let event = |kind: &str| json!({"type": kind, "userId": "u1"});
+    world
+        .batch(&[event("identify"), event("page"), event("teleport")])
+        .await;
+    world
+        .intercom
+        .add_fault(Fault::status(429).retry_after(1).times(1));
+    world.invoke(&event("identify")).await.expect("an answer");
+    world
+        .invoke(&json!({"foo": 1}))
+        .await
+        .expect_err("no trigger");
+    let lines = fields(&log, "invocation");
+    assert_eq!(lines.len(), 3, "{lines:#?}");
+    let expected = json!({"trigger": "http", "delivered": 1, "skipped": 1, "rejected": 1,
+        "queued": 0, "lost": 0, "calls_over_limit": 0, "cold_start": true});
+    for (name, value) in expected.as_object().expect("an object") {
+        assert_eq!(&lines[0][name], value, "{name}");
+    }
+    assert!(lines[0]["calls"].as_u64() > Some(0), "{}", lines[0]);
+    assert!(lines[0]["duration_ms"].is_u64());
+    assert_eq!(lines[0]["version"], env!("CARGO_PKG_VERSION"));
+    let direct = &lines[1];
+    assert_eq!(
+        (&direct["trigger"], &direct["queued"]),
+        (&json!("direct"), &json!(1))
+    );
+    assert_eq!(
+        (&direct["calls_over_limit"], &direct["cold_start"]),
+        (&json!(1), &json!(false))
+    );
+    assert!(lines[2]["error"].to_string().contains("unknown trigger"));
+}
+
+#[tokio::test]
+async fn a_refused_request_is_a_warning_that_names_route_and_source_but_no_key() {
+    let world = World::new(&[]).await;
+    let (log, _guard) = Log::start(Level::ERROR);
+    let event = json!({"type": "identify", "userId": "u1"});
+    let call = Call::post("/v1/identify").json(&event).without_key();
+    call.header("Authorization", "Basic c29tZWJvZHlzLWtleTo=")
+        .send(&world)
+        .await;
+    let mut unknown = crate::support::rest_request("POST", "/v1/somebodys-key/x", "{}");
+    unknown["requestContext"]["identity"] = json!({"sourceIp": "192.0.2.7"});
+    world.http(&unknown).await;
+    let lines = fields(&log, "refused request");
+    assert_eq!(lines.len(), 2, "{lines:#?}");
+    let of = |line: &Value| [&line["code"], &line["http_status"], &line["route"]].map(Value::clone);
+    assert_eq!(
+        of(&lines[0]),
+        [json!("unauthorized"), json!(401), json!("identify")]
+    );
+    assert_eq!(
+        of(&lines[1]),
+        [json!("not_found"), json!(404), json!("unknown path")]
+    );
+    assert_eq!(lines[1]["source_address"], "192.0.2.7");
+    let warnings = log
+        .parsed()
+        .into_iter()
+        .filter(|line| line["level"] == "WARN");
+    assert_eq!(warnings.count(), 2);
+    for text in ["somebodys-key", "c29tZWJvZHlzLWtleTo="] {
+        assert_nowhere(&log.lines(), text);
     }
 }
 
@@ -276,7 +433,9 @@ async fn what_metrics_count_is_logged_at_every_level() {
         }));
     }
     let [all, counted] = logged;
-    let is_counted = |line: &&(String, Value, Value)| !(line.1.is_null() && line.2.is_null());
+    let is_counted = |line: &&(String, Value, Value)| {
+        !(line.1.is_null() && line.2.is_null()) || line.0 == "\"invocation\""
+    };
     let expected: Vec<_> = all.iter().filter(is_counted).cloned().collect();
     assert_eq!(counted, expected);
     // The new attribute's own line isn't counted.
@@ -310,16 +469,45 @@ async fn the_metric_filters_see_their_lines() {
     }
 }
 
-/// What CloudWatch makes of `{ $.a.b = "text" }`, the one form that is used.
+/// What CloudWatch makes of `{ $.a.b = "text" }` and `{ $.a.b IS TRUE }`, the forms that are used.
 fn matches(pattern: &str, line: &Value) -> bool {
     let condition = pattern
         .strip_prefix("{ $.")
-        .and_then(|rest| rest.strip_suffix(" }"));
-    let (path, text) = condition
-        .and_then(|both| both.split_once(" = "))
+        .and_then(|rest| rest.strip_suffix(" }"))
         .expect(pattern);
-    let value = path.split('.').fold(line, |value, key| &value[key]);
-    *value == serde_json::from_str::<Value>(text).expect(pattern)
+    if let Some(path) = condition.strip_suffix(" IS TRUE") {
+        return *at(line, path) == true;
+    }
+    let (path, text) = condition.split_once(" = ").expect(pattern);
+    *at(line, path) == serde_json::from_str::<Value>(text).expect(pattern)
+}
+
+fn at<'v>(line: &'v Value, path: &str) -> &'v Value {
+    path.split('.').fold(line, |value, key| &value[key])
+}
+
+/// A metric whose value is a field of the line gets a number from each line that its filter sees.
+#[tokio::test]
+async fn the_metrics_find_their_values_in_the_lines() {
+    let (log, _guard) = Log::start(Level::ERROR);
+    everything_that_can_happen().await;
+    let lines = log.parsed();
+    let mut pattern = "";
+    let mut fields = 0;
+    for line in include_str!("../../template.yaml").lines().map(str::trim) {
+        if let Some(found) = line.strip_prefix("FilterPattern: '") {
+            pattern = found.trim_end_matches('\'');
+        }
+        let Some(path) = line.strip_prefix("MetricValue: \"$.") else {
+            continue;
+        };
+        let path = path.trim_end_matches('"');
+        for line in lines.iter().filter(|line| matches(pattern, line)) {
+            assert!(at(line, path).is_u64(), "{path} of {line}");
+            fields += 1;
+        }
+    }
+    assert!(fields > 100, "{fields}");
 }
 
 /// Ten messages of one group that waited for ten minutes without having been tried: more of its

@@ -8,8 +8,6 @@ mod contacts;
 mod delivery;
 mod direct;
 mod duplicates;
-#[path = "../support/function.rs"]
-mod function;
 mod hostile;
 mod http;
 mod http_api;
@@ -23,6 +21,7 @@ mod rate_limit;
 mod real_data;
 mod redelivery;
 mod senders;
+mod shapes;
 mod support;
 mod triggers;
 mod webhook;

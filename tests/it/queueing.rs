@@ -295,7 +295,7 @@ async fn what_waits_for_its_user_is_parked_at_once_unless_another_event_has_to_b
     fails["traits"] = json!({"name": "fails"});
     for (events, groups) in [
         (vec![track("waits")], vec![("waits", "u1#waiting")]),
-        // Its user may come with what fails: until that is tried, it can't have waited in vain.
+        // What fails may bring its user: until that has been tried, its wait isn't over.
         (
             vec![track("waits"), fails, track("behind")],
             vec![("waits", "u1"), ("fails", "u1"), ("behind", "u1")],
@@ -358,6 +358,25 @@ async fn what_comes_again_behind_a_queued_event_is_put_behind_it() {
     assert_eq!(ids, ["m-u1", "later"]);
     let contacts = world.intercom.state().contacts;
     assert_eq!(contacts.len(), 1, "only u2 is delivered at once");
+}
+
+#[tokio::test]
+async fn a_call_of_sqs_takes_messages_of_ten_users() {
+    let world = World::new(&[("DELIVERY_MODE", "queue")]).await;
+    let event = |n: usize| json!({"type": "track", "messageId": format!("m{n:03}"), "userId": format!("u{}", n % 100), "event": "e"});
+    let events: Vec<Value> = (0..300).map(event).collect();
+    batch(&events).send(&world).await.assert_success();
+    let aws = world.aws();
+    assert_eq!(aws.sqs_calls, 30);
+    for user in 0..100 {
+        let of_user = aws
+            .retry
+            .iter()
+            .filter(|sent| sent.group_id == format!("u{user}"));
+        let ids: Vec<&str> = of_user.flat_map(Sent::message_ids).collect();
+        let expected = [user, 100 + user, 200 + user].map(|n| format!("m{n:03}"));
+        assert_eq!(ids, expected);
+    }
 }
 
 /// SQS refuses a message now and then and takes others of the same call. What it holds is handed

@@ -4,9 +4,8 @@ use chrono::{DateTime, Utc};
 use intercom_simulator::Fault;
 use serde_json::{Value, json};
 
-use crate::http::Call;
+use crate::http::{Call, signature, signed};
 use crate::support::World;
-use crate::webhook::signed;
 
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
@@ -37,7 +36,7 @@ async fn a_byte_order_mark_is_skipped() {
         assert_eq!(signed(body).send(&world).await.status, 200);
     }
     let of_first = Call::post("/webhook").without_key().bytes(array.as_bytes());
-    let of_first = of_first.header("X-Signature", &crate::webhook::signature(&first));
+    let of_first = of_first.header("X-Signature", &signature(&first));
     assert_eq!(of_first.send(&world).await.status, 200);
     assert_eq!(world.intercom.state().contacts.len(), 5);
 }

@@ -5,9 +5,8 @@ use intercom_simulator::Fault;
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::http::Call;
+use crate::http::{Call, signed, webhook};
 use crate::support::{API_SECRET, PUBLIC_WRITE_KEY, WRITE_KEY, World, payload_of, sqs_event};
-use crate::webhook::{signed, webhook};
 
 const ORIGIN: &str = "https://www.acme.example";
 
@@ -360,7 +359,7 @@ async fn nothing_in_a_direct_event_is_done() {
     }
 }
 
-/// Where they stand in `public_write_keys`, the headers don't matter.
+/// For keys listed in `public_write_keys` the headers don't matter.
 #[tokio::test]
 async fn a_public_keys_events_count_as_a_browsers() {
     let event = json!({"type": "identify", "userId": "u1", "context": {"library": {"name":
@@ -437,6 +436,29 @@ async fn a_public_key_makes_no_custom_attribute_without_proof() {
             assert_eq!(state.companies[0].custom_attributes["seats"], 3, "{mode}");
         }
     }
+}
+
+/// Though what several events say of a company is written at once.
+#[tokio::test]
+async fn who_may_make_no_custom_attribute_makes_none_by_another_users_write() {
+    let group = |user: &str, traits: Value| json!({"type": "group", "userId": user, "groupId": "c", "traits": traits});
+    let events = [
+        group("u1", json!({"name": "Acme", "forged": "x"})),
+        proven(group("u2", json!({"plan": "pro", "earned": "x"})), "u2"),
+    ];
+    let world = World::new(&[]).await;
+    Call::post("/v1/batch")
+        .json(&json!({"batch": events}))
+        .with_key(PUBLIC_WRITE_KEY)
+        .send(&world)
+        .await
+        .assert_success();
+    let state = world.intercom.state();
+    let company = &state.companies[0];
+    assert_eq!(company.name.as_deref(), Some("Acme"));
+    assert_eq!(company.plan.as_deref(), Some("pro"));
+    assert_eq!(company.custom_attributes["earned"], "x");
+    assert_eq!(state.data_attributes.len(), 1);
 }
 
 #[tokio::test]

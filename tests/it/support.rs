@@ -1,177 +1,30 @@
 //! A world around the function: Intercom's simulator, and what it needs of AWS.
 
-use std::sync::{Arc, Mutex, PoisonError};
+mod recorded_aws;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use intercom_simulator::{Settings, Simulator};
 use segment_intercom::function::{Function, InvocationError};
 use serde_json::{Value, json};
-use wiremock::matchers::header;
-use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
-
-pub(crate) use crate::function::{ACCESS_TOKEN, WEBHOOK_SECRET, WRITE_KEY, invoke};
-use crate::function::{
-    DEAD_LETTER_QUEUE_URL, RETRY_QUEUE_ARN, RETRY_QUEUE_URL, function, invoke_raw, invoke_within,
+pub(crate) use test_support::function::{
+    ACCESS_TOKEN, API_SECRET, WEBHOOK_SECRET, WRITE_KEY, invoke,
 };
+use test_support::function::{RETRY_QUEUE_ARN, function, invoke_raw, invoke_within};
+use wiremock::matchers::header;
+use wiremock::{Mock, MockServer};
 
-pub(crate) const API_SECRET: &str = "local-api-secret";
+pub(crate) use recorded_aws::Sent;
+use recorded_aws::{RecordedAws, Wire};
+
 pub(crate) const PUBLIC_WRITE_KEY: &str = "local-public-write-key";
-
-/// A message that the function sent.
-#[derive(Clone, Debug)]
-pub(crate) struct Sent {
-    pub(crate) group_id: String,
-    pub(crate) deduplication_id: String,
-    /// The body's JSON. A string, where it is none that `serde_json` reads.
-    pub(crate) body: Value,
-    pub(crate) attributes: Value,
-}
-
-impl Sent {
-    pub(crate) fn event(&self) -> &Value {
-        &self.body["event"]
-    }
-
-    /// Its events, several where they share the message.
-    pub(crate) fn events(&self) -> Vec<&Value> {
-        let several = self.body["events"].as_array();
-        several.map_or_else(|| vec![self.event()], |events| events.iter().collect())
-    }
-
-    /// The messageIds of its events.
-    pub(crate) fn message_ids(&self) -> Vec<&str> {
-        let ids = self
-            .events()
-            .into_iter()
-            .map(|event| event["messageId"].as_str());
-        ids.map(|id| id.expect("an id")).collect()
-    }
-
-    /// The body as it was sent.
-    pub(crate) fn text(&self) -> String {
-        let as_it_is = self.body.as_str().map(str::to_owned);
-        as_it_is.unwrap_or_else(|| self.body.to_string())
-    }
-
-    pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes[name]["StringValue"].as_str()
-    }
-}
-
-/// What the stand-ins of AWS saw and how they behave.
-#[derive(Debug)]
-pub(crate) struct AwsState {
-    pub(crate) secret: Value,
-    pub(crate) secret_reads: usize,
-    pub(crate) secret_fails: bool,
-    pub(crate) retry: Vec<Sent>,
-    pub(crate) dead_letter: Vec<Sent>,
-    /// Visibility timeouts set, in seconds by receipt handle.
-    pub(crate) hidden: Vec<(String, i64)>,
-    pub(crate) sqs_fails: bool,
-    /// How long Secrets Manager takes.
-    pub(crate) secret_delay: Duration,
-    /// How long a call of SQS takes.
-    pub(crate) sqs_delay: Duration,
-    pub(crate) sqs_calls: usize,
-    /// Calls of SQS that succeed before `sqs_fails`.
-    pub(crate) sqs_calls_left: Option<usize>,
-    /// messageIds of events whose message SQS doesn't take, each once.
-    pub(crate) refused_once: Vec<String>,
-}
-
-/// Secrets Manager and SQS at the wire.
-#[derive(Clone)]
-struct Aws(Arc<Mutex<AwsState>>);
-
-impl Respond for Aws {
-    fn respond(&self, request: &Request) -> ResponseTemplate {
-        let target = request.headers["x-amz-target"].to_str().expect("text");
-        let body: Value = serde_json::from_slice(&request.body).expect("JSON");
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if target == "secretsmanager.GetSecretValue" {
-            state.secret_reads += 1;
-            if state.secret_fails {
-                return ResponseTemplate::new(400)
-                    .set_body_json(json!({"__type": "AccessDeniedException", "message": "no"}));
-            }
-            let secret = state.secret.to_string();
-            return ResponseTemplate::new(200)
-                .set_body_json(json!({"SecretString": secret}))
-                .set_delay(state.secret_delay);
-        }
-        let delay = state.sqs_delay;
-        state.sqs_calls += 1;
-        if let Some(left) = &mut state.sqs_calls_left {
-            match left.checked_sub(1) {
-                Some(fewer) => *left = fewer,
-                None => state.sqs_fails = true,
-            }
-        }
-        if state.sqs_fails {
-            return ResponseTemplate::new(400)
-                .set_body_json(json!({"__type": "AccessDenied", "message": "no"}));
-        }
-        let entries = body["Entries"].as_array().expect("entries").clone();
-        assert!(entries.len() <= 10, "SQS takes ten at most");
-        if entries.iter().map(bytes_of).sum::<usize>() > 1024 * 1024 {
-            return ResponseTemplate::new(400).set_body_json(json!({
-                "__type": "com.amazonaws.sqs#BatchRequestTooLong", "message": "over 1 MiB"}));
-        }
-        let (mut done, mut failed) = (Vec::new(), Vec::new());
-        for entry in entries {
-            let taken = json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "x"});
-            if target == "AmazonSQS.ChangeMessageVisibilityBatch" {
-                let receipt = entry["ReceiptHandle"].as_str().expect("text").to_owned();
-                let seconds = entry["VisibilityTimeout"].as_i64().expect("a number");
-                state.hidden.push((receipt, seconds));
-                done.push(taken);
-                continue;
-            }
-            let text = |key: &str| entry[key].as_str().expect("text").to_owned();
-            let sent = Sent {
-                group_id: text("MessageGroupId"),
-                deduplication_id: text("MessageDeduplicationId"),
-                body: serde_json::from_str(&text("MessageBody"))
-                    .unwrap_or_else(|_| Value::String(text("MessageBody"))),
-                attributes: entry["MessageAttributes"].clone(),
-            };
-            let events = sent.events().into_iter();
-            let ids: Vec<&str> = events.filter_map(|e| e["messageId"].as_str()).collect();
-            let mut refused = state.refused_once.iter();
-            if let Some(place) = refused.position(|id| ids.contains(&&**id)) {
-                state.refused_once.remove(place);
-                failed.push(json!({"Id": entry["Id"], "Code": "InternalError",
-                    "SenderFault": false, "Message": "no"}));
-                continue;
-            }
-            done.push(taken);
-            match body["QueueUrl"].as_str() {
-                Some(RETRY_QUEUE_URL) => state.retry.push(sent),
-                Some(DEAD_LETTER_QUEUE_URL) => state.dead_letter.push(sent),
-                other => panic!("no such queue: {other:?}"),
-            }
-        }
-        ResponseTemplate::new(200)
-            .set_body_json(json!({"Successful": done, "Failed": failed}))
-            .set_delay(delay)
-    }
-}
-
-/// What counts towards the size of a message: its body and its attributes.
-fn bytes_of(entry: &Value) -> usize {
-    let text = |value: &Value| value.as_str().map_or(0, str::len);
-    let attributes = entry["MessageAttributes"].as_object().into_iter().flatten();
-    let attributes = attributes
-        .map(|(name, value)| name.len() + text(&value["DataType"]) + text(&value["StringValue"]));
-    text(&entry["MessageBody"]) + attributes.sum::<usize>()
-}
 
 /// The function and all that it talks to.
 pub(crate) struct World {
     pub(crate) function: Function,
     pub(crate) intercom: Simulator,
-    aws: Arc<Mutex<AwsState>>,
+    aws: Arc<Mutex<RecordedAws>>,
     server: MockServer,
 }
 
@@ -180,28 +33,13 @@ impl World {
     pub(crate) async fn new(variables: &[(&str, &str)]) -> Self {
         let intercom = Simulator::start(Settings::default());
         let server = MockServer::start().await;
-        let aws = Arc::new(Mutex::new(AwsState {
-            secret: json!({"access_token": ACCESS_TOKEN, "api_secret": API_SECRET,
-                "webhook_secret": WEBHOOK_SECRET, "write_keys": [WRITE_KEY],
-                "public_write_keys": [PUBLIC_WRITE_KEY]}),
-            secret_reads: 0,
-            secret_fails: false,
-            retry: Vec::new(),
-            dead_letter: Vec::new(),
-            hidden: Vec::new(),
-            sqs_fails: false,
-            secret_delay: Duration::ZERO,
-            sqs_delay: Duration::ZERO,
-            sqs_calls: 0,
-            sqs_calls_left: None,
-            refused_once: Vec::new(),
-        }));
+        let aws = Arc::new(Mutex::new(RecordedAws::new()));
         Mock::given(header("content-type", "application/x-amz-json-1.1"))
-            .respond_with(Aws(Arc::clone(&aws)))
+            .respond_with(Wire(Arc::clone(&aws)))
             .mount(&server)
             .await;
         Mock::given(header("content-type", "application/x-amz-json-1.0"))
-            .respond_with(Aws(Arc::clone(&aws)))
+            .respond_with(Wire(Arc::clone(&aws)))
             .mount(&server)
             .await;
         let function = function(variables, &intercom.base_url(), &server.uri());
@@ -213,7 +51,7 @@ impl World {
         }
     }
 
-    pub(crate) fn aws(&self) -> std::sync::MutexGuard<'_, AwsState> {
+    pub(crate) fn aws(&self) -> MutexGuard<'_, RecordedAws> {
         self.aws.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -226,7 +64,7 @@ impl World {
         invoke(&self.function, payload).await
     }
 
-    /// Invokes the function with so much time.
+    /// Invokes the function with this time limit.
     pub(crate) async fn invoke_within(&self, payload: &Value, limit: Duration) -> Value {
         let answer = invoke_within(&self.function, payload.to_string(), limit).await;
         answer.expect("an answer")
@@ -317,6 +155,40 @@ impl World {
             .map(|reason| reason.unwrap_or_default().to_owned())
             .collect()
     }
+}
+
+impl World {
+    pub(crate) fn external_ids(&self) -> Vec<String> {
+        let contacts = self.intercom.state().contacts.into_iter();
+        let mut ids: Vec<String> = contacts.filter_map(|contact| contact.external_id).collect();
+        ids.sort();
+        ids
+    }
+
+    pub(crate) fn dead_letters(&self) -> Vec<Sent> {
+        self.aws().dead_letter.clone()
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_nothing_happened(&self) {
+        assert!(self.intercom.requests().is_empty());
+        let aws = self.aws();
+        assert!(aws.retry.is_empty() && aws.dead_letter.is_empty());
+    }
+
+    /// The only message of the retry queue, which is then delivered.
+    pub(crate) async fn queued_and_back(&self) -> String {
+        let queued = self.aws().retry.clone();
+        assert_eq!(queued.len(), 1, "{:?}", self.dead_letters());
+        self.redeliver(1).await;
+        assert!(self.dead_letters().is_empty(), "{:?}", self.dead_letters());
+        queued[0].text()
+    }
+}
+
+/// The reason that a dead letter names.
+pub(crate) fn reason(record: &Sent) -> &str {
+    record.attribute("reason").expect("a reason")
 }
 
 /// An SQS payload with these messages; message ids are their indexes.

@@ -1,32 +1,13 @@
 //! Segment's webhooks, classic and Actions.
 
-use hmac::{Hmac, KeyInit, Mac};
 use intercom_simulator::Fault;
 use serde_json::{Value, json};
-use sha1::Sha1;
 
-use crate::http::{Answer, Call};
-use crate::support::{WEBHOOK_SECRET, World};
+use crate::http::{Answer, Call, signature, signed, webhook};
+use crate::support::World;
 
 fn identify(user_id: &str) -> Value {
     json!({"type": "identify", "messageId": format!("m-{user_id}"), "userId": user_id})
-}
-
-pub(crate) fn signature(body: &str) -> String {
-    let mut mac = Hmac::<Sha1>::new_from_slice(WEBHOOK_SECRET.as_bytes()).expect("a key");
-    mac.update(body.as_bytes());
-    hex::encode(mac.finalize().into_bytes())
-}
-
-/// A webhook with this body, signed over `signed`.
-pub(crate) fn webhook(body: &str, signed: &str) -> Call {
-    let call = Call::post("/webhook").without_key().bytes(body.as_bytes());
-    call.header("X-Signature", &signature(signed))
-}
-
-/// A webhook with this body, signed as a whole.
-pub(crate) fn signed(body: &str) -> Call {
-    webhook(body, body)
 }
 
 async fn send(world: &World, events: &Value) -> Answer {

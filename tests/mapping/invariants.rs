@@ -5,12 +5,16 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use segment_intercom::mapping::{
-    Action, Arrival, Budget, Contact, Mapped, Place, Settings, Warning,
+    Action, Arrival, Budget, Contact, Mapped, NotSent, Place, Settings, Warning,
 };
 use segment_intercom::segment::{Event, Object, Value, is_loosely};
 
 /// Maps an event that comes alone.
-fn map<'e>(event: &'e Event<'e>, arrival: Arrival, settings: &Settings) -> Mapped<'e> {
+fn map<'e>(
+    event: &'e Event<'e>,
+    arrival: Arrival,
+    settings: &Settings,
+) -> Result<Mapped<'e>, NotSent> {
     segment_intercom::mapping::map(event, arrival, settings, &mut Budget::default())
 }
 
@@ -27,14 +31,14 @@ pub(crate) fn same_again(event: &Event<'_>, arrival: Arrival, settings: &Setting
 /// Actions hold nothing that Intercom refuses; what isn't sent has a reason.
 pub(crate) fn what_intercom_takes(event: &Event<'_>, arrival: Arrival, settings: &Settings) {
     match map(event, arrival, settings) {
-        Mapped::Deliver { actions, warnings } => {
+        Ok(Mapped { actions, warnings }) => {
             assert!(!actions.is_empty());
             let sent = serde_json::to_string(&actions).expect("JSON");
             check_value("", &serde_json::from_str(&sent).expect("JSON"), settings);
             let mut lines = warnings.iter().map(ToString::to_string);
             assert!(lines.all(|line| !line.is_empty()));
         }
-        Mapped::Skip(reason) | Mapped::Reject(reason) => assert!(!reason.is_empty()),
+        Err(NotSent::Skip(reason) | NotSent::Reject(reason)) => assert!(!reason.is_empty()),
     }
 }
 
@@ -44,7 +48,7 @@ pub(crate) fn every_trait_is_sent_or_named(
     arrival: Arrival,
     settings: &Settings,
 ) {
-    let Mapped::Deliver { actions, warnings } = map(event, arrival, settings) else {
+    let Ok(Mapped { actions, warnings }) = map(event, arrival, settings) else {
         return;
     };
     if event.type_name() != Some("identify") {
@@ -64,7 +68,7 @@ pub(crate) fn every_property_is_sent_or_named(
     arrival: Arrival,
     settings: &Settings,
 ) {
-    let Mapped::Deliver { actions, warnings } = map(event, arrival, settings) else {
+    let Ok(Mapped { actions, warnings }) = map(event, arrival, settings) else {
         return;
     };
     if event.type_name() != Some("track") {

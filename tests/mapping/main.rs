@@ -7,7 +7,7 @@ mod properties;
 mod snapshots;
 
 use segment_intercom::config::Config;
-use segment_intercom::intake::Entry;
+use segment_intercom::entry::Entry;
 use segment_intercom::mapping::{Arrival, Channel, Sender, Settings};
 use segment_intercom::preview::preview;
 use segment_intercom::queue::Source;
@@ -28,7 +28,7 @@ const ARRIVAL: Arrival = Arrival {
 fn preview_of(event: &RawValue, arrival: Arrival, settings: &Settings) -> Value {
     let mut entry = Entry::parse(event);
     entry.sender = arrival.sender;
-    if let Some(event) = &mut entry.event {
+    if let Some(event) = entry.event_mut() {
         event.ignore_user_id(&settings.ignored_user_ids);
     }
     let body = preview(

@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use segment_intercom::intake::Entry;
+use segment_intercom::entry::Entry;
 use segment_intercom::mapping::{
     Anonymous, Arrival, Channel, CollectContext, CompanyIdHash, Nested, Sender, Settings,
 };
@@ -254,7 +254,7 @@ fn stringified_data_is_the_same_data() {
         json!({"a \"quoted\" key": ["\u{0}\u{1f}\\/\n", 1.5, -1, u64::MAX, null, {"é🚀": []}]});
     let event = json!({"type": "track", "event": "E", "userId": "u1", "properties": {"n": nested}});
     let raw = RawValue::from_string(event.to_string()).expect("JSON");
-    assert!(Entry::parse(&raw).refusal.is_none());
+    assert!(Entry::parse(&raw).rejection().is_none());
     let preview = preview_of(&raw, ARRIVAL, &settings);
     let text = preview["actions"][0]["event"]["metadata"]["n"]
         .as_str()

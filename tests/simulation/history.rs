@@ -133,7 +133,7 @@ impl User {
         format!("visitor-{}", self.id)
     }
 
-    /// A user with so many events at once that ten share a message.
+    /// A user with enough events at once for ten to share a message.
     pub(crate) fn busy(number: usize, rng: &mut Rng) -> Self {
         let mut user = Self {
             id: format!("u{number:03}"),

@@ -2,7 +2,7 @@
 //! with its duplicates, Intercom failing on every fifth call. Every contact has to end as if
 //! each event had been applied once in order.
 //!
-//! `SEEDS=200` tries so many worlds, `SEED=17` that one. A seed decides everything but the
+//! `SEEDS=200` tries that many worlds, `SEED=17` a single one. A seed decides everything but the
 //! order in which calls of users side by side reach Intercom, so a rare failure may take
 //! several runs of its seed.
 
@@ -10,14 +10,12 @@ mod circumstances;
 mod expectation;
 mod history;
 mod senders;
-#[path = "../support/mod.rs"]
-mod support;
+mod simulation;
 mod verdict;
-mod world;
 
 use std::ops::Range;
 
-use world::{Mode, World};
+use simulation::{Mode, Simulation};
 
 /// How many worlds are tried unless `SEEDS` says otherwise.
 const SEEDS: u64 = 2;
@@ -36,7 +34,7 @@ fn seeds() -> Range<u64> {
 async fn try_all(mode: Mode) {
     let mut failures = Vec::new();
     for seed in seeds() {
-        let problems = World::run(seed, mode).await;
+        let problems = Simulation::run(seed, mode).await;
         if !problems.is_empty() {
             let problems = problems.join("\n");
             eprintln!("SEED={seed} {mode:?}:\n{problems}\n");

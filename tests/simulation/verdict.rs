@@ -34,7 +34,7 @@ pub(crate) fn held_too_long(
     circumstances: Circumstances,
     held: &HashMap<String, Duration>,
 ) -> Vec<String> {
-    // Those who wait in vain are tried every ten minutes at most, and so is everybody else.
+    // Events whose user never comes are tried every ten minutes at most, and so is everybody else.
     let at_most = if circumstances.deleted_users_return {
         HELD_AT_MOST
     } else {

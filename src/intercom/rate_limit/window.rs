@@ -5,14 +5,14 @@ use super::{Admission, POLL_INTERVAL, UnixSeconds, WINDOW_SECONDS, positive, sec
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Window {
     pub(super) limit: u32,
-    /// Calls left, our own that are under way already taken off.
+    /// Calls left, not counting our own that are in progress.
     pub(super) remaining: u32,
-    /// Our own calls that were answered, and when the last one was.
+    /// How many of our own calls were answered, and when the last one was.
     pub(super) answered: u32,
     pub(super) last_answer: UnixSeconds,
-    /// Our share of the window before, where hardly any call was left at its end.
+    /// Our share of the window before, if hardly any calls were left at its end.
     pub(super) last_share: Option<f64>,
-    /// When the window ends, as Intercom named it and as far as is known really.
+    /// When the window ends: as Intercom named it, and as far as we know.
     pub(super) reset: u64,
     pub(super) ends: UnixSeconds,
     /// When the next call may begin, once what remains is spread over the rest of the window.
@@ -22,30 +22,30 @@ pub(super) struct Window {
 /// From this share of the limit on, what remains is spread over the rest of the window.
 const SPREAD_BELOW: u32 = 10;
 
-/// So many calls the last window's share is worth.
+/// How many calls the last window's share weighs as much as.
 const CALLS_OF_LAST_SHARE: f64 = 20.0;
 
 impl Window {
-    /// Whether it is this window's time. One that ends later than a whole window from now (and
-    /// what rounding takes) was seen by a clock that was set back since.
+    /// Whether this window is current. One that ends more than a whole window from now (plus
+    /// rounding) was seen before our clock was set back.
     pub(super) fn is_current(&self, now: UnixSeconds) -> bool {
         let left = self.ends - now;
         0.0 < left && left < seconds(WINDOW_SECONDS + 1)
     }
 
-    /// Whether it is the next window's time, so that this one still says something of it.
+    /// Whether the next window is current, about which this one still tells something.
     pub(super) fn follows_at(&self, now: UnixSeconds) -> bool {
         let since = now - self.ends;
         0.0 <= since && since < seconds(WINDOW_SECONDS)
     }
 
-    /// Asks for one call in this window, beside those under way.
+    /// Asks for one call in this window, beside those in progress.
     pub(super) fn admit(&mut self, under_way: u32, now: UnixSeconds, jitter: f64) -> Admission {
         let left = self.ends - now;
         let is_spread = self.is_short() || self.last_share.is_some();
         let mut remaining = f64::from(self.remaining);
         if is_spread {
-            // The others have gone on since, and they spread theirs as well.
+            // The other instances have gone on since, and they spread their calls as well.
             let left_at_last_answer = (self.ends - self.last_answer).max(left);
             remaining *= left / left_at_last_answer;
         }
@@ -86,7 +86,7 @@ impl Window {
         f64::from(self.remaining) - until_end <= f64::from(self.limit / SPREAD_BELOW)
     }
 
-    /// Which share of the calls so far were our own, those of ours left out that are under way.
+    /// Our own share of the calls so far, without those in progress.
     pub(super) fn our_share(&self, under_way: u32) -> f64 {
         let used = self.limit.saturating_sub(self.remaining + under_way);
         let (used, answered) = (f64::from(used), f64::from(self.answered));

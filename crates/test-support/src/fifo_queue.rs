@@ -17,11 +17,11 @@ const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(3);
 
 /// What a sender says of a message.
 #[derive(Clone, Debug)]
-pub(crate) struct Message {
-    pub(crate) group_id: String,
-    pub(crate) deduplication_id: String,
-    pub(crate) body: String,
-    pub(crate) attributes: Value,
+pub struct Message {
+    pub group_id: String,
+    pub deduplication_id: String,
+    pub body: String,
+    pub attributes: Value,
 }
 
 #[derive(Debug)]
@@ -36,7 +36,7 @@ struct Stored {
 
 /// The queue, its messages in the order received.
 #[derive(Debug, Default)]
-pub(crate) struct FifoQueue {
+pub struct FifoQueue {
     messages: Vec<Stored>,
     /// When each deduplication id was taken.
     taken: HashMap<String, Duration>,
@@ -47,7 +47,7 @@ pub(crate) struct FifoQueue {
 
 impl FifoQueue {
     /// Takes a message, unless it is a duplicate.
-    pub(crate) fn send(&mut self, message: Message, now: Duration) {
+    pub fn send(&mut self, message: Message, now: Duration) {
         let taken = self.taken.get(&message.deduplication_id);
         if taken.is_some_and(|taken| now < *taken + DEDUPLICATION_WINDOW) {
             return;
@@ -66,7 +66,7 @@ impl FifoQueue {
 
     /// Hands out up to ten messages: of some groups that have none in flight, the first ones.
     /// The groups are mixed, the order within each is kept.
-    pub(crate) fn receive(&mut self, now: Duration, rng: &mut Rng) -> Batch {
+    pub fn receive(&mut self, now: Duration, rng: &mut Rng) -> Batch {
         let mut groups = self.free_groups(now);
         rng.shuffle(&mut groups);
         let mut left = BATCH;
@@ -120,7 +120,7 @@ impl FifoQueue {
     }
 
     /// Deletes the messages with these ids.
-    pub(crate) fn delete(&mut self, ids: &[&str], now: Duration) {
+    pub fn delete(&mut self, ids: &[&str], now: Duration) {
         for stored in &self.messages {
             if ids.contains(&&*stored.id) {
                 let group = stored.message.group_id.clone();
@@ -131,9 +131,14 @@ impl FifoQueue {
         self.messages.retain(|stored| !ids.contains(&&*stored.id));
     }
 
-    /// Hides the message with this receipt for so long from now. A receipt that is no longer
+    /// Deletes the message that was handed out with this receipt.
+    pub fn delete_received(&mut self, receipt: &str) {
+        self.messages.retain(|stored| stored.receipt != receipt);
+    }
+
+    /// Hides the message with this receipt from now on for `timeout`. A receipt that is no longer
     /// the last one changes nothing.
-    pub(crate) fn hide(&mut self, receipt: &str, timeout: Duration, now: Duration) {
+    pub fn hide(&mut self, receipt: &str, timeout: Duration, now: Duration) {
         let mut messages = self.messages.iter_mut();
         if let Some(stored) = messages.find(|stored| stored.receipt == receipt) {
             stored.visible_at = now + timeout;
@@ -141,11 +146,7 @@ impl FifoQueue {
     }
 
     /// When the next hidden message becomes visible, of those groups that count.
-    pub(crate) fn next_visible(
-        &self,
-        now: Duration,
-        counts: impl Fn(&str) -> bool,
-    ) -> Option<Duration> {
+    pub fn next_visible(&self, now: Duration, counts: impl Fn(&str) -> bool) -> Option<Duration> {
         let counted = self.messages.iter();
         let counted = counted.filter(|stored| counts(&stored.message.group_id));
         let times = counted.map(|stored| stored.visible_at);
@@ -153,27 +154,33 @@ impl FifoQueue {
     }
 
     /// The longest that a message of each group was in the queue.
-    pub(crate) fn held(&self) -> HashMap<String, Duration> {
+    pub fn held(&self) -> HashMap<String, Duration> {
         self.held.clone()
     }
 
     /// Takes all messages out.
-    pub(crate) fn take_all(&mut self) -> Vec<Message> {
+    pub fn take_all(&mut self) -> Vec<Message> {
         let messages = self.messages.drain(..);
         messages.map(|stored| stored.message).collect()
     }
 
     /// Takes those messages out of which `keep` says no.
-    pub(crate) fn retain(&mut self, keep: impl Fn(&Message) -> bool) {
+    pub fn retain(&mut self, keep: impl Fn(&Message) -> bool) {
         self.messages.retain(|stored| keep(&stored.message));
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// Whether no message is left.
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// How many messages are left, hidden ones too.
+    pub fn len(&self) -> usize {
         self.messages.len()
     }
 
     /// The bodies of all messages.
-    pub(crate) fn messages(&self) -> impl Iterator<Item = &Message> {
+    pub fn messages(&self) -> impl Iterator<Item = &Message> {
         self.messages.iter().map(|stored| &stored.message)
     }
 
@@ -201,12 +208,13 @@ impl Stored {
             "body": self.message.body,
             "attributes": {
                 "ApproximateReceiveCount": self.receive_count.to_string(),
+                "SentTimestamp": self.sent_at.as_millis().to_string(),
                 "MessageGroupId": self.message.group_id,
                 "MessageDeduplicationId": self.message.deduplication_id,
             },
             "messageAttributes": attributes,
             "eventSource": "aws:sqs",
-            "eventSourceARN": super::function::RETRY_QUEUE_ARN,
+            "eventSourceARN": crate::function::RETRY_QUEUE_ARN,
             "awsRegion": "us-east-1",
         })
     }
@@ -214,22 +222,47 @@ impl Stored {
 
 /// Messages handed out together.
 #[derive(Debug)]
-pub(crate) struct Batch {
+pub struct Batch {
     records: Vec<Value>,
 }
 
 impl Batch {
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
 
     /// The payload for the function.
-    pub(crate) fn payload(&self) -> Value {
+    pub fn payload(&self) -> Value {
         json!({"Records": self.records})
     }
 
+    /// The messages as `ReceiveMessage` gives them.
+    pub fn of_receive(&self) -> Vec<Value> {
+        let messages = self.records.iter().map(|record| {
+            let attributes = record["messageAttributes"]
+                .as_object()
+                .into_iter()
+                .flatten();
+            let attributes: serde_json::Map<String, Value> = attributes
+                .map(|(name, value)| {
+                    let text = &value["stringValue"];
+                    let value = json!({"StringValue": text, "DataType": "String"});
+                    (name.clone(), value)
+                })
+                .collect();
+            json!({
+                "MessageId": record["messageId"],
+                "ReceiptHandle": record["receiptHandle"],
+                "Body": record["body"],
+                "Attributes": record["attributes"],
+                "MessageAttributes": attributes,
+            })
+        });
+        messages.collect()
+    }
+
     /// The ids of the messages that the function's answer lets go, in order.
-    pub(crate) fn done(&self, answer: &Value) -> Vec<&str> {
+    pub fn done(&self, answer: &Value) -> Vec<&str> {
         let failures = answer["batchItemFailures"].as_array().expect("failures");
         let failed: HashSet<&str> = failures
             .iter()

@@ -8,33 +8,41 @@ use serde_json::{Value, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
-use super::fifo_queue::{FifoQueue, Message};
-use super::function::{
-    ACCESS_TOKEN, DEAD_LETTER_QUEUE_URL, RETRY_QUEUE_URL, WEBHOOK_SECRET, WRITE_KEY,
+use crate::fifo_queue::{FifoQueue, Message};
+use crate::function::{
+    ACCESS_TOKEN, API_SECRET, DEAD_LETTER_QUEUE_URL, FAILED_INVOCATION_QUEUE_URL, RETRY_QUEUE_URL,
+    WEBHOOK_SECRET, WRITE_KEY,
 };
-use super::{KEYS, Keys, ROTATED_KEYS};
+use crate::{KEYS, Keys, ROTATED_KEYS};
 
 /// The queues and how they behave.
-pub(crate) struct AwsState {
+pub struct SimulatedAwsState {
     now: Box<dyn Fn() -> Duration + Send>,
-    pub(crate) retry: FifoQueue,
-    pub(crate) dead_letter: FifoQueue,
+    pub retry: FifoQueue,
+    pub dead_letter: FifoQueue,
+    pub failed_invocations: FifoQueue,
     /// Whether the keys were rotated: the old ones are still good.
-    pub(crate) is_rotated: bool,
+    pub is_rotated: bool,
     /// Share of calls of SQS that fail.
-    pub(crate) failure_rate: f64,
+    pub failure_rate: f64,
     /// Share of messages that SQS doesn't take, of those sent in calls that succeed.
-    pub(crate) refusal_rate: f64,
+    pub refusal_rate: f64,
     rng: Rng,
 }
 
-impl AwsState {
+impl SimulatedAwsState {
     fn answer(&mut self, target: &str, body: &Value) -> ResponseTemplate {
         if self.rng.f64() < self.failure_rate {
             let error = json!({"__type": "AccessDenied", "message": "SQS fails"});
             return ResponseTemplate::new(400).set_body_json(error);
         }
         let now = (self.now)();
+        if target == "AmazonSQS.ReceiveMessage" {
+            let mut rng = self.rng.fork();
+            let messages = self.queue(&body["QueueUrl"]).receive(now, &mut rng);
+            let answer = json!({"Messages": messages.of_receive()});
+            return ResponseTemplate::new(200).set_body_json(answer);
+        }
         let entries = body["Entries"].as_array().expect("entries");
         assert!(entries.len() <= 10, "SQS takes ten at most");
         let (mut done, mut failed) = (Vec::new(), Vec::new());
@@ -43,38 +51,54 @@ impl AwsState {
             if target == "AmazonSQS.ChangeMessageVisibilityBatch" {
                 let seconds = entry["VisibilityTimeout"].as_u64().expect("a number");
                 let timeout = Duration::from_secs(seconds);
-                self.retry.hide(&text("ReceiptHandle"), timeout, now);
+                let queue = self.queue(&body["QueueUrl"]);
+                queue.hide(&text("ReceiptHandle"), timeout, now);
                 continue;
             }
+            if target == "AmazonSQS.DeleteMessageBatch" {
+                let queue = self.queue(&body["QueueUrl"]);
+                queue.delete_received(&text("ReceiptHandle"));
+                done.push(json!({"Id": entry["Id"]}));
+                continue;
+            }
+            let group = entry["MessageGroupId"].as_str().map(str::to_owned);
+            // Without one, as in a queue that is no FIFO queue, each message is its own group.
+            let group = group.unwrap_or_else(|| self.rng.u128(..).to_string());
             if self.rng.f64() < self.refusal_rate {
                 failed.push(json!({"Id": entry["Id"], "Code": "InternalError",
                     "SenderFault": false, "Message": "SQS fails"}));
                 continue;
             }
             done.push(json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "x"}));
+            let deduplication_id = entry["MessageDeduplicationId"].as_str();
             let message = Message {
-                group_id: text("MessageGroupId"),
-                deduplication_id: text("MessageDeduplicationId"),
+                deduplication_id: deduplication_id.unwrap_or(&group).to_owned(),
+                group_id: group,
                 body: text("MessageBody"),
                 attributes: entry["MessageAttributes"].clone(),
             };
-            match body["QueueUrl"].as_str() {
-                Some(RETRY_QUEUE_URL) => self.retry.send(message, now),
-                Some(DEAD_LETTER_QUEUE_URL) => self.dead_letter.send(message, now),
-                other => panic!("no such queue: {other:?}"),
-            }
+            self.queue(&body["QueueUrl"]).send(message, now);
         }
         let answer = json!({"Successful": done, "Failed": failed});
         ResponseTemplate::new(200).set_body_json(answer)
     }
 
+    fn queue(&mut self, url: &Value) -> &mut FifoQueue {
+        match url.as_str() {
+            Some(RETRY_QUEUE_URL) => &mut self.retry,
+            Some(DEAD_LETTER_QUEUE_URL) => &mut self.dead_letter,
+            Some(FAILED_INVOCATION_QUEUE_URL) => &mut self.failed_invocations,
+            other => panic!("no such queue: {other:?}"),
+        }
+    }
+
     /// The newest keys.
-    pub(crate) fn keys(&self) -> Keys {
+    pub fn keys(&self) -> Keys {
         if self.is_rotated { ROTATED_KEYS } else { KEYS }
     }
 
     /// Moves all dead letters back, as `StartMessageMoveTask` does.
-    pub(crate) fn redrive(&mut self) {
+    pub fn redrive(&mut self) {
         let now = (self.now)();
         for message in self.dead_letter.take_all() {
             self.retry.send(message, now);
@@ -83,12 +107,12 @@ impl AwsState {
 }
 
 /// Secrets Manager and SQS.
-pub(crate) struct Aws {
-    state: Arc<Mutex<AwsState>>,
+pub struct SimulatedAws {
+    state: Arc<Mutex<SimulatedAwsState>>,
     server: MockServer,
 }
 
-struct Wire(Arc<Mutex<AwsState>>);
+struct Wire(Arc<Mutex<SimulatedAwsState>>);
 
 impl Respond for Wire {
     fn respond(&self, request: &Request) -> ResponseTemplate {
@@ -97,6 +121,7 @@ impl Respond for Wire {
             let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let keys = state.keys();
             let secret = json!({"access_token": ACCESS_TOKEN,
+                "api_secret": API_SECRET,
                 "write_keys": [WRITE_KEY, keys.write_key],
                 "webhook_secret": [WEBHOOK_SECRET, keys.webhook_secret]});
             let answer = json!({"SecretString": secret.to_string()});
@@ -108,13 +133,14 @@ impl Respond for Wire {
     }
 }
 
-impl Aws {
+impl SimulatedAws {
     /// Starts them, on a clock that tells the time since some beginning.
-    pub(crate) async fn start(now: impl Fn() -> Duration + Send + 'static, seed: u64) -> Self {
-        let state = Arc::new(Mutex::new(AwsState {
+    pub async fn start(now: impl Fn() -> Duration + Send + 'static, seed: u64) -> Self {
+        let state = Arc::new(Mutex::new(SimulatedAwsState {
             now: Box::new(now),
             retry: FifoQueue::default(),
             dead_letter: FifoQueue::default(),
+            failed_invocations: FifoQueue::default(),
             is_rotated: false,
             failure_rate: 0.0,
             refusal_rate: 0.0,
@@ -127,11 +153,11 @@ impl Aws {
         Self { state, server }
     }
 
-    pub(crate) fn state(&self) -> MutexGuard<'_, AwsState> {
+    pub fn state(&self) -> MutexGuard<'_, SimulatedAwsState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         self.server.uri()
     }
 }

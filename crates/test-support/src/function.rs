@@ -11,16 +11,18 @@ use segment_intercom::http_client::{AwsHttpClient, http_client};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-pub(crate) const WRITE_KEY: &str = "local-server-write-key";
-pub(crate) const WEBHOOK_SECRET: &str = "local-webhook-secret";
-pub(crate) const ACCESS_TOKEN: &str = "simulator-token";
+pub const WRITE_KEY: &str = "local-server-write-key";
+pub const WEBHOOK_SECRET: &str = "local-webhook-secret";
+pub const API_SECRET: &str = "local-api-secret";
+pub const ACCESS_TOKEN: &str = "simulator-token";
 /// The queue of `events/sqs-retry.json`.
-pub(crate) const RETRY_QUEUE_URL: &str =
+pub const RETRY_QUEUE_URL: &str =
     "https://sqs.us-east-1.amazonaws.com/123456789012/segment-intercom-retry.fifo";
-pub(crate) const RETRY_QUEUE_ARN: &str =
-    "arn:aws:sqs:us-east-1:123456789012:segment-intercom-retry.fifo";
-pub(crate) const DEAD_LETTER_QUEUE_URL: &str =
+pub const RETRY_QUEUE_ARN: &str = "arn:aws:sqs:us-east-1:123456789012:segment-intercom-retry.fifo";
+pub const DEAD_LETTER_QUEUE_URL: &str =
     "https://sqs.us-east-1.amazonaws.com/123456789012/segment-intercom-dead-letter.fifo";
+pub const FAILED_INVOCATION_QUEUE_URL: &str =
+    "https://sqs.us-east-1.amazonaws.com/123456789012/segment-intercom-failed-invocations";
 
 /// Lambda's id of every invocation.
 const INVOCATION_ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
@@ -29,11 +31,12 @@ const INVOCATION_ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// A fresh instance with these environment variables beside the required ones.
-pub(crate) fn function(variables: &[(&str, &str)], intercom_url: &str, aws_url: &str) -> Function {
+pub fn function(variables: &[(&str, &str)], intercom_url: &str, aws_url: &str) -> Function {
     let required = [
         ("SECRET_ID", "a-secret"),
         ("RETRY_QUEUE_URL", RETRY_QUEUE_URL),
         ("DEAD_LETTER_QUEUE_URL", DEAD_LETTER_QUEUE_URL),
+        ("FAILED_INVOCATION_QUEUE_URL", FAILED_INVOCATION_QUEUE_URL),
         ("INTERCOM_BASE_URL", intercom_url),
     ];
     let config = Config::read(|name| {
@@ -59,20 +62,17 @@ pub(crate) fn function(variables: &[(&str, &str)], intercom_url: &str, aws_url: 
 }
 
 /// Invokes it with this payload, as Lambda does.
-pub(crate) async fn invoke(function: &Function, payload: &Value) -> Result<Value, InvocationError> {
+pub async fn invoke(function: &Function, payload: &Value) -> Result<Value, InvocationError> {
     invoke_raw(function, payload.to_string()).await
 }
 
 /// Invokes it with this very JSON.
-pub(crate) async fn invoke_raw(
-    function: &Function,
-    payload: String,
-) -> Result<Value, InvocationError> {
+pub async fn invoke_raw(function: &Function, payload: String) -> Result<Value, InvocationError> {
     invoke_within(function, payload, TIME_LIMIT).await
 }
 
-/// Invokes it with this very JSON and so much time.
-pub(crate) async fn invoke_within(
+/// Invokes it with this very JSON and this time limit.
+pub async fn invoke_within(
     function: &Function,
     payload: String,
     time_limit: Duration,

@@ -21,11 +21,11 @@ use serde_json::{Value, json};
 use crate::circumstances::Circumstances;
 use crate::history::{Before, User};
 use crate::senders::Sender;
-use crate::support::aws::Aws;
-use crate::support::batch_call;
-use crate::support::fifo_queue::{Batch, Message};
-use crate::support::function::{function, invoke};
 use crate::verdict;
+use test_support::batch_call;
+use test_support::fifo_queue::{Batch, Message};
+use test_support::function::{function, invoke};
+use test_support::simulated_aws::SimulatedAws;
 
 /// Where Intercom's clock starts. It lies in the past, so that no rate window, of which
 /// Intercom's answers tell the end, lasts in real time.
@@ -108,15 +108,16 @@ pub(crate) enum Mode {
     Inline,
 }
 
-pub(crate) struct World {
+/// The function's instances, their senders, AWS and Intercom, and the time that passes for them.
+pub(crate) struct Simulation {
     mode: Mode,
     rng: Rng,
     intercom: Simulator,
-    aws: Aws,
+    aws: SimulatedAws,
     clock: Arc<ManualClock>,
     circumstances: Circumstances,
     senders: Vec<Sender>,
-    /// Users who were deleted for good: their events wait in vain.
+    /// Users who were deleted for good: their events wait until they are given up.
     gone: HashSet<String>,
     idle: Vec<Function>,
     /// Instances that can't be used before some time.
@@ -141,7 +142,7 @@ struct Ended {
 
 type UnderWay = FuturesUnordered<Pin<Box<dyn Future<Output = Ended>>>>;
 
-impl World {
+impl Simulation {
     /// Lets a world run to its end; gives back all that is wrong then.
     pub(crate) async fn run(seed: u64, mode: Mode) -> Vec<String> {
         // The function's own random numbers.
@@ -171,7 +172,7 @@ impl World {
             senders,
             gone: gone(circumstances, &users),
             intercom: intercom(seed, circumstances, &users),
-            aws: Aws::start(move || of_aws.now(), seed).await,
+            aws: SimulatedAws::start(move || of_aws.now(), seed).await,
             rng,
             idle: Vec::new(),
             frozen: Vec::new(),
@@ -246,7 +247,7 @@ impl World {
         let unexpected = unexpected.map(|m| format!("dead letter: {m:?}"));
         self.problems.extend(unexpected);
         // What is wrong would come back for ever.
-        let is_any = aws.dead_letter.len() > 0 && self.problems.is_empty();
+        let is_any = !aws.dead_letter.is_empty() && self.problems.is_empty();
         if is_any {
             aws.redrive();
         }
@@ -264,7 +265,7 @@ impl World {
         let waiting = self.senders.iter().filter(|s| !s.requests.is_empty());
         let due = waiting.map(|sender| sender.due).filter(|due| *due > now);
         let visible = self.aws.state().retry.next_visible(now, |group| {
-            // Who waits in vain doesn't keep the world going.
+            // An event whose user never comes doesn't keep the world going.
             let parked = group.strip_suffix("#waiting");
             parked.is_none_or(|user| !self.gone.contains(user))
         });
@@ -353,7 +354,7 @@ impl World {
             Mode::Queue => "queue",
             Mode::Inline => "inline",
         };
-        // Some wait in vain: to try them more often would take this machine too long.
+        // Some wait for a user who never comes: trying them more often would take too long here.
         let retry_max_seconds = if self.circumstances.deleted_users_return {
             "60"
         } else {
@@ -438,7 +439,7 @@ fn needs_order(message: &Message) -> bool {
     events.iter().any(|event| event["type"] != "track")
 }
 
-/// The future's output, unless it is dropped before, after so many polls.
+/// The future's output, unless it is dropped first, after this many polls.
 async fn until_killed<F: Future>(future: F, mut polls: usize) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|context| {

@@ -1,0 +1,123 @@
+//! One event of a request, as far as it could be read.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use crate::mapping::Sender;
+use crate::segment::Event;
+
+/// One event of a request.
+#[derive(Debug)]
+pub struct Entry<'b> {
+    /// What was read.
+    pub parsed: Parsed<'b>,
+    /// Its JSON as it was sent.
+    pub raw: &'b RawValue,
+    /// Who sent it: the sender with the fewest rights, until its key is known.
+    pub sender: Sender,
+}
+
+/// What reading an event gave.
+#[derive(Debug)]
+pub enum Parsed<'b> {
+    /// An event that can be mapped.
+    Event(Event<'b>),
+    /// Something that can't be mapped.
+    Rejected {
+        /// The event, if it is one: an event that is too large can still be identified.
+        event: Option<Event<'b>>,
+        /// What is wrong with it.
+        reason: Cow<'static, str>,
+    },
+}
+
+impl<'b> Entry<'b> {
+    /// Reads one event. JSON that isn't one is rejected with the reason.
+    pub fn parse(raw: &'b RawValue) -> Self {
+        let parsed = serde_json::from_str(raw.get())
+            .map_err(|error| format!("the event can't be read: {error}"))
+            .and_then(|value| Event::new(value).map_err(|error| error.to_string()));
+        let parsed = match parsed {
+            Ok(event) => Parsed::Event(event),
+            Err(reason) => Parsed::Rejected {
+                event: None,
+                reason: reason.into(),
+            },
+        };
+        Self {
+            parsed,
+            raw,
+            sender: Sender::default(),
+        }
+    }
+
+    /// An event that was read already.
+    pub fn of(event: Event<'b>, raw: &'b RawValue) -> Self {
+        Self {
+            parsed: Parsed::Event(event),
+            raw,
+            sender: Sender::default(),
+        }
+    }
+
+    /// The same entry rejected for this reason, which replaces an earlier one.
+    #[must_use]
+    pub fn rejected(self, reason: Cow<'static, str>) -> Self {
+        let event = match self.parsed {
+            Parsed::Event(event) => Some(event),
+            Parsed::Rejected { event, .. } => event,
+        };
+        Self {
+            parsed: Parsed::Rejected { event, reason },
+            ..self
+        }
+    }
+
+    /// The same entry with its event, rejected or not, replaced by what `change` makes of it.
+    #[must_use]
+    pub fn map_event(self, change: impl FnOnce(Event<'b>) -> Event<'b>) -> Self {
+        let parsed = match self.parsed {
+            Parsed::Event(event) => Parsed::Event(change(event)),
+            Parsed::Rejected { event, reason } => Parsed::Rejected {
+                event: event.map(change),
+                reason,
+            },
+        };
+        Self { parsed, ..self }
+    }
+
+    /// The event, rejected or not. `None` for something that isn't an event.
+    pub fn event(&self) -> Option<&Event<'b>> {
+        match &self.parsed {
+            Parsed::Event(event) => Some(event),
+            Parsed::Rejected { event, .. } => event.as_ref(),
+        }
+    }
+
+    /// [`Self::event`], to change it.
+    pub fn event_mut(&mut self) -> Option<&mut Event<'b>> {
+        match &mut self.parsed {
+            Parsed::Event(event) => Some(event),
+            Parsed::Rejected { event, .. } => event.as_mut(),
+        }
+    }
+
+    /// Why the event is rejected, known from reading it.
+    pub fn rejection(&self) -> Option<&Cow<'static, str>> {
+        match &self.parsed {
+            Parsed::Event(_) => None,
+            Parsed::Rejected { reason, .. } => Some(reason),
+        }
+    }
+
+    /// The event's messageId.
+    pub fn message_id(&self) -> Option<&str> {
+        self.event()?.message_id()
+    }
+
+    /// The event's type as sent.
+    pub fn type_name(&self) -> Option<&str> {
+        self.event()?.type_name()
+    }
+}

@@ -1,0 +1,34 @@
+//! `POST /v1/preview`: what would be sent, and nothing sent.
+
+use super::Function;
+use crate::http_api::{Answer, ApiError, HttpRequest, parse_preview};
+use crate::invocation::Invocation;
+use crate::mapping::{Channel, Sender};
+use crate::preview::preview;
+use crate::queue::Source;
+
+impl Function {
+    /// What would be sent for these events?
+    pub(super) async fn preview(
+        &self,
+        http: &HttpRequest,
+        invocation: Invocation<'_>,
+    ) -> Result<Answer, ApiError> {
+        let (in_headers, raw) = self.read(http, invocation).await?;
+        let body = self.unpack(in_headers.as_ref(), &raw, invocation).await?;
+        let (mut entries, _) = self
+            .parse(http, in_headers, &body, &parse_preview, invocation)
+            .await?;
+        for entry in &mut entries {
+            // Nothing is sent, so a server's key may preview what only Segment itself may do.
+            if entry.sender.channel == Channel::Server {
+                entry.sender = Sender::by(Channel::Segment);
+            }
+        }
+        let now = invocation.now.timestamp_millis();
+        let answer = preview(&entries, now, Source::Api, &self.intake.mapping).map(Answer::ok);
+        answer
+            .filter(|answer| !answer.is_too_large())
+            .ok_or(ApiError::PreviewTooLarge)
+    }
+}

@@ -1,0 +1,112 @@
+"""What could not be delivered, by the wrapper that a person types."""
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+
+from stack import CREDENTIALS, STACK_NAME
+from test_delivery import call, events_of
+
+WRAPPER = Path(__file__).resolve().parents[2] / "local" / "dead_letters.py"
+USERS = [f"u-{number}" for number in range(10)]
+
+
+@pytest.fixture
+def dead_letters(stack):
+    """Calls the wrapper as against AWS; gives its output."""
+    def run(*words):
+        environment = {**os.environ, **CREDENTIALS, "AWS_ENDPOINT_URL": stack.emulator_url}
+        done = subprocess.run(
+            [sys.executable, str(WRAPPER), "--stack", STACK_NAME, *words],
+            capture_output=True, text=True, env=environment, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+def make_a_thousand(stack):
+    """Ten users' events, every third of which is refused for the same reason."""
+    stack.send("/v1/batch", {"batch": [call("identify", user) for user in USERS]})
+    assert stack.settle(60)
+    number = 0
+    for _ in range(10):
+        batch = []
+        for _ in range(100):
+            kind = number // len(USERS) % 3
+            event = call("track", USERS[number % len(USERS)], event=f"{('Red', 'Blue', 'None')[kind]} {number:04}")
+            # Two of one name within a second would be one to Intercom.
+            event["timestamp"] = f"2026-11-20T{number // 3600:02}:{number // 60 % 60:02}:{number % 60:02}Z"
+            batch.append({**event, "type": "teleport"} if kind == 2 else event)
+            number += 1
+        assert stack.send("/v1/batch", {"batch": batch}).status == 200
+    stack.wait_for(lambda: stack.dead_letter_count() == 1000, "1,000 dead letters", 120)
+    assert stack.settle(60)
+
+
+def test_of_a_thousand_dead_letters_one_reason_is_retried_and_the_others_stay(stack, dead_letters):
+    def refuse(colour):
+        stack.simulator.fail(kind="status", status=422, code="parameter_invalid", match={"body_contains": f"{colour} "})
+
+    refuse("Red")
+    refuse("Blue")
+    make_a_thousand(stack)
+    listed = dead_letters("list")
+    assert "1000 of 1000 letters match" in listed
+    for count, kind in (("340", "track"), ("330", "track"), ("330", "teleport")):
+        assert count in listed and kind in listed, listed
+
+    # The reasons differ only by what is in the events: which were red ones?
+    exported = [json.loads(line) for line in dead_letters("export").splitlines()]
+    assert len(exported) == 1000
+    red = [letter["messageId"] for letter in exported if letter["event"]["event"].startswith("Red")]
+    assert len(red) == 340
+
+    stack.simulator.recover()
+    refuse("Blue")
+    chosen = [word for message_id in red for word in ("--id", message_id)]
+    assert "340 of 1000 letters would be retried" in dead_letters("retry", *chosen)
+    assert events_of(stack, USERS[0]) == []
+    assert "340 of 1000 letters retried" in dead_letters("retry", *chosen, "--yes")
+    assert stack.settle(120)
+    assert stack.dead_letter_count() == 660
+    for place, user in enumerate(USERS):
+        red_of_user = [f"Red {n:04}" for n in range(1000) if n % 10 == place and n // 10 % 3 == 0]
+        assert events_of(stack, user) == red_of_user
+
+    # Twice within five minutes: nothing is taken for a duplicate and lost.
+    for _ in range(2):
+        assert "330 of 660 letters retried" in dead_letters("retry", "--status", "422", "--yes", "--per-second", "1000")
+        stack.wait_for(lambda: stack.dead_letter_count() == 660, "the blue ones rejected again", 120)
+        assert stack.settle(60)
+    assert "330 of 660 letters dropped" in dead_letters("drop", "--kind", "teleport", "--yes")
+    assert stack.dead_letter_count() == 330
+
+
+def test_a_letter_is_shown_with_what_would_be_sent_now(stack, dead_letters):
+    message_id = str(uuid.uuid4())
+    stack.send("/v1/batch", {"batch": [{**call("teleport", "u-1"), "messageId": message_id}]})
+    shown = dead_letters("show", "--id", message_id)
+    letter = json.loads(shown[:shown.rindex("}") + 1])
+    assert letter["event"]["userId"] == "u-1"
+    assert "unknown type" in letter["reason"]
+    assert letter["now"][0]["status"] == "would_reject"
+    assert "they stay" in dead_letters("retry", "--yes")
+    assert stack.dead_letter_count() == 1
+
+
+def test_without_permission_or_with_a_wrong_time_the_wrapper_says_what_is_wrong(stack):
+    environment = {**os.environ, **CREDENTIALS, "AWS_ENDPOINT_URL": stack.emulator_url}
+    for stack_name, words, said in (
+            (STACK_NAME, ["list", "--since", "yesterday"], "invalid"), ("no-such-stack", ["list"], "no-such-stack")):
+        done = subprocess.run(
+            [sys.executable, str(WRAPPER), "--stack", stack_name, *words],
+            capture_output=True, text=True, env=environment, timeout=60)
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: ") and said in done.stderr, done.stderr
+        assert "Traceback" not in done.stderr

@@ -1,0 +1,171 @@
+"""docs/deploy.md, word by word: its commands and settings in their order, the emulator as AWS."""
+
+import base64
+import json
+import re
+import shlex
+import subprocess
+
+import pytest
+from botocore.exceptions import ClientError
+
+import simulator
+from calls import call, contact
+from stack import ARCHITECTURE, CREDENTIALS, STACK_NAME, clean_environment
+from tools import ROOT
+
+PAGE = (ROOT / "docs" / "deploy.md").read_text()
+NAME = "segment-intercom-docs"
+SETTINGS = ROOT / "deployments" / f"{NAME}.toml"
+# What a command asks on the terminal.
+ANSWERS = {
+    "make deploy": "y",
+    "make delete": "y\ny\ny",
+    "make secret": simulator.TOKEN,
+    "make verify": NAME,
+}
+
+
+class Reader:
+    """Somebody who follows the page, with a stack of this test's own."""
+
+    def __init__(self, stack):
+        self.stack = stack
+        self.blocks = iter(re.findall(r"^```(?:sh|toml)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
+
+    def follow(self, expected, secret_arn=None):
+        """Does what the next block says, of which the test expects these lines; gives what was printed."""
+        lines = next(self.blocks).splitlines()
+        assert lines == expected.splitlines()
+        if " = " not in lines[0]:
+            return self.run(lines)
+        for line in lines:
+            self.set(line.replace("SECRET_ARN", secret_arn or ""))
+        return ""
+
+    def set(self, line):
+        """Puts a line in the place of the setting's own, commented out or not."""
+        name = re.match(r"#?(\w+) = ", line)[1]
+        text, count = re.subn(rf"^#?{name} = .*$", lambda _: line, SETTINGS.read_text(), flags=re.MULTILINE)
+        assert count == 1, f"{name} stands {count} times in {SETTINGS}"
+        SETTINGS.write_text(text)
+
+    def run(self, lines):
+        """Runs commands in one shell, with the answers that they ask for."""
+        script = "\n".join(
+            f"{line} <<< {shlex.quote(ANSWERS[line])}" if line in ANSWERS else line
+            for line in lines if line != "git pull")
+        endpoint = self.endpoint() or ""
+        ended = subprocess.run(
+            ["bash", "-ec", script.replace("ENDPOINT_URL", endpoint)], cwd=ROOT, text=True, timeout=600,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={
+                **clean_environment(), **{key: CREDENTIALS[key] for key in CREDENTIALS if key != "AWS_DEFAULT_REGION"},
+                "AWS_ENDPOINT_URL": self.stack.emulator_url, "ENDPOINT_URL": endpoint, "STACK": NAME})
+        assert ended.returncode == 0, ended.stdout
+        if "make deploy" in lines:
+            self.stack.allow_batches(NAME)
+        return ended.stdout
+
+    # What is there afterwards
+
+    def deployed(self):
+        """What CloudFormation says of the stack; None when there is none."""
+        try:
+            return self.stack.aws("cloudformation").describe_stacks(StackName=NAME)["Stacks"][0]
+        except ClientError:
+            return None
+
+    def endpoint(self):
+        if not self.deployed():
+            return None
+        return f"{self.stack.emulator_url}/restapis/{self.stack.resources(NAME)['Api']}/prod/_user_request_"
+
+    def parameter(self, name):
+        parameters = self.deployed()["Parameters"]
+        return next(each["ParameterValue"] for each in parameters if each["ParameterKey"] == name)
+
+    def outputs(self):
+        return {each["OutputKey"]: each["OutputValue"] for each in self.deployed()["Outputs"]}
+
+    def secret(self, arn=None):
+        """The secret's version and what it holds."""
+        value = self.stack.aws("secretsmanager").get_secret_value(SecretId=arn or self.outputs()["SecretArn"])
+        return value["VersionId"], json.loads(value["SecretString"])
+
+    def identify(self, user, write_key):
+        authorization = base64.b64encode(f"{write_key}:".encode()).decode()
+        return self.stack.request(
+            "POST", self.endpoint() + "/v1/identify", json.dumps(call("identify", user)).encode(),
+            {"content-type": "application/json", "authorization": f"Basic {authorization}"})
+
+
+@pytest.fixture
+def reader(stack):
+    SETTINGS.unlink(missing_ok=True)
+    reader = Reader(stack)
+    yield reader
+    SETTINGS.unlink(missing_ok=True)
+    stack.aws("cloudformation").delete_stack(StackName=NAME)
+
+
+def test_the_page_from_the_first_deployment_to_the_last(stack, reader):
+    reader.follow("export AWS_REGION=us-east-1\nmake settings")
+    assert 'region = "us-east-1"' in SETTINGS.read_text()
+    # What an emulator needs, and what need not take a quarter of an hour.
+    for line in (
+        'BinaryMediaTypes = "*/*"', f'IntercomBaseUrl = "{stack.simulator.base_url}"',
+        f'Architecture = "{ARCHITECTURE}"', "RetryBaseSeconds = 1", "RetryMaxSeconds = 2", "UnknownUserSeconds = 3",
+    ):
+        reader.set(line)
+
+    printed = reader.follow("make deploy")
+    assert all(f"{name} " in printed and value in printed for name, value in reader.outputs().items())
+    assert reader.identify("u-1", "any-key").json()["code"] == "not_configured"
+
+    printed = reader.follow("make secret\ncurl --fail ENDPOINT_URL/health")
+    write_key = re.search(r"^write_keys: (\w{64})$", printed, re.MULTILINE)[1]
+    assert simulator.TOKEN not in printed
+    assert '"status":"ok"' in printed
+    # It reads the secret again at most every 10 s.
+    stack.wait_for(lambda: reader.identify("u-1", write_key).status == 200, "the filled secret")
+    assert contact(stack, "u-1")
+    reader.follow("make secret KEY=public_write_keys\nmake secret KEY=webhook_secret")
+    filled = reader.secret()
+    assert filled[1].keys() == {"access_token", "write_keys", "public_write_keys", "webhook_secret"}
+    assert filled[1]["write_keys"] == [write_key]
+
+    assert "All of it is as it should be" in reader.follow("make verify")
+
+    reader.follow('Anonymous = "lead"\nSegmentExternalIds = "workspace-1"')
+    reader.follow("make deploy")
+    assert reader.parameter("Anonymous") == "lead"
+    assert "SegmentRoleArn" in reader.outputs()
+    reader.follow('#SegmentExternalIds = "workspace-1"')
+    reader.follow("make deploy")
+    assert reader.parameter("SegmentExternalIds") == ""
+    assert reader.parameter("Anonymous") == "lead"
+    assert "SegmentRoleArn" not in reader.outputs()
+
+    reader.follow("git pull\nmake deploy")
+    assert reader.secret() == filled
+
+    outputs = reader.outputs()
+    printed = reader.follow("make delete")
+    assert reader.deployed() is None
+    assert outputs["SecretArn"] in printed and outputs["DeadLetterQueueUrl"] in printed
+    assert reader.secret(outputs["SecretArn"]) == filled
+    stack.aws("sqs").get_queue_attributes(QueueUrl=outputs["DeadLetterQueueUrl"])
+
+    reader.follow("make deploy")
+    assert reader.secret()[1] == {}
+    reader.follow('SecretArn = "SECRET_ARN"', outputs["SecretArn"])
+    reader.follow("make deploy")
+    assert reader.outputs()["SecretArn"] == outputs["SecretArn"]
+    assert next(reader.blocks, None) is None
+
+
+def test_lambda_takes_the_retries_for_no_endless_loop(stack):
+    """The emulator ignores it, so this looks at what CloudFormation is given; `make verify` asks Lambda."""
+    template = stack.aws("cloudformation").get_template(StackName=STACK_NAME, TemplateStage="Processed")["TemplateBody"]
+    assert template["Resources"]["Function"]["Properties"]["RecursiveLoop"] == "Allow"
+    assert template["Resources"]["Function"]["Properties"]["LoggingConfig"]["ApplicationLogLevel"] == "TRACE"
