@@ -48,7 +48,7 @@ export function plugin(settings: Settings, loadRules: () => Promise<{ rules: Rul
     // As it would be sent: a Date is text, and nothing is undefined.
     if (analytics && (await take(JSON.parse(JSON.stringify(event))))) {
       event._metadata = { bundled: [NAME] }
-      // Where another plugin has failed, analytics.js overwrites the metadata.
+      // Without the settings document, or where another plugin failed, analytics.js writes the metadata itself.
       event.integrations = { ...(event.integrations as object), [NAME]: false }
     }
     return ctx
