@@ -280,7 +280,7 @@ def test_every_region(stack, page, region, api_base):
 
 def test_a_content_security_policy_with_a_nonce(stack, page):
     origin = stack.page_endpoint.removesuffix("/prod")
-    policy = f"script-src 'nonce-r4nd0m' {origin}; connect-src {origin}"
+    policy = f"script-src 'nonce-r4nd0m' {origin} https://cdn.segment.com; connect-src {origin}"
     page.visit(headers={"content-security-policy": policy})
     page.call("page")
     assert page.wait_for_told("boot") == [APP]
