@@ -27,7 +27,7 @@ def limit_messages(stack, size):
 @contextmanager
 def without_write_keys(stack):
     """Deployed, but the secret isn't filled yet: every call is answered 503 `not_configured`."""
-    put_secret(stack, {**stack.secret, "write_keys": []})
+    put_secret(stack, {**stack.secret, "write_keys": [], "public_write_keys": []})
     try:
         yield
     finally:
