@@ -48,7 +48,7 @@ export function messengerOf(settings: Settings) {
   let hasWarned = false
   let sent: string
   let url: string
-  let fullAt = 0
+  let allowanceFullAt = 0
   let timer: ReturnType<typeof setTimeout> | undefined
 
   const call = (...args: unknown[]): true => (window.Intercom!(...args), true)
@@ -83,12 +83,12 @@ export function messengerOf(settings: Settings) {
     if (isBooted) {
       if (json == sent && (!isPage || url == location.href)) return true
       const now = Date.now()
-      const wait = fullAt - now - NINE_INTERVALS_MILLIS
+      const wait = allowanceFullAt - now - NINE_INTERVALS_MILLIS
       if (wait > 0) {
         timer ??= setTimeout(() => ((timer = undefined), send(true)), wait)
         return false
       }
-      fullAt = Math.max(fullAt, now) + INTERVAL_MILLIS
+      allowanceFullAt = Math.max(allowanceFullAt, now) + INTERVAL_MILLIS
     } else {
       isBooted = true
       method = isStarted ? "boot" : start()

@@ -109,7 +109,7 @@ impl Attempt<'_> {
             Err(conflict) => conflict,
         };
         if !Self::may_go_without_email(identity, contact) {
-            return self.take_over(identity, &error).await;
+            return self.adopt_existing(identity, &error).await;
         }
         if let Some(id) = error.conflicting_contact()
             && !error.is_about_archived()
@@ -131,7 +131,7 @@ impl Attempt<'_> {
         match self.try_to_create(identity, &without_email).await? {
             Ok(Written::Yes) => self.add_email(identity, contact, &error).await,
             Ok(Written::BeginAgain) => Ok(Written::BeginAgain),
-            Err(conflict) => self.take_over(identity, &conflict).await,
+            Err(conflict) => self.adopt_existing(identity, &conflict).await,
         }
     }
 
@@ -165,7 +165,7 @@ impl Attempt<'_> {
 
     /// A conflict that can only be with the intended contact itself: somebody else just created it,
     /// or it is archived.
-    async fn take_over(
+    async fn adopt_existing(
         &self,
         identity: &Identity<'_>,
         error: &ErrorResponse,

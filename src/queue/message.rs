@@ -240,7 +240,7 @@ impl Message {
     /// other. With the plain messageId anybody who reads the key in a page could send another's
     /// messageId first, and SQS would drop the real event.
     #[must_use]
-    pub fn among_those_of(mut self, fingerprint: &str) -> Self {
+    pub fn scoped_to_key(mut self, fingerprint: &str) -> Self {
         let id = format!("{fingerprint}:{}", self.deduplication_id);
         self.deduplication_id = queue_id(&id).into_owned();
         self
