@@ -142,7 +142,7 @@ impl Delivery {
         }
     }
 
-    /// How many calls of Intercom it has made so far.
+    /// How many calls to Intercom it has made so far.
     pub fn calls(&self) -> Calls {
         self.intercom.calls()
     }

@@ -30,11 +30,11 @@ pub(crate) struct EventLine<'l> {
     pub(crate) failure: Option<&'l Failure>,
     /// From the event's first receipt until now.
     pub(crate) latency_ms: u64,
-    /// How often SQS handed it out.
+    /// How often SQS has handed it out.
     pub(crate) attempt: Option<u32>,
     /// Until its next attempt.
     pub(crate) delay_seconds: Option<u64>,
-    /// Until when it waits for its user, and what then.
+    /// Until when it waits for its user, and what happens then.
     pub(crate) waits: Option<String>,
     pub(crate) warnings: &'l [String],
 }

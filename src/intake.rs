@@ -44,7 +44,7 @@ pub struct Intake {
     pub budget: Duration,
     /// When what failed is tried again.
     pub schedule: Schedule,
-    /// The events taken lately.
+    /// The events taken recently.
     pub deduplication: Deduplication,
 }
 

@@ -62,13 +62,13 @@ pub struct Queues {
     failed_invocations_url: Option<String>,
 }
 
-/// Most messages in one call of SQS.
+/// Most messages in one call to SQS.
 const MAX_BATCH_MESSAGES: usize = 10;
 
 /// Most bytes in one call, unless it is a single message. SQS takes 1 MiB.
 const MAX_BATCH_BYTES: usize = 1000 * 1024;
 
-/// Calls of SQS under way at once.
+/// Calls to SQS under way at once.
 const CALLS_AT_ONCE: usize = 16;
 
 /// A message that SQS didn't take.

@@ -1,5 +1,5 @@
 //! Dates that ISO 8601 doesn't cover: in words, or as the standard libraries of various languages
-//! write them (`2016-03-24 17:44:51 UTC`; the same with a `Z` at its end is read as ISO 8601).
+//! write them (`2016-03-24 17:44:51 UTC`; `2016-03-24 17:44:51Z` is read as ISO 8601).
 
 use chrono::{Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Offset, Utc, Weekday};
 
