@@ -47,6 +47,8 @@ def function_with(stack, **changed):
     set_variables(stack, {**variables, **changed})
     try:
         yield
+        # An instance that is ended in the middle of a batch leaves its messages hidden for minutes.
+        stack.settle(30)
     finally:
         set_variables(stack, variables)
 
