@@ -23,7 +23,8 @@ test: setup
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 	.tools/ruff/bin/ruff check --quiet
 	cargo test --workspace
-	$(SAM) validate --lint
+	$(SAM) validate --lint # cfn-lint, after the SAM transform
+	.tools/checkov/bin/checkov --file template.yaml --framework cloudformation --skip-download --compact --quiet
 	$(PYTHON) -m pytest -rs tests/e2e
 
 bench: setup

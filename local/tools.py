@@ -135,6 +135,7 @@ def main():
         install("sam", "SAM CLI, cargo-lambda and zig (about 800 MB)")
         if "tests" in sys.argv[1:]:
             install("ruff", "the linter of the Python code")
+            install("checkov", "the scanner of template.yaml (about 300 MB)")
             for version in PYTHON_SDKS:
                 install(f"python-sdk-{version}", f"Segment's SDK {version} for Python",
                         ROOT / "tests" / "e2e" / "sdks" / "python" / f"requirements-{version}.txt")

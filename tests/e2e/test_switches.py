@@ -1,4 +1,5 @@
-"""What the template makes only when asked: the ways in for Segment's AWS destinations, a domain, a web ACL."""
+"""What the template makes only when asked: the ways in for Segment's AWS destinations, a domain, a web ACL, and what
+the rules of a company ask for."""
 
 import json
 import uuid
@@ -21,8 +22,12 @@ DOMAIN = {
 }
 OFF = {
     "SegmentEventSource": "", "SegmentExternalIds": "", "DomainName": "", "CertificateArn": "", "AlarmEmail": "",
+    "AccessLog": "off",
 }
-DEFAULTS = {**OFF, "ThrottlingRateLimit": "500", "ThrottlingBurstLimit": "1000"}
+DEFAULTS = {
+    **OFF, "ThrottlingRateLimit": "500", "ThrottlingBurstLimit": "1000", "MemorySize": "256", "Tracing": "off",
+    "PermissionsBoundaryArn": "", "RolePath": "/", "KmsKeyArn": "",
+}
 SEGMENT_ACCOUNT = "595280932656"
 
 
@@ -67,7 +72,8 @@ def test_nothing_of_it_is_there_unasked(stack, switch, event_bus):
     before, outputs = stack.resources(), stack.outputs
     assert not conditional & before.keys()
 
-    switch(SegmentEventSource=event_bus, SegmentExternalIds="workspace-1", AlarmEmail="on-call@example.com", **DOMAIN)
+    switch(SegmentEventSource=event_bus, SegmentExternalIds="workspace-1", AlarmEmail="on-call@example.com",
+           AccessLog="on", **DOMAIN)
     # The emulator has no AWS::WAFv2::WebACLAssociation.
     assert stack.resources().keys() - before.keys() == conditional - {"WebAclAssociation"}
     failed = stack.outputs["FailedInvocationQueueUrl"]
@@ -153,7 +159,7 @@ def test_the_function_may_write_that_record(stack, switch, event_bus):
     role = iam.get_role(RoleName=stack.resources()["FunctionRole"])["Role"]["Arn"]
     answers = iam.simulate_principal_policy(
         PolicySourceArn=role, ResourceArns=[queue],
-        ActionNames=["sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage"])["EvaluationResults"]
+        ActionNames=["sqs:SendMessage", "sqs:PurgeQueue", "sqs:DeleteQueue"])["EvaluationResults"]
     assert [answer["EvalDecision"] for answer in answers] == ["allowed", "implicitDeny", "implicitDeny"]
 
 
@@ -247,6 +253,10 @@ def test_a_domain_needs_no_stage(stack, switch):
     ({"SegmentExternalIds": "workspace-1,,workspace-2"}, "SegmentExternalIds"),
     ({"SegmentExternalIds": "workspace-1", "SegmentPrincipalArn": "*"}, "SegmentPrincipalArn"),
     ({"WebAclArn": "arn:aws:wafv2:us-east-1:000000000000:global/webacl/mine/1"}, "WebAclArn"),
+    ({"MemorySize": "128"}, "MemorySize"),
+    ({"PermissionsBoundaryArn": "boundary"}, "PermissionsBoundaryArn"),
+    ({"RolePath": "/segment"}, "RolePath"),
+    ({"KmsKeyArn": f"arn:aws:kms:{REGION}:000000000000:alias/mine"}, "KmsKeyArn"),
 ])
 def test_a_parameter_that_cannot_work_is_refused_before_anything_changes(stack, parameters, named):
     with pytest.raises(ClientError, match=named):
@@ -258,3 +268,66 @@ def test_more_requests_than_allowed_are_told_to_wait(stack, switch):
     statuses = [stack.request("GET", stack.endpoint + "/health").status for _ in range(10)]
     assert statuses[0] == 200
     assert 429 in statuses
+
+
+# What a company's rules ask for
+
+
+def test_a_key_of_ones_own_encrypts_what_holds_events_and_tokens(stack, switch, event_bus):
+    key = stack.aws("kms").create_key()["KeyMetadata"]["Arn"]
+    assert allowed(stack, key, "kms:Decrypt", "kms:GenerateDataKey") == []
+    switch(KmsKeyArn=key, SegmentEventSource=event_bus)
+    for queue in ("RetryQueueUrl", "DeadLetterQueueUrl", "FailedInvocationQueueUrl"):
+        attributes = stack.aws("sqs").get_queue_attributes(
+            QueueUrl=stack.outputs[queue], AttributeNames=["All"])["Attributes"]
+        assert attributes["KmsMasterKeyId"] == key, queue
+    secret = stack.aws("secretsmanager").describe_secret(SecretId=stack.outputs["SecretArn"])
+    assert secret["KmsKeyId"] == key
+    assert allowed(stack, key, "kms:Decrypt", "kms:GenerateDataKey", "kms:Encrypt", "kms:ScheduleKeyDeletion") == [
+        "kms:Decrypt", "kms:GenerateDataKey"]
+
+
+def test_every_role_has_the_path_and_the_boundary(stack, switch):
+    switch(RolePath="/events/segment/", SegmentExternalIds="workspace-1")
+    for name in ("FunctionRole", "SegmentRole"):
+        assert stack.aws("iam").get_role(RoleName=stack.resources()[name])["Role"]["Path"] == "/events/segment/", name
+    # The emulator's CloudFormation leaves boundaries out.
+    roles = [each["Properties"] for each in processed(stack).values() if each["Type"] == "AWS::IAM::Role"]
+    boundary = {"Fn::If": ["HasPermissionsBoundary", {"Ref": "PermissionsBoundaryArn"}, {"Ref": "AWS::NoValue"}]}
+    assert [role["PermissionsBoundary"] for role in roles] == [boundary] * 2
+
+
+def test_memory_tracing_and_access_log_are_as_asked(stack, switch):
+    actions = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
+    function = partial(
+        stack.aws("lambda").get_function_configuration, FunctionName=stack.outputs["FunctionName"])
+    stage = partial(stack.aws("apigateway").get_stage, restApiId=stack.resources()["Api"], stageName="prod")
+    assert (function()["MemorySize"], function()["TracingConfig"]["Mode"]) == (256, "PassThrough")
+    assert not stage().get("tracingEnabled")
+    assert allowed(stack, "*", *actions) == []
+
+    switch(MemorySize="512", Tracing="on", AccessLog="on")
+    assert (function()["MemorySize"], function()["TracingConfig"]["Mode"]) == (512, "Active")
+    assert stage()["tracingEnabled"]
+    # The emulator's CloudFormation leaves the stage's log out.
+    (api,) = (each for each in processed(stack).values() if each["Type"] == "AWS::ApiGateway::Stage")
+    condition, log, _ = api["Properties"]["AccessLogSetting"]["Fn::If"]
+    assert (condition, log["DestinationArn"]) == ("LogsAccess", {"Fn::GetAtt": ["AccessLogGroup", "Arn"]})
+    # The path of the settings holds a write key.
+    assert "status" in json.loads(log["Format"]) and "ath" not in log["Format"]
+    assert allowed(stack, "*", *actions) == actions
+
+
+def allowed(stack, resource, *actions):
+    """Which of the actions the function's role may do."""
+    iam = stack.aws("iam")
+    role = iam.get_role(RoleName=stack.resources()["FunctionRole"])["Role"]["Arn"]
+    answers = iam.simulate_principal_policy(PolicySourceArn=role, ResourceArns=[resource], ActionNames=actions)
+    return sorted(answer["EvalActionName"] for answer in answers["EvaluationResults"]
+                  if answer["EvalDecision"] == "allowed")
+
+
+def processed(stack):
+    """The template's resources, after the SAM transform."""
+    template = stack.aws("cloudformation").get_template(StackName=STACK_NAME, TemplateStage="Processed")
+    return template["TemplateBody"]["Resources"]
