@@ -212,7 +212,7 @@ impl<'e> Mapper<'e, '_> {
 /// Whether the traits ask to take the contact out of the company.
 fn asks_for_removal(traits: &mut Claims<'_>) -> bool {
     let remove = traits.claim("remove", |value| {
-        truth(value).map_or(Fit::LeftOut("it is no boolean"), Fit::Whole)
+        truth(value).map_or(Fit::LeftOut("not true or false"), Fit::Whole)
     });
     remove == Some(true)
 }
@@ -243,7 +243,7 @@ fn is_empty(value: &Value<'_>) -> bool {
 
 /// A string, trimmed and possibly empty, or a number written out.
 fn text<'e>(value: &'e Value<'e>) -> Fit<'e, Cow<'e, str>> {
-    text_or_empty(value).map_or(Fit::Attribute(Some("it is no text")), Fit::Whole)
+    text_or_empty(value).map_or(Fit::Attribute(Some("not a text")), Fit::Whole)
 }
 
 fn whole_number<'e>(value: &'e Value<'e>) -> Fit<'e, i64> {
@@ -252,7 +252,9 @@ fn whole_number<'e>(value: &'e Value<'e>) -> Fit<'e, i64> {
             Fit::Changed(number.value, Change::Rounded(number.value))
         }
         Some(number) => Fit::Whole(number.value),
-        None => Fit::Attribute(Some("it is no whole number below 2147483648")),
+        None => Fit::Attribute(Some(
+            "not a whole number below 2147483648: Intercom's field takes only those",
+        )),
     }
 }
 

@@ -137,7 +137,7 @@ fn claim_ids<'e>(event: &'e Event<'e>, traits: &mut Claims<'e>) {
     }
 }
 
-const NO_STRING: &str = "it is no string";
+const NO_STRING: &str = "not a text";
 
 /// Why a text that is empty isn't sent.
 pub(super) const EMPTY: &str = "it is empty, and would blank what Intercom has";
@@ -156,7 +156,7 @@ fn text<'e>(value: &'e Value<'e>) -> Fit<'e, Cow<'e, str>> {
 
 /// A date, in Unix seconds.
 pub(super) fn date<'e>(value: &'e Value<'e>) -> Fit<'e, i64> {
-    timestamp(value).map_or(Fit::LeftOut("it is no date"), Fit::Whole)
+    timestamp(value).map_or(Fit::LeftOut("not a date"), Fit::Whole)
 }
 
 /// `firstName lastName` when both exist. Both stay custom attributes.

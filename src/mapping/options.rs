@@ -37,7 +37,7 @@ impl Mapper<'_, '_> {
                 options.claim(name, |value| match (value, *problem) {
                     (Value::Bool(_), None) => Fit::Whole(()),
                     (Value::Bool(_), Some(problem)) => Fit::LeftOut(problem),
-                    _ => Fit::LeftOut("it is no boolean"),
+                    _ => Fit::LeftOut("not true or false"),
                 });
                 if options.get(name).is_some_and(Value::is_bool) {
                     *problem = Some("another one goes before it");

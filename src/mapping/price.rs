@@ -50,7 +50,7 @@ fn price<'e>(amount: Whole, properties: &mut Claims<'e>) -> Value<'e> {
     let currency = properties.claim("currency", |value| match (value, currency(value)) {
         (_, Some(currency)) => Fit::Whole(currency),
         (Value::Str(_), None) => Fit::LeftOut("it is empty, so the price is in usd"),
-        _ => Fit::LeftOut("it is no string"),
+        _ => Fit::LeftOut("not a text"),
     });
     let currency = Cow::Borrowed(currency.unwrap_or("usd"));
     let price = vec![
