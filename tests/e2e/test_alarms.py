@@ -1,5 +1,5 @@
-"""Each alarm goes off for its cause. The emulator evaluates alarms but doesn't count lines, so that is done here, by the
-deployed metric filters, on the lines that the function really wrote."""
+"""Each alarm goes off for its cause. The emulator evaluates alarms but doesn't count lines, so that is done here, by
+the deployed metric filters, on the lines that the function really wrote."""
 
 import json
 import re
