@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`make bench`: calls of Intercom per event and a backlog's use of the rate limit; start-up,
+"""`make bench`: calls to Intercom per event and a backlog's use of the rate limit; start-up,
 memory and size beside a bare function; time, allocations and instructions of our own code per
 event, and whether that is linear in the event's bytes."""
 
@@ -51,7 +51,7 @@ def main():
     for package, binary in (("segment-intercom", "bootstrap"), ("bare-function", "bare-function")):
         run("cargo", "lambda", "build", "--release", "--package", package, "--bin", binary)
     mapping = bench_binary()
-    heading("Calls of Intercom")
+    heading("Calls to Intercom")
     # Counts calls, so a build for development does.
     run("cargo", "bench", "--quiet", "--profile", "dev", "--bench", "calls")
     heading("Start-up, memory and size")

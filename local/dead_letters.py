@@ -1,4 +1,4 @@
-"""What could not be delivered: counts by reason, single letters, again into the retry queue, away, or into a file.
+"""What could not be delivered: counts by reason, single letters, retried, dropped, or exported to a file.
 
     python3 local/dead_letters.py --stack NAME list
     python3 local/dead_letters.py --stack NAME show --id MESSAGE-ID
@@ -17,6 +17,7 @@ from pathlib import Path
 LOCAL_STACK = Path(__file__).resolve().parent.parent / "target" / "local" / "stack.json"
 # The function itself takes half a minute at most.
 ANSWER_SECONDS = 60
+KINDS = ("identify", "track", "page", "screen", "group", "alias", "delete")
 
 
 class Failure(Exception):
@@ -48,14 +49,14 @@ def parse(words):
             ("retry", "back into the retry queue; what would be rejected again stays"),
             ("drop", "delete for good"), ("export", "each letter as a line of JSON")):
         options = verbs.add_parser(verb, help=what, description=what)
-        choose = options.add_argument_group("which letters (all that hold; none: all letters)")
+        choose = options.add_argument_group("which letters (all given conditions must hold; none: all letters)")
         choose.add_argument("--id", action="append", dest="messageIds", metavar="MESSAGE-ID", help="may be repeated")
         choose.add_argument("--reason", metavar="TEXT", help="text in the reason, upper or lower case")
         choose.add_argument("--status", help="Intercom's HTTP status, or rejected")
-        choose.add_argument("--kind", help="identify, track, group, …")
+        choose.add_argument("--kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
         choose.add_argument("--user", dest="userId", metavar="ID", help="userId, else email, else anonymousId")
-        choose.add_argument("--since", metavar="TIME", help="came in then or later, like 2026-11-24T18:00:00Z")
-        choose.add_argument("--until", metavar="TIME", help="came in before")
+        choose.add_argument("--since", metavar="TIME", help="first received then or later, like 2026-11-24T18:00:00Z")
+        choose.add_argument("--until", metavar="TIME", help="first received before then")
         options.add_argument("--failed-invocations", action="store_const", dest="queue", const="failedInvocations",
                              help="of the failed-invocation queue, what EventBridge could not hand over")
         if verb == "show":

@@ -10,10 +10,10 @@ pub use files::{File, file};
 
 use crate::mapping::{self, CompanyIdHash, Nested};
 
-/// `BROWSER_DELIVERY`: what goes by the Messenger in the page, and what by the function.
+/// `BROWSER_DELIVERY`: what the Messenger in the page delivers, and what the function does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BrowserDelivery {
-    /// The Messenger learns who is there, everything is delivered by the function.
+    /// The Messenger learns who is there; the function delivers everything.
     #[default]
     Messenger,
     /// The Messenger takes traits, groups and events as well. The function skips what it has taken.
@@ -23,7 +23,7 @@ pub enum BrowserDelivery {
 /// The settings of the Messenger in the page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// `INTERCOM_APP_ID`. None: there is no browser part.
+    /// `INTERCOM_APP_ID`. None: no browser part.
     pub app_id: Option<String>,
     /// Where the Messenger's API is in the workspace's region.
     pub api_base: &'static str,
@@ -42,13 +42,13 @@ pub struct Settings {
 pub struct Endpoint<'r> {
     /// `https` or, on this machine, `http`.
     pub protocol: &'r str,
-    /// The host, with its port if it is another than the protocol's.
+    /// The host, with its port unless that is the protocol's default.
     pub host: &'r str,
-    /// What stands in front of the route: a stage, a base path, or nothing.
+    /// What precedes the route: a stage, a base path, or nothing.
     pub base_path: &'r str,
 }
 
-/// What stands in front of `/v1/projects/KEY/settings` or `/projects/KEY/settings`, and the key.
+/// What precedes `/v1/projects/KEY/settings` or `/projects/KEY/settings`, and the key.
 pub fn settings_path(path: &str) -> Option<(&str, String)> {
     let path = path.trim_end_matches('/').strip_suffix("/settings")?;
     let (before, key) = path.rsplit_once("/projects/")?;
@@ -57,8 +57,8 @@ pub fn settings_path(path: &str) -> Option<(&str, String)> {
     (!key.is_empty() && !key.contains('/')).then(|| (base_path, key.into_owned()))
 }
 
-/// Where a part of analytics.js is that it loads when it needs it. A page whose snippet has this
-/// endpoint as `_cdn` asks for it here: `…/analytics-next/bundles/FILE`.
+/// Where Segment's CDN has a part of analytics.js that the library loads on demand. A page whose
+/// snippet has this endpoint as `_cdn` asks for it here: `…/analytics-next/bundles/FILE`.
 pub fn segment_bundle(path: &str) -> Option<String> {
     let (_, file) = path.rsplit_once("/analytics-next/bundles/")?;
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
@@ -87,8 +87,8 @@ pub fn settings_document(
             "apiHost": format!("{host}{base_path}/v1"),
             "protocol": protocol,
             "retryQueue": true,
-            // The plugin marks what the Messenger has really taken. The library would mark all
-            // events, also where an ad blocker keeps the Messenger away.
+            // The plugin marks what the Messenger has really taken. The library would mark every
+            // event, even where an ad blocker keeps the Messenger away.
             "addBundledMetadata": false,
         }},
         "plan": {"track": {"__default": {"enabled": true, "integrations": {}}}},
@@ -118,7 +118,7 @@ pub fn settings_document(
     document
 }
 
-/// The settings that the plugin gets, by the names of `browser/src/settings.ts`; what is as by
+/// The settings that the plugin gets, under the names of `browser/src/settings.ts`; what equals the
 /// default there is left out.
 fn plugin_settings(app_id: &str, settings: &Settings, mapping: &mapping::Settings) -> Value {
     let mut plugin = Map::new();

@@ -31,7 +31,7 @@ pub struct Config {
     pub retry_queue_url: String,
     /// `DEAD_LETTER_QUEUE_URL`.
     pub dead_letter_queue_url: String,
-    /// `FAILED_INVOCATION_QUEUE_URL`: there where events can come in by EventBridge.
+    /// `FAILED_INVOCATION_QUEUE_URL`: set only when `SegmentEventSource` is.
     pub failed_invocation_queue_url: Option<String>,
     /// `INTERCOM_BASE_URL`, else the URL of `INTERCOM_REGION`; without a slash at the end.
     pub intercom_base_url: String,
@@ -121,6 +121,7 @@ impl Config {
 }
 
 fn mapping_settings(lookup: Lookup<'_>) -> Result<mapping::Settings, ConfigError> {
+    let default = mapping::Settings::default();
     Ok(mapping::Settings {
         collect_context: one_of(
             lookup,
@@ -141,7 +142,7 @@ fn mapping_settings(lookup: Lookup<'_>) -> Result<mapping::Settings, ConfigError
             ],
         )?,
         rich_link_properties: comma_list(lookup, "RICH_LINK_PROPERTIES"),
-        metadata_limit: number(lookup, "METADATA_LIMIT", 10, 0..=100)?,
+        metadata_limit: number(lookup, "METADATA_LIMIT", default.metadata_limit, 0..=100)?,
         event_filter: comma_list(lookup, "EVENT_FILTER"),
         company_id_hash: one_of(
             lookup,
@@ -157,7 +158,7 @@ fn mapping_settings(lookup: Lookup<'_>) -> Result<mapping::Settings, ConfigError
             &[("skip", Anonymous::Skip), ("lead", Anonymous::Lead)],
         )?,
         ignored_user_ids: match lookup("IGNORED_USER_IDS") {
-            None => IgnoredUserIds::default(),
+            None => default.ignored_user_ids,
             // A lone comma is an empty list.
             Some(_) => IgnoredUserIds::new(comma_list(lookup, "IGNORED_USER_IDS")),
         },
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_of_the_readme() {
+    fn the_defaults_of_the_api_page() {
         let config = read(&[]).expect("only the required ones are set");
         assert_eq!(config.intercom_base_url, "https://api.intercom.io");
         assert_eq!(config.intercom_version, "2.16");

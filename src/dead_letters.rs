@@ -1,8 +1,8 @@
-//! A person looks at what could not be delivered, and sends it again or away: the direct
+//! A person looks at what could not be delivered, and retries or discards it: the direct
 //! invocation `{"deadLetters": {"list"|"show"|"retry"|"drop"|"export": {…}}}`, which IAM guards.
 //!
-//! One invocation goes as far through the queue as its time and its answer's size allow. An
-//! answer with `more` is continued by the same command with the answer's `pass`.
+//! One invocation gets as far through the queue as its time and the size of its answer allow. An
+//! answer with `more` is continued by the same command with that answer's `pass`.
 
 mod command;
 mod letter;
@@ -30,20 +30,20 @@ use summary::Summary;
 /// Time kept back to put away what was received, and to answer.
 const MARGIN: Duration = Duration::from_secs(5);
 
-/// How many letters `show` shows, where nothing else is asked for.
+/// How many letters `show` shows, unless asked for more or fewer.
 const SHOWN: usize = 10;
 
-/// How many letters `retry` sends a second, where nothing else is asked for: more than Intercom's
-/// rate limit takes would only wait in the retry queue, before what comes in fresh.
+/// How many letters `retry` sends a second, unless asked for more or fewer: any beyond Intercom's
+/// rate limit would only wait in the retry queue, ahead of fresh events.
 const RETRIED_PER_SECOND: u32 = 100;
 
-/// Room in an answer for all but its letters.
+/// Room in an answer for everything but its letters.
 const SUMMARY_BYTES: usize = 200_000;
 
-/// Why a command wasn't done.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DeadLettersError {
-    /// It is none.
+    /// The payload isn't a command.
     #[error(transparent)]
     Command(#[from] CommandError),
     /// SQS refused.
@@ -59,17 +59,17 @@ pub enum DeadLettersError {
 pub struct DeadLetters<'f> {
     /// The queues.
     pub queues: &'f Queues,
-    /// How the mapping is set, to see what would become of an event now.
+    /// The mapping's settings, to see what would become of an event now.
     pub mapping: &'f mapping::Settings,
     /// With `api_secret`, to check user hashes again.
     pub secrets: &'f Secrets,
 }
 
 impl DeadLetters<'_> {
-    /// Does what the command says; gives the answer.
+    /// Executes the command. Returns its answer.
     ///
     /// # Errors
-    /// [`DeadLettersError`]. What was done before is done; the command can be given again.
+    /// [`DeadLettersError`]. What was done before it stays done; the command can be given again.
     pub async fn answer(
         self,
         command: &RawValue,
@@ -147,7 +147,7 @@ impl DeadLetters<'_> {
 
 /// The letters of an answer.
 struct Letters {
-    /// None where the command shows none.
+    /// None when the command doesn't show letters.
     shown: Option<Vec<Value>>,
     most: usize,
     bytes: usize,
@@ -178,7 +178,7 @@ impl Letters {
         }
         let value = letter.to_json(previews);
         let bytes = value.to_string().len();
-        // One that is larger than an answer must not be in the way of the others.
+        // One that is larger than an answer must not block the others.
         let fits = self.bytes + bytes <= MAX_ANSWER_BYTES;
         if !fits && !shown.is_empty() {
             return false;

@@ -1,9 +1,9 @@
-//! Executes the mapping's actions: users side by side, the events of one user in order.
+//! Executes the mapping's actions: users concurrently, the events of one user in order.
 //!
 //! An event can come more than once: its answer got lost after Intercom made the change, SQS
 //! delivered it twice, or an SDK repeated its batch. So every call can be repeated:
 //!
-//! | call | once more it |
+//! | call | when repeated, it |
 //! |---|---|
 //! | `PUT /contacts/{id}`, `POST /companies` | writes the same again |
 //! | `POST /contacts` of a user | is a 409 with our own contact, which is then updated |
@@ -14,9 +14,9 @@
 //! | `POST /contacts/merge` | isn't sent: the lead isn't found any more |
 //! | `POST /data_attributes` | is refused, and found to be there |
 //!
-//! What can't be undone by order is an event that comes again *after* later ones of its user
-//! were delivered: the old identify's fields win once more until the next one. The queue's
-//! deduplication by messageId keeps that to what comes again after five minutes.
+//! What order can't prevent is an event that comes again *after* later ones of its user were
+//! delivered: the old identify's fields win until the next one. The queue's deduplication by
+//! messageId limits that to repeats more than five minutes apart.
 
 mod attempt;
 mod attributes;
@@ -50,13 +50,13 @@ use contact_cache::ContactCache;
 use outcome::Stop;
 use session::Session;
 
-/// Users delivered side by side. More would not help: Intercom's rate limit comes first.
+/// Users delivered concurrently. More wouldn't help: Intercom's rate limit comes first.
 const USERS_AT_ONCE: usize = 16;
 
-/// Share of the time that looking users up together may take: it only saves calls.
+/// Looking users up together may take one part in this many of the time: it only saves calls.
 const LOOK_UP_SHARE: u32 = 3;
 
-/// Companies whose Intercom id is kept. One takes some 150 bytes, so all less than a megabyte.
+/// Companies whose Intercom id is kept: some 150 bytes each, less than a megabyte in all.
 const COMPANIES: NonZeroUsize = NonZeroUsize::new(5_000).expect("not zero");
 
 /// How long a company's id is believed. One that is wrong gets a 404 and is looked up again.
@@ -108,15 +108,15 @@ pub enum DeleteMode {
 /// One mapped event to deliver.
 #[derive(Clone, Debug)]
 pub struct Job<'e> {
-    /// Whose order it stands in.
+    /// The user within whose events it keeps its place.
     pub user: Cow<'e, str>,
-    /// When the event came in first, in Unix seconds.
+    /// When the event was first received, in Unix seconds.
     pub received_at: i64,
     /// Whether it is an identify, which a following one of the same user absorbs.
     pub is_identify: bool,
     /// What to do, in order.
     pub actions: Vec<Action<'e>>,
-    /// What its sender may have done beyond that.
+    /// What else its sender may do.
     pub rights: Rights,
 }
 
@@ -143,7 +143,7 @@ impl Delivery {
         }
     }
 
-    /// How many calls of Intercom it has made so far.
+    /// How many calls to Intercom it has made so far.
     pub fn calls(&self) -> Calls {
         self.intercom.calls()
     }
@@ -163,7 +163,7 @@ impl Delivery {
         let mut outcomes: Vec<Outcome> = vec![Err(Undelivered::NotTried); jobs.len()];
         let users = by_user(jobs);
         let mut delivered = stream::iter(&users)
-            // Boxed, for the future of everything that can happen to a user is large.
+            // Boxed, because the future of everything that can happen to a user is large.
             .map(|user| Box::pin(session.deliver_user(jobs, user)))
             .buffer_unordered(USERS_AT_ONCE);
         while let Some(of_user) = delivered.next().await {
@@ -180,8 +180,8 @@ impl Delivery {
     }
 }
 
-/// The indexes of each user's jobs, in order. An alias makes its lead and its user one: it needs
-/// what the lead's earlier jobs make.
+/// The indexes of each user's jobs, in order. An alias makes its lead and its user count as one: it
+/// needs what the lead's earlier jobs create.
 fn by_user(jobs: &[Job<'_>]) -> Vec<Vec<usize>> {
     let mut users: Vec<Vec<usize>> = Vec::new();
     let mut place_of: HashMap<&str, usize> = HashMap::new();

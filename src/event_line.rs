@@ -1,4 +1,6 @@
 //! What became of an event, in one line of the log, with the same fields on receipt and on retry.
+//!
+//! The fields: `docs/runbook.md#the-logs-lines`.
 
 use sha2::{Digest, Sha256};
 use tracing::Level;
@@ -24,23 +26,23 @@ pub(crate) struct EventLine<'l> {
     pub(crate) source: Option<Source>,
     pub(crate) status: Status,
     pub(crate) reason: Option<&'l str>,
-    /// What Intercom said, where that is why.
+    /// Intercom's answer, where that is the reason.
     pub(crate) failure: Option<&'l Failure>,
     /// From the event's first receipt until now.
     pub(crate) latency_ms: u64,
     /// Calls of Intercom made for it now.
     pub(crate) calls: u32,
-    /// How often SQS handed it out.
+    /// How often SQS has handed it out.
     pub(crate) attempt: Option<u32>,
     /// Until its next attempt.
     pub(crate) delay_seconds: Option<u64>,
-    /// Until when it waits for its user, and what then.
+    /// Until when it waits for its user, and what happens then.
     pub(crate) waits: Option<String>,
     pub(crate) warnings: &'l [String],
 }
 
 impl EventLine<'_> {
-    /// Writes it, and counts it with the others of its invocation.
+    /// Writes the line, and adds its event to the invocation's tally.
     pub(crate) fn write(&self, tally: &Tally) {
         tally.add(self.status);
         let message_id = self.event.map(message_id);
@@ -79,8 +81,8 @@ impl EventLine<'_> {
 
 /// The first hex digits of the SHA-256 of who an event is about (userId, else email, else
 /// anonymousId), so that a person's events can be found by whoever knows the id
-/// (`printf %s ID | sha256sum | cut -c1-16`), and nobody reads the id off the log. It has no key,
-/// which the one who looks would have to have at hand: who can guess an id can test the guess.
+/// (`printf %s ID | sha256sum | cut -c1-16`), and nobody reads the id off the log.
+/// Unkeyed on purpose, so whoever searches needs no key; a guessable id can be confirmed.
 fn hash(user: &str) -> String {
     let mut digits = hex::encode(Sha256::digest(user));
     digits.truncate(USER_HASH_DIGITS);

@@ -17,7 +17,8 @@ pub use authentication::{
     Signed, proof, signed, user_hash_is_valid, write_key, write_keys_in_headers,
 };
 pub use body::{
-    BodyError, Call, MAX_BODY_BYTES, MAX_EVENT_BYTES, parse_call, parse_preview, write_key_in,
+    BodyError, Call, MAX_BATCH_EVENTS, MAX_BODY_BYTES, MAX_EVENT_BYTES, parse_call, parse_preview,
+    write_key_in,
 };
 pub use error::ApiError;
 pub use event_array::{MAX_SEGMENT_EVENTS, entries_of_array};

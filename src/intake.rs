@@ -20,7 +20,7 @@ use crate::retry::Schedule;
 use crate::status::{EventResult, Status};
 use pending::{Fate, Pending, message_of, results};
 
-/// Most warnings in one line of the log, which CloudWatch bounds; preview shows all.
+/// Most warnings in one log line, whose size CloudWatch limits; preview shows all.
 const WARNINGS_LOGGED: usize = 100;
 
 /// `DELIVERY_MODE`.
@@ -36,15 +36,15 @@ pub enum DeliveryMode {
 /// Takes events in.
 #[derive(Debug)]
 pub struct Intake {
-    /// How the mapping is set.
+    /// The mapping's settings.
     pub mapping: mapping::Settings,
     /// Whether Intercom is called at all.
     pub mode: DeliveryMode,
-    /// How long Intercom may take of a request.
+    /// How long a request may spend on Intercom.
     pub budget: Duration,
     /// When what failed is tried again.
     pub schedule: Schedule,
-    /// The events taken lately.
+    /// The events taken recently.
     pub deduplication: Deduplication,
 }
 
@@ -52,8 +52,8 @@ impl Intake {
     /// Delivers or queues the events of a request. The results are in the order of the entries.
     ///
     /// An event that comes again within the request, or that an earlier request brought, isn't
-    /// delivered again. (Of two invocations at once, which Lambda never hands to an instance,
-    /// both would deliver it.)
+    /// delivered again. (Two concurrent invocations would both deliver it, but Lambda gives an
+    /// instance only one at a time.)
     pub async fn take(
         &self,
         entries: &[Entry<'_>],
@@ -99,7 +99,7 @@ impl Intake {
     ) -> Pending<'e> {
         let mut warnings = Vec::new();
         let fate = match &entry.parsed {
-            // They come back from the queue ten at a time.
+            // Queue the rest: retries come ten at a time, each batch with its own budget.
             _ if budget.is_used_up() => {
                 Fate::queued("the events before it in its request have used up its memory")
             }
@@ -134,7 +134,7 @@ impl Intake {
         }
     }
 
-    /// Finds duplicates among the events to be delivered. All others get a reason of their own each
+    /// Finds duplicates among the events to be delivered. All others get a reason of their own every
     /// time.
     fn find_duplicate(
         &self,
@@ -172,7 +172,7 @@ impl Intake {
         request: &Request<'_>,
         delivery: &Delivery,
     ) {
-        // Users with a queued event, which their later events must not overtake.
+        // Users with a queued event that their later events must not overtake.
         let mut behind: HashSet<String> = HashSet::new();
         let (mut indexes, mut jobs) = (Vec::new(), Vec::new());
         for (index, pending) in pending.iter_mut().enumerate() {

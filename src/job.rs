@@ -9,7 +9,7 @@ use crate::segment::{Event, Kind};
 /// Why an event wasn't even tried.
 pub(crate) const NOT_TRIED: &str = "an earlier event of its user has to be delivered first";
 
-/// A job for an event's actions. `received_at` is when the event came in first.
+/// A job for an event's actions. `received_at` is when the event was first received.
 pub(crate) fn job<'e>(
     event: &'e Event<'_>,
     actions: Vec<Action<'e>>,

@@ -4,12 +4,11 @@
 //! {"timestamp":"2026-11-24T18:26:31.204Z","level":"INFO","requestId":"8f5c…","fields":{"message":"event","status":"delivered"}}
 //! ```
 //!
-//! Lambda takes a line without a valid `timestamp` for INFO, whatever its `level`
+//! Lambda counts a line without a valid `timestamp` as INFO, whatever its `level`
 //! ([log-level filtering][filtering]); the metric filters of template.yaml look into `fields`.
 //!
-//! `LOG_LEVEL` decides here what is written. Lambda's own filter, `ApplicationLogLevel`, knows
-//! nothing but levels, so the template leaves it wide open: it would hide from the metrics, too,
-//! what is [`COUNTED`].
+//! `LOG_LEVEL` decides what is written, here. Lambda's own filter, `ApplicationLogLevel`, knows only
+//! levels and would hide [`COUNTED`] lines from the metrics, so the template leaves it wide open.
 //!
 //! [filtering]: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
 
@@ -25,12 +24,12 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Event, Metadata, Subscriber, span};
 use tracing_serde::fields::AsMap;
 
-/// Target of the lines that metrics and alarms are made of: what became of an event, and what a
-/// person has to be told. Written whatever `LOG_LEVEL` says, since at WARN too somebody wants to
-/// see what was delivered.
+/// Target of the lines that metrics and alarms are counted from: what became of an event, and what a
+/// person has to know. They are written whatever `LOG_LEVEL` says, since what was delivered matters
+/// at WARN too.
 pub const COUNTED: &str = "counted";
 
-/// The span in which the runtime lets the handler run, and its field.
+/// The span in which the runtime runs the handler, and its field.
 const INVOCATION: &str = "Lambda runtime invoke";
 const REQUEST_ID: &str = "requestId";
 
@@ -69,7 +68,7 @@ where
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        // INFO, for the invocation's span and for what is counted.
+        // At least INFO, for the invocation's span and for what is counted.
         Some(self.level.max(LevelFilter::INFO))
     }
 
@@ -100,7 +99,7 @@ where
             return;
         };
         bytes.push(b'\n');
-        // An event isn't to fail because its line can't be written.
+        // An event mustn't fail because its line can't be written.
         let _ = self
             .writer
             .make_writer_for(event.metadata())

@@ -171,17 +171,13 @@ impl<'e> Mapper<'e, '_> {
     }
 
     fn is_from_browser(&self) -> bool {
-        self.arrival.sender.is_browser() || self.event.is_from_browser()
-    }
-
-    fn known_identity(&self) -> Option<Identity<'e>> {
-        named_user(self.event)
+        self.arrival.sender.is_client_side() || self.event.is_from_browser()
     }
 
     /// userId, else email, else what the ANONYMOUS setting makes of the anonymousId.
     fn identity(&self) -> Result<Identity<'e>, NotSent> {
-        if let Some(known) = self.known_identity() {
-            return Ok(known);
+        if let Some(user) = named_user(self.event) {
+            return Ok(user);
         }
         match (self.settings.anonymous, self.event.anonymous_id()) {
             (Anonymous::Lead, Some(id)) if is_too_long(&id) => Err(NotSent::Reject(
@@ -223,7 +219,7 @@ impl<'e> Mapper<'e, '_> {
             Some(_) => false,
         };
         if !is_fine {
-            self.warn(Place::Field, field, Change::LeftOut("it is no object"));
+            self.warn(Place::Field, field, Change::LeftOut("it isn't an object"));
         }
     }
 

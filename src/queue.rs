@@ -6,7 +6,7 @@ mod ids;
 mod keyless;
 mod lane;
 mod message;
-mod sender;
+mod sender_attributes;
 mod stored;
 
 use std::collections::HashMap;
@@ -26,13 +26,13 @@ pub use message::{
     Message, NOT_BEFORE_ATTRIBUTE, REASON_ATTRIBUTE, REJECTED_AT_ATTRIBUTE, REQUEST_ID_ATTRIBUTE,
     STATUS_ATTRIBUTE, WAITING_SINCE_ATTRIBUTE,
 };
-pub use sender::sender;
+pub use sender_attributes::sender;
 pub use stored::Stored;
 
 use crate::aws_error;
 use lane::Lane;
 
-/// Which of them.
+/// One of the stack's queues.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Queue {
@@ -43,17 +43,17 @@ pub enum Queue {
     #[default]
     #[serde(rename = "deadLetters")]
     DeadLetter,
-    /// What EventBridge and Lambda could not hand over to the function. The only one that is no
-    /// FIFO queue, for which they have no use. It's there when something can come in that way.
+    /// What EventBridge and Lambda could not hand over to the function. A standard queue, because
+    /// they can't send to a FIFO queue; it exists only with `SegmentEventSource`.
     FailedInvocations,
 }
 
-/// What a queue could not do. Says why.
+/// Why SQS didn't do what was asked.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct QueueError(String);
 
-/// Sends to and delays messages of the queues.
+/// The stack's queues: sends, receives, delays and deletes messages.
 #[derive(Debug)]
 pub struct Queues {
     client: aws_sdk_sqs::Client,
@@ -62,13 +62,13 @@ pub struct Queues {
     failed_invocations_url: Option<String>,
 }
 
-/// Most messages in one call of SQS.
+/// Most messages in one call to SQS.
 const MAX_BATCH_MESSAGES: usize = 10;
 
 /// Most bytes in one call, unless it is a single message. SQS takes 1 MiB.
 const MAX_BATCH_BYTES: usize = 1000 * 1024;
 
-/// Calls of SQS under way at once.
+/// Calls to SQS under way at once.
 const CALLS_AT_ONCE: usize = 16;
 
 /// A message that SQS didn't take.
@@ -107,8 +107,8 @@ impl Queues {
         }
     }
 
-    /// Sends messages to their queues until then, those of one group in order; gives back the key
-    /// of each that its queue may not have, and why.
+    /// Sends messages to their queues, those of one group in order, until `until`. Returns the key
+    /// of each message that its queue may not have, with the reason.
     pub async fn send<K, const N: usize>(
         &self,
         messages: [(Queue, Vec<(K, Message)>); N],
@@ -137,10 +137,10 @@ impl Queues {
             .await
     }
 
-    /// Sends messages in one call; gives back which of them SQS didn't take, by their place.
+    /// Sends messages in one call. Returns those that SQS didn't take, by their place.
     ///
     /// # Errors
-    /// Nothing is known to have been taken.
+    /// [`QueueError`] when the call failed: SQS may have taken any of them, or none.
     async fn send_batch(
         &self,
         queue: Queue,
@@ -161,8 +161,8 @@ impl Queues {
         Ok(answer.failed().iter().filter_map(not_taken).collect())
     }
 
-    /// Hides messages of the retry queue for so long. A failure is only logged: the message
-    /// then comes back after the queue's own visibility timeout.
+    /// Hides messages of the retry queue for the given delays. A failure is only logged: the
+    /// message then comes back after the queue's own visibility timeout.
     pub async fn hide(&self, receipts: &[(String, Duration)]) {
         for batch in receipts.chunks(MAX_BATCH_MESSAGES) {
             let entries = batch.iter().enumerate().map(|(index, (receipt, delay))| {
@@ -212,8 +212,8 @@ fn entry(queue: Queue, place: usize, message: &Message) -> SendMessageBatchReque
     entry.build().expect("id and body are set")
 }
 
-/// Whole seconds, rounded up. SQS takes 12 hours at most, and they count from the receive, of
-/// which the queue's visibility timeout (3 minutes) is the most that can have passed.
+/// Whole seconds, rounded up. SQS allows 12 hours at most, counted from the receive, which is no
+/// further back than the queue's visibility timeout (3 minutes).
 fn visibility_seconds(delay: Duration) -> i32 {
     const MAX_SECONDS: u64 = 12 * 60 * 60 - 5 * 60;
     let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);

@@ -1,4 +1,4 @@
-//! Messages of the retry queue: tried again in order, delayed, or given up.
+//! Messages of the retry queue: tried again in order, delayed, or given up on.
 
 mod fate;
 mod record;
@@ -21,7 +21,7 @@ use crate::retry::Schedule;
 use fate::Fate;
 use record::Record;
 
-/// Time kept back to set delays alone.
+/// Time kept back to set the delays once messages have been moved.
 const MOVE_MARGIN: Duration = Duration::from_secs(2);
 
 /// Time kept back to answer.
@@ -30,7 +30,7 @@ const ANSWER_MARGIN: Duration = Duration::from_millis(500);
 /// Most messages that SQS hands over from a FIFO queue at once.
 const FULL_BATCH: usize = 10;
 
-/// Age from which a message that was never tried shows that its group is too busy.
+/// Age at which a message that was never tried shows that its group is too busy.
 const BUSY_AFTER: Duration = Duration::from_mins(5);
 
 /// Tries queued events again.
@@ -67,8 +67,8 @@ impl Redelivery {
         self.settle(&mut records, invocation, now, queues).await
     }
 
-    /// Tries the events; gives back what is to be done with those of each message, and how many
-    /// calls of Intercom were made for them.
+    /// Tries the events. Returns what is to be done with those of each message, and how many calls
+    /// to Intercom each took.
     async fn deliver(
         &self,
         records: &[Record<'_>],
@@ -78,7 +78,7 @@ impl Redelivery {
     ) -> Vec<(Vec<Fate>, Vec<u32>)> {
         let mut fates: Vec<Vec<Fate>> = Vec::with_capacity(records.len());
         let (mut jobs, mut places) = (Vec::new(), Vec::new());
-        // Groups of which nothing is tried any more.
+        // Groups of which nothing more is tried in this batch.
         let mut held = Vec::new();
         let mut budget = Budget::default();
         for (index, record) in records.iter().enumerate() {
@@ -113,7 +113,7 @@ impl Redelivery {
             );
             let was_not_tried = matches!(outcome, Err(Undelivered::NotTried));
             let fate = match (outcome, &given_up) {
-                // They came in together, so they are of the same age and end together.
+                // They were received together, so they are of the same age and end together.
                 (_, Some((same, fate))) if was_not_tried && *same == index => fate.clone(),
                 (Ok(left_out), _) => Fate::Delivered(left_out),
                 (Err(why), _) => self.fate(why, &records[index], now),
@@ -151,7 +151,7 @@ impl Redelivery {
             .collect()
     }
 
-    /// Does with each message what was decided. What can't be moved in time stays.
+    /// Carries out what was decided about each message. What can't be moved in time stays.
     async fn settle(
         &self,
         records: &mut [Record<'_>],
@@ -180,8 +180,8 @@ impl Redelivery {
         let moved = [(Queue::Retry, parked), (Queue::DeadLetter, dead)];
         for (index, error) in queues.send(moved, until).await {
             tracing::error!(%error, "a message could not be moved, it stays in the retry queue");
-            // With it stay the later ones of its group: what was delivered of it comes again, and
-            // must not come on top of them.
+            // The later messages of its group stay too: what was delivered of this one is delivered
+            // again, and must not overwrite theirs.
             let group = records[index].group();
             let later = records[index..].iter_mut();
             for record in later.filter(|record| record.group() == group) {
@@ -215,7 +215,7 @@ impl Redelivery {
     }
 
     /// How long the messages of each group that stay are hidden: together, so that SQS keeps
-    /// their order. Those that wait for their user come back with the youngest.
+    /// their order. Waiting messages return with the earliest due.
     fn delays<'r>(
         &self,
         records: &[Record<'r>],
@@ -235,14 +235,16 @@ impl Redelivery {
     }
 }
 
-/// The moment so long before Lambda ends the invocation.
+/// The instant `margin` before Lambda ends the invocation.
 fn before(invocation: Invocation<'_>, margin: Duration) -> Instant {
-    let moment = invocation.ends.checked_sub(margin);
-    moment.map_or(invocation.started, |moment| moment.max(invocation.started))
+    let instant = invocation.ends.checked_sub(margin);
+    instant.map_or(invocation.started, |instant| {
+        instant.max(invocation.started)
+    })
 }
 
-/// As long as one event of a message has to be tried again, the message stays and nothing of it
-/// is moved: all of it comes again.
+/// As long as one event of a message has to be tried again, the whole message stays, nothing of it
+/// is moved, and all of it comes again.
 fn keep_whole(fates: &mut [Fate]) {
     if !fates.iter().any(Fate::stays) {
         return;
@@ -254,9 +256,9 @@ fn keep_whole(fates: &mut [Fate]) {
     }
 }
 
-/// A user whose events come in faster than Intercom takes them, one at a time, holds up the
-/// whole of that user's events. As a rule it is no user but an id that many share. The id may be
-/// an email, so that the log names an event of it instead.
+/// Warns of a user whose events arrive faster than Intercom takes them one at a time, so that all of
+/// them fall behind. Usually it isn't one user but an id that many share. The id may be an email, so
+/// the log names one of its events instead.
 fn warn_of_busy_user(records: &[Record<'_>], now: DateTime<Utc>) {
     let Some(first) = records.first() else { return };
     let is_one_group = records.iter().all(|other| other.group() == first.group());

@@ -1,4 +1,4 @@
-//! When an event is tried again, and when it is given up.
+//! When an event is tried again, and when it is given up on.
 //!
 //! As `docs/operations.md#retrying` tells users.
 
@@ -15,7 +15,7 @@ pub struct Schedule {
     pub base: Duration,
     /// `RETRY_MAX_SECONDS`: longest delay that this function chooses itself.
     pub max: Duration,
-    /// `RETRY_HOURS`: age at which an event is given up.
+    /// `RETRY_HOURS`: age at which an event is given up on.
     pub give_up_after: Duration,
     /// `UNKNOWN_USER_SECONDS`: how long an event waits for its user.
     pub unknown_user: Duration,
@@ -29,7 +29,7 @@ const MAX_RECEIVES: u32 = 1000;
 const PLENTY_OF_RECEIVES: u32 = 500;
 
 /// Receives kept in reserve: for instances that end before they can set a delay, and for the last
-/// one, which gives the event up.
+/// one, which gives up on the event.
 const SPARE_RECEIVES: u32 = 100;
 
 impl Schedule {
@@ -59,7 +59,7 @@ impl Schedule {
     }
 
     /// The shortest delay that keeps SQS from moving a message away after this many `receives`,
-    /// before the function itself gives it up when the time `left` is over. Few messages ever need
+    /// before the function itself gives up on it when the time `left` is over. Few messages ever need
     /// it: that takes days of short delays, or hours of a rate limit that others use up.
     pub fn least_delay(receives: u32, left: Duration) -> Duration {
         if receives < PLENTY_OF_RECEIVES {

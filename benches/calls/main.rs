@@ -1,4 +1,4 @@
-//! How many calls of Intercom's API events cost, and how well a backlog uses what Intercom
+//! How many calls to Intercom's API an event costs, and how well a backlog uses what Intercom
 //! allows. Counted at the Intercom simulator, so the machine's speed doesn't matter.
 
 mod drain;

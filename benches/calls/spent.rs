@@ -27,7 +27,7 @@ const SEEDS: u64 = 10;
 
 /// Prints the calls of the workload for some seeds.
 pub(crate) async fn print() {
-    println!("Calls of Intercom for 3,000 events: 35% identify, 55% track, 10% group,");
+    println!("Calls to Intercom for 3,000 events: 35% identify, 55% track, 10% group,");
     println!("300 users, requests of {BATCH} events one second apart, one cold instance.");
     println!("A peer spends 2 calls on an identify, 1 on a track, 3 on a group: 4,650.\n");
     println!("seed  calls  per event  of a peer's  least possible");

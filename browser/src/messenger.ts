@@ -20,7 +20,7 @@ declare global {
 const INTERVAL_MILLIS = 180_000
 const NINE_INTERVALS_MILLIS = 9 * INTERVAL_MILLIS
 
-/** Has the script of the widget loaded: now, when the browser is idle, or once the visitor does something. */
+/** Loads the widget's script: now, when the browser is idle, or once the visitor does something. */
 function loadWidget({ appId, load, nonce }: Settings, onload: () => void): void {
   const script = document.createElement("script")
   // A script runs once, however often it is put into the page.
@@ -37,7 +37,7 @@ function loadWidget({ appId, load, nonce }: Settings, onload: () => void): void 
   }
 }
 
-/** The Messenger of these settings. Nothing is called and nothing loaded before the first user is told. */
+/** The Messenger of these settings. Nothing is called and nothing loaded before the first user is reported. */
 export function messengerOf(settings: Settings) {
   const { bootVisitors = true } = settings
   let user: Fields = {}
@@ -48,12 +48,13 @@ export function messengerOf(settings: Settings) {
   let hasWarned = false
   let sent: string
   let url: string
-  let fullAt = 0
+  /** When all ten of the updates that may be sent at once are available again. */
+  let allowanceFullAt = 0
   let timer: ReturnType<typeof setTimeout> | undefined
 
   const call = (...args: unknown[]): true => (window.Intercom!(...args), true)
 
-  /** Makes calls of the Messenger possible. Says which one tells it of the first user. */
+  /** Makes calls of the Messenger possible. Returns the one that reports the first user. */
   function start(): string {
     isStarted = true
     // A page that has Intercom keeps it.
@@ -69,7 +70,7 @@ export function messengerOf(settings: Settings) {
     return "boot"
   }
 
-  /** Boots, or updates where something is new and there is room for it. Says whether the Messenger knows all. */
+  /** Boots, or updates where something is new and the allowance has room for it. Says whether the Messenger is up to date. */
   function send(isPage?: boolean): boolean {
     const json = JSON.stringify({
       ...user,
@@ -83,12 +84,12 @@ export function messengerOf(settings: Settings) {
     if (isBooted) {
       if (json == sent && (!isPage || url == location.href)) return true
       const now = Date.now()
-      const wait = fullAt - now - NINE_INTERVALS_MILLIS
+      const wait = allowanceFullAt - now - NINE_INTERVALS_MILLIS
       if (wait > 0) {
         timer ??= setTimeout(() => ((timer = undefined), send(true)), wait)
         return false
       }
-      fullAt = Math.max(fullAt, now) + INTERVAL_MILLIS
+      allowanceFullAt = Math.max(allowanceFullAt, now) + INTERVAL_MILLIS
     } else {
       isBooted = true
       method = isStarted ? "boot" : start()
@@ -110,16 +111,16 @@ export function messengerOf(settings: Settings) {
   }
 
   return {
-    /** Whether the widget takes calls: it isn't blocked, and not underway any more. */
+    /** Whether the widget takes calls: it isn't blocked, and has finished loading. */
     isUp: () => isBooted && (isLoaded || !window.Intercom!.q),
 
     /** Whether these fields name the user whom the Messenger knows. */
     isUser,
 
-    /** Tells who is there, in place of whom it was before. Says whether the Messenger knows it now. */
+    /** Reports who is there, in place of whoever was before. Says whether the Messenger is up to date. */
     tell(fields: Fields, isPage: boolean, hide?: boolean): boolean {
       if ((user.user_id || user.email) && !isUser(fields)) shutDown()
-      // A page shows what an earlier one has hidden; the other calls leave it as it is.
+      // A page call shows what an earlier one hid; the other calls leave it as it is.
       isHidden = hide ?? (isPage ? undefined : isHidden) ?? settings.hideDefaultLauncher ?? (isHidden && false)
       if (fields.company || fields.companies) user.company = user.companies = undefined
       for (const key in fields) user[key] = fields[key] ?? user[key]
@@ -132,7 +133,7 @@ export function messengerOf(settings: Settings) {
 
     track: (name: unknown, metadata: Fields) => call("trackEvent", name, metadata),
 
-    /** The user has signed out. What follows is a visitor's. */
+    /** Logout: the user has signed out. What follows is a visitor's. */
     reset(): void {
       const wasBooted = isBooted
       shutDown()

@@ -1,4 +1,4 @@
-// The plugin of analytics.js: which of its events the Messenger is told of.
+// The plugin of analytics.js: which of its events go to the Messenger.
 
 import type { Analytics, Context, Plugin } from "@segment/analytics-next"
 
@@ -29,9 +29,9 @@ export function plugin(settings: Settings, loadRules: () => Promise<{ rules: Rul
     const companies = await companiesOf(loosely(traitsOf(who)), settings)
     const company = type == "group" && (await companyOf(event.traits, settings, event.groupId))
     const more = await rules?.(event, contact, settings)
-    // An event that was underway at a reset, or when another user came, would bring back the one before.
+    // An event that was under way at a logout (reset), or when another user came, would bring back the previous one.
     if ((event.userId || "") != (user.id() || "") || !isAddressed(event)) return
-    // Until widget and rules are there, the function delivers: they may be blocked.
+    // Until the widget and the rules are there, the function delivers: both may be blocked.
     const device = messenger.isUp() && more
     if (type == "track") return device && messenger.isUser(contact) && messenger.track(event.event, device)
     return messenger.tell({
@@ -65,7 +65,7 @@ export function plugin(settings: Settings, loadRules: () => Promise<{ rules: Rul
       if (instance.queue.plugins.some((other) => other.name == NAME && other.isLoaded())) return
       analytics = instance
       instance.on("reset", messenger.reset)
-      // Without them, everything goes by the function.
+      // Without the rules, the function delivers everything.
       if (isDevice) loadRules().then((module) => (rules = module.rules), () => {})
     },
     page: hook,

@@ -18,7 +18,7 @@ export interface Settings {
   load?: "idle" | "interaction"
   /** Nonce of the Content-Security-Policy; by default that of a script of the page. */
   nonce?: string
-  /** Whether the workspace refuses users without `user_hash` or `intercom_user_jwt`, who then aren't told. */
+  /** Whether the workspace refuses users without `user_hash` or `intercom_user_jwt`, who then aren't reported to the Messenger. */
   requireUserHash?: boolean
   /** userIds that are nobody, in lower case. */
   ignoredUserIds?: string[]

@@ -31,7 +31,7 @@ static FILES: [File; 3] = [
     },
 ];
 
-/// What stands in the paths of this build's files, which never change under such a path.
+/// The version in the paths of this build's files, whose content never changes under such a path.
 pub(super) static VERSION: LazyLock<String> = LazyLock::new(|| {
     let texts = FILES.iter().map(|file| file.text);
     let digest = texts.fold(Sha256::new(), Digest::chain_update);
@@ -39,8 +39,8 @@ pub(super) static VERSION: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// The file of a path `…/browser/intercom.js` or `…/browser/VERSION/intercom.js`, and whether that
-/// is this build's version, so that it can be kept for ever. A page with the settings of an
-/// earlier build gets this one's.
+/// is this build's version, so that it can be cached forever. A page with the settings of an
+/// earlier build gets this build's file.
 pub fn file(path: &str) -> Option<(&'static File, bool)> {
     let (_, path) = path.rsplit_once("/browser/")?;
     let (version, name) = path.split_once('/').unwrap_or(("", path));

@@ -6,28 +6,32 @@ use serde_json::value::RawValue;
 
 use super::selection::Selection;
 use crate::queue::Queue;
+use crate::segment::Kind;
 
-/// What is to be done with which letters.
+/// How much of a wrong word an error quotes.
+const MAX_QUOTED_CHARS: usize = 40;
+
+/// What to do with which letters.
 #[derive(Debug)]
 pub struct Command {
-    /// What.
+    /// What is to be done.
     pub verb: Verb,
-    /// With which, and how.
+    /// With which letters, and how.
     pub options: Options,
 }
 
 /// What can be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
-    /// Counts by reason.
+    /// Counts letters by reason.
     List,
-    /// Each letter, and what would be sent for it now.
+    /// Shows each letter, and what would be sent for it now.
     Show,
-    /// Back into the retry queue.
+    /// Sends letters back to the retry queue.
     Retry,
-    /// Away for good.
+    /// Deletes letters for good.
     Drop,
-    /// Each letter as it is, as many as an answer holds.
+    /// Gives each letter as it is, as many as an answer holds.
     Export,
 }
 
@@ -40,7 +44,7 @@ impl Verb {
         Self::Export,
     ];
 
-    /// As it stands in a command.
+    /// Its name in a command.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::List => "list",
@@ -51,7 +55,7 @@ impl Verb {
         }
     }
 
-    /// Whether letters go, unless it is a dry run.
+    /// Whether it removes letters, unless it is a dry run.
     pub fn changes(self) -> bool {
         matches!(self, Self::Retry | Self::Drop)
     }
@@ -71,7 +75,7 @@ pub struct Options {
     pub dry_run: bool,
     /// `perSecond`: how many letters `retry` sends a second.
     pub per_second: Option<u32>,
-    /// `pass`: that of the answer which is to be continued.
+    /// `pass`: that of the answer to continue from.
     pub pass: Option<DateTime<Utc>>,
 }
 
@@ -132,7 +136,7 @@ impl From<Fields> for Options {
     }
 }
 
-/// No command. Says what one looks like.
+/// Not a valid command; the message shows the expected form.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "deadLetters takes one of list, show, retry, drop and export, each with an object: \
@@ -141,7 +145,7 @@ impl From<Fields> for Options {
 pub struct CommandError(String);
 
 impl Command {
-    /// Reads what stands under `deadLetters`.
+    /// Reads the value of `deadLetters`.
     ///
     /// # Errors
     /// [`CommandError`].
@@ -155,10 +159,18 @@ impl Command {
         let mut known = Verb::ALL.into_iter();
         let verb = known.find(|verb| verb.as_str() == name);
         let verb = verb.ok_or_else(|| {
-            let name: String = name.chars().take(40).collect();
+            let name: String = name.chars().take(MAX_QUOTED_CHARS).collect();
             CommandError(format!("there is no {name:?}"))
         })?;
         let options: Options = serde_json::from_str(options.get()).map_err(wrong)?;
+        let kind = options.selection.kind.as_deref();
+        if let Some(kind) = kind.filter(|kind| Kind::from_type(kind).is_none()) {
+            let kind: String = kind.chars().take(MAX_QUOTED_CHARS).collect();
+            let known = Kind::ALL.map(Kind::as_str).join(", ");
+            return Err(CommandError(format!(
+                "kind {kind:?} must be one of {known}"
+            )));
+        }
         if options.per_second == Some(0) {
             return Err(CommandError("perSecond must be 1 or more".to_owned()));
         }
@@ -195,6 +207,10 @@ mod tests {
             (r#"{"list":{"queue":"retry"}}"#, "unknown variant `retry`"),
             (r#"{"list":{"since":"yesterday"}}"#, "invalid"),
             (r#"{"retry":{"perSecond":0}}"#, "perSecond"),
+            (
+                r#"{"list":{"kind":"identfy"}}"#,
+                "kind \"identfy\" must be one of identify, track, page, screen, group, alias, delete",
+            ),
             ("3", "invalid type"),
         ] {
             let error = parse(json).expect_err(json);

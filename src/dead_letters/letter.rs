@@ -19,7 +19,7 @@ use crate::queue::{
 use crate::secret::Secret;
 use crate::segment::{Event, IgnoredUserIds};
 
-/// Of a message that SQS itself moved.
+/// The reason of a message that SQS itself moved.
 const NO_REASON: &str = "moved by SQS after 1,000 receives, without a reason";
 
 /// One message.
@@ -62,7 +62,7 @@ impl<'s> Letter<'s> {
         letter
     }
 
-    /// As Lambda's destination for failures sends it, or EventBridge the event itself.
+    /// As Lambda's on-failure destination sends it, or the event itself, as EventBridge does.
     fn of_invocation(stored: &'s Stored, body: &'s [u8]) -> Self {
         let record: Invocation<'s> = serde_json::from_slice(body).unwrap_or_default();
         let payload = match record.request_payload {
@@ -70,7 +70,7 @@ impl<'s> Letter<'s> {
             None => serde_json::from_slice(body),
         };
         let received = payload
-            .map_err(|error| format!("the message is no JSON: {error}"))
+            .map_err(|error| format!("the message isn't JSON: {error}"))
             .and_then(|payload| events_of_invocation(payload, stored.sent_at()));
         let response = record.response_payload;
         let reason = stored.attribute("ERROR_MESSAGE").map(Cow::Borrowed);
@@ -92,7 +92,7 @@ impl<'s> Letter<'s> {
         received.map_or(&[], |received| &*received.events)
     }
 
-    /// When its events came in first; what can't be read says only when it came here.
+    /// When its events were first received; for what can't be read, when it came to this queue.
     pub(super) fn received_at(&self) -> DateTime<Utc> {
         let received = self.received.as_ref();
         received.map_or(self.stored.sent_at(), |received| received.received_at)
@@ -145,7 +145,7 @@ impl<'s> Letter<'s> {
         })
     }
 
-    /// What would become of it now.
+    /// The letter under today's settings and keys.
     pub(super) fn now<'l>(
         &'l self,
         mapping: &'l mapping::Settings,
@@ -180,8 +180,8 @@ impl Now<'_> {
         previews.collect()
     }
 
-    /// Its events for the retry queue, or why that would be in vain: what was wrong with them
-    /// then still is.
+    /// Its events for the retry queue, or why a retry would be futile: what was wrong with them
+    /// still is.
     pub(super) fn messages(&self) -> Result<Vec<Message>, String> {
         let received = self.letter.received.as_ref().map_err(Clone::clone)?;
         let events = received.events.iter();
@@ -203,19 +203,20 @@ impl Now<'_> {
             .collect()
     }
 
-    /// The HTTP API's limit, which nothing behind it checks. A batch's own context may have made
-    /// an event larger that was small enough when it came in, so that the reason counts as well.
+    /// The HTTP API's limit, which nothing behind it checks. A batch's own context may have enlarged
+    /// an event that was small enough when it came in, so the letter's reason counts as well.
     fn is_too_large(&self, event: &Event<'_>) -> bool {
         *self.letter.reason == *BodyError::EventTooLarge.to_string()
             && json!(event.as_value()).to_string().len() > MAX_EVENT_BYTES
     }
 
-    /// A `user_hash` that was right is right; one that wasn't may be with today's `api_secret`.
+    /// A `user_hash` that was right stays right; one that wasn't may be right by today's `api_secret`.
     fn arrival(&self, received: &Received<'_>, event: &Event<'_>) -> Arrival {
         let stored = self.letter.stored;
         let sender = sender(received.source, |name| stored.attribute(name));
         let is_proven = self.secret.and_then(|secret| proof(event, secret));
-        let is_verified = sender.is_verified || (sender.is_browser() && is_proven == Some(true));
+        let is_verified =
+            sender.is_verified || (sender.is_client_side() && is_proven == Some(true));
         Arrival {
             received_at_millis: received.received_at.timestamp_millis(),
             source: received.source,
@@ -227,7 +228,7 @@ impl Now<'_> {
     }
 }
 
-/// The record of Lambda's destination for failures.
+/// The record that Lambda's on-failure destination sends.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Invocation<'b> {

@@ -1,10 +1,10 @@
-//! Once through a queue.
+//! One pass through a queue.
 //!
-//! SQS shows a FIFO group's next messages only when those before them are deleted. So a message
-//! that is to stay goes to the back of its queue, by a copy and then its deletion: each group
-//! keeps its order once all of it went by, and a pass that is broken off can at worst leave
-//! something there twice. Whatever was sent to the queue since the pass began was seen or is
-//! new, which is all that the next invocation has to know to go on with it.
+//! SQS shows a FIFO group's next messages only once those before them are deleted. So a message
+//! that is to stay goes to the back of its queue: it is copied, then deleted. Each group is in order
+//! again once all of it has gone by, and an interrupted pass can at worst leave a message there
+//! twice. Whatever was sent to the queue after the pass began has been seen or is new, so the time
+//! of its beginning is all that the next invocation needs to continue it.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -13,13 +13,13 @@ use chrono::{DateTime, Utc};
 
 use crate::queue::{Message, Queue, QueueError, Queues, Stored};
 
-/// AWS's clocks differ by less. Nothing is sent to the queue so soon after a pass began.
+/// More than AWS's clocks differ by. A pass sends nothing to the queue this soon after it began.
 const CLOCK_DIFFERENCE: Duration = Duration::from_millis(250);
 
-/// What was received in time is put away so long after it, at the latest.
+/// Grace period after `until` for putting received messages away.
 const PUT_AWAY_WITHIN: Duration = Duration::from_secs(3);
 
-/// Once through a queue.
+/// One pass through a queue.
 pub(super) struct Pass {
     pub(super) began: DateTime<Utc>,
     /// Whether an earlier invocation began it.
@@ -33,15 +33,15 @@ pub(super) struct Pass {
 pub(super) enum Decision {
     Keep,
     Delete,
-    /// Into the retry queue, as these.
+    /// To the retry queue, as these messages.
     Retry(Vec<Message>),
-    /// There is no room for it: here the pass stops for now.
+    /// There is no room for it: the pass stops here for now.
     Stop,
 }
 
 impl Pass {
-    /// Decides on each message and does it. True when there is more: the time is up, or a
-    /// decision says so.
+    /// Decides on each message and carries the decision out. True when there is more: the time is
+    /// up, or a decision was to stop.
     pub(super) async fn run(
         &self,
         queues: &Queues,
@@ -51,7 +51,7 @@ impl Pass {
         if !self.is_continued {
             tokio::time::sleep(CLOCK_DIFFERENCE).await;
         }
-        // Their groups hold nothing more that has to be seen.
+        // Sent after the pass began: nothing behind them in their groups has to be seen.
         let mut seen = Vec::new();
         while Instant::now() < self.until {
             let received = queues.receive(queue).await?;

@@ -5,12 +5,12 @@ use chrono::{DateTime, Utc};
 use super::letter::Letter;
 use crate::segment::Event;
 
-/// A letter is meant when each condition that is there holds.
+/// A letter matches when every given condition holds.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
     /// `messageIds`: one of its events has one of these. Empty: any.
     pub message_ids: Vec<String>,
-    /// `reason`: this stands in its reason, upper or lower case; in lower case here.
+    /// `reason`: its reason contains this, ignoring case; kept in lower case.
     pub reason: Option<String>,
     /// `status`: `rejected`, or Intercom's HTTP status.
     pub status: Option<String>,
@@ -18,9 +18,9 @@ pub struct Selection {
     pub kind: Option<String>,
     /// `userId`: one of its events is of this user (userId, else email, else anonymousId).
     pub user_id: Option<String>,
-    /// `since`: it came in then or later.
+    /// `since`: it was first received then or later.
     pub since: Option<DateTime<Utc>>,
-    /// `until`: it came in before.
+    /// `until`: it was first received before.
     pub until: Option<DateTime<Utc>>,
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Verb;
 use super::letter::Letter;
 
-/// Most groups in an answer: a reason may quote an id, so that each letter has its own.
+/// Most groups in an answer: a reason may quote an id, so that each letter forms its own group.
 const MAX_GROUPS: usize = 200;
 
 /// What a command found.
@@ -17,10 +17,10 @@ const MAX_GROUPS: usize = 200;
 pub(super) struct Summary {
     /// Letters that were looked at.
     pub(super) looked_at: usize,
-    /// Letters that were meant, and to which nothing stands in the way of what is to be done.
+    /// Letters that match, and with which the command can be carried out.
     pub(super) matching: usize,
     groups: Groups,
-    /// Letters that were meant and would be rejected again.
+    /// Letters that match but would be rejected again.
     staying: usize,
     why_they_stay: Groups,
 }
@@ -31,7 +31,7 @@ type Groups = BTreeMap<(String, Option<String>, Option<String>), Group>;
 #[serde(rename_all = "camelCase")]
 struct Group {
     letters: usize,
-    /// Of what came in first and last.
+    /// When the first and the last of them were received.
     first_received_at: DateTime<Utc>,
     last_received_at: DateTime<Utc>,
 }

@@ -19,12 +19,12 @@ const COMPANIES_AT_ONCE: usize = 8;
 /// The delivery of one event.
 pub(super) struct Attempt<'a> {
     pub(super) session: &'a Session<'a>,
-    /// Unix seconds of the event's receipt.
+    /// When the event was first received, in Unix seconds.
     pub(super) received_at: i64,
     pub(super) rights: Rights,
     /// How many custom attributes the event may still create.
     pub(super) new_attributes_left: AtomicUsize,
-    /// Whether something was left out that another event may bring in.
+    /// Whether an attribute was left out this time only, so that another event may add it.
     pub(super) lacks_this_time: AtomicBool,
     left_out: Mutex<Vec<LeftOut>>,
 }
@@ -34,7 +34,7 @@ pub(super) struct Attempt<'a> {
 pub(super) struct LeftOut {
     /// Its name in Intercom.
     pub(super) field: String,
-    /// The line for a person.
+    /// A line for a person.
     pub(super) warning: String,
 }
 
@@ -50,7 +50,7 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Executes the actions, and again if a contact or company turned out to be gone.
+    /// Executes the actions, and once more if a contact or company turns out to be gone.
     pub(super) async fn execute(
         self,
         actions: &[Action<'_>],
@@ -127,7 +127,7 @@ impl<'a> Attempt<'a> {
         })
     }
 
-    /// Notes a field that the write goes without.
+    /// Notes a field that was left out of a write.
     pub(super) fn note_left_out(&self, field: &str, warning: String) {
         let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
         let field = field.to_owned();
@@ -138,7 +138,7 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// Warnings about what was left out, as far as it concerns these actions.
+/// The warnings about what was left out of these actions.
 pub(super) fn warnings_of(actions: &[Action<'_>], left_out: &[LeftOut]) -> Vec<String> {
     let theirs = left_out
         .iter()

@@ -14,7 +14,7 @@ use crate::intercom::{CallError, ErrorResponse, Model};
 use crate::mapping::{ANONYMOUS_ID, Attributes, Company, Contact, Role};
 use crate::segment::Value;
 
-/// How many refusals for one attribute each a write handles before it leaves out all custom
+/// How many refusals, each for one attribute, a write handles before it leaves out all custom
 /// attributes.
 const MAX_REFUSALS: usize = 20;
 
@@ -32,7 +32,7 @@ pub(super) trait WithAttributes<'e>: Clone + Serialize {
     /// Its custom attributes, to change them.
     fn attributes_mut(&mut self) -> &mut Attributes<'e>;
 
-    /// Whether it makes no sense without this attribute.
+    /// Whether it is useless without this attribute.
     fn depends_on(&self, _: &str) -> bool {
         false
     }
@@ -108,7 +108,7 @@ impl Attempt<'_> {
         write(&body).await
     }
 
-    /// Takes those attributes out that Intercom lately refused.
+    /// Takes out the attributes that Intercom recently refused.
     pub(super) fn leave_out_refused<'e, B: WithAttributes<'e>>(&self, body: &mut Cow<'_, B>) {
         let refused = &self.session.delivery.refused_attributes.reasons;
         let reason = |(name, value): (&str, &Value<'_>)| {
@@ -146,7 +146,8 @@ impl Attempt<'_> {
             }
         } else if !self.rights.may_create_attributes {
             for name in others {
-                let reason = "the workspace lacks it, and a public write key makes no attributes";
+                let reason =
+                    "the workspace lacks it, and a public write key can't create attributes";
                 self.leave_out(body, &name, reason, Remembered::No);
             }
         } else {
@@ -168,7 +169,7 @@ impl Attempt<'_> {
             matches!(created, Err(NotCreated::Refused(_)))
         };
         if created.iter().any(is_refused) {
-            // Another instance may have created it in between.
+            // Another instance may have created it in the meantime.
             self.session.read_catalogue(B::MODEL, catalogue).await?;
         }
         for (name, created) in created {
@@ -190,7 +191,7 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// Creates an attribute, unless another event of this invocation just did.
+    /// Creates an attribute, unless another event of this invocation just has.
     async fn create_attribute(
         &self,
         model: Model,
@@ -215,7 +216,7 @@ impl Attempt<'_> {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take_one)
             .is_err()
         {
-            let reason = "one event may make only so many new attributes";
+            let reason = "one event may create only so many attributes";
             return Ok(Err(NotCreated::ThisTime(reason.to_owned())));
         }
         let intercom = &self.session.intercom;
@@ -274,7 +275,7 @@ impl Attempt<'_> {
     }
 }
 
-/// Whether the next events should leave out the attribute as well, for a while.
+/// Whether the following events should leave the attribute out as well, for a while.
 #[derive(Clone, Copy)]
 enum Remembered {
     Yes,

@@ -8,10 +8,10 @@ use crate::intercom::{CallError, DataAttribute, Model};
 use crate::segment::Value;
 use crate::ttl_cache::TtlCache;
 
-/// Attributes remembered as refused. One takes some 100 bytes, so all about half a megabyte.
+/// Attributes remembered as refused: some 100 bytes each, about half a megabyte in all.
 const ENTRIES: NonZeroUsize = NonZeroUsize::new(5_000).expect("not zero");
 
-/// A person can create an attribute, free one of its name, or change the workspace's limit.
+/// Not for long: a person can create an attribute, free a name, or have the workspace's limit raised.
 const AGE: Duration = Duration::from_mins(10);
 
 /// What Intercom recently refused, so that it isn't tried again.

@@ -1,5 +1,5 @@
-//! What can be sent as one: successive identifies and groups of a user, and what all users' events
-//! say of a company.
+//! What can be written as one: successive identifies and groups of a user, and what all users'
+//! events say of a company.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use super::Job;
 use crate::mapping::{Action, Company, Contact, Identity, Rights};
 
-/// Most jobs that are merged into one: each time all that they say is copied.
+/// Most jobs that are merged into one: each merge copies all that they say so far.
 const MAX_MERGED_JOBS: usize = 25;
 
 /// Jobs that are executed as one. Usually one; several when they were merged.
@@ -23,7 +23,7 @@ pub(super) struct Step<'j, 'e> {
 }
 
 impl<'j, 'e> Step<'j, 'e> {
-    /// The job alone, which has this index.
+    /// The job with this index, alone.
     pub(super) fn of(index: usize, job: &'j Job<'e>) -> Self {
         Self {
             jobs: vec![index],
@@ -100,8 +100,8 @@ fn merged<'e>(earlier: &[Action<'e>], later: &[Action<'e>]) -> Option<Vec<Action
     Some(actions)
 }
 
-/// What jobs say of each company that several of them write, those with the same rights together:
-/// the first one writes all of it, which makes the others' writes needless.
+/// What jobs say of each company that several of them write, grouped by the jobs' rights: the first
+/// job writes all of it, so that the others needn't.
 pub(super) struct Companies<'j>(HashMap<(&'j str, bool), Company<'j>>);
 
 impl<'j> Companies<'j> {
@@ -124,8 +124,8 @@ impl<'j> Companies<'j> {
         Self(all)
     }
 
-    /// What jobs with these rights say of the company, the last word of each kind. None where
-    /// only one of them writes it.
+    /// What jobs with these rights say of the company, the last word on each field. None where only
+    /// one of them writes it.
     pub(super) fn get<'a>(
         &'a self,
         company_id: &'a str,

@@ -9,7 +9,7 @@ use super::{Failure, Stop, Undelivered};
 use crate::intercom::{CallError, Verdict};
 use crate::mapping::{Company, Identity};
 
-/// How often the write of a company is repeated that somebody else creates at the same moment.
+/// How often the write of a company is tried while somebody else creates it at the same moment.
 const ATTEMPTS: usize = 3;
 
 impl Attempt<'_> {
@@ -22,13 +22,13 @@ impl Attempt<'_> {
         let all = session.companies.get(&company.company_id, self.rights);
         let all = all.unwrap_or(company);
         match self.write_company(all).await {
-            // What another event says may be wrong.
+            // What another event says may be at fault.
             Err(Stop::Undelivered(Undelivered::Rejected(_))) if all != company => {
                 self.write_company(company).await?;
             }
             written => written?,
         }
-        // Where another event wrote it, this one's attributes may have been left out.
+        // If another event wrote it, attributes of this one may have been left out: this warns of them.
         self.leave_out_refused(&mut Cow::Borrowed(company));
         Ok(())
     }
@@ -60,7 +60,7 @@ impl Attempt<'_> {
         if let Some(id) = id {
             companies.insert(&company_id, id);
         }
-        // Otherwise attributes are missing that another event may add.
+        // Otherwise it lacks attributes that another event may add.
         if !self.lacks_this_time.load(Ordering::Relaxed) {
             session.sent_companies.insert(company_id, content);
         }
@@ -75,7 +75,11 @@ impl Attempt<'_> {
         company_id: &str,
     ) -> Result<(), Stop> {
         let session = self.session;
-        let gone = |what| Failure::new(format!("the {what} is gone before they could be joined"));
+        let gone = |what| {
+            Failure::new(format!(
+                "the {what} was gone before the two could be joined"
+            ))
+        };
         let contact = session.contact(identity).await?;
         let contact = contact.ok_or_else(|| Stop::Gone(gone("contact")))?;
         let company = session.company(company_id).await?;

@@ -8,16 +8,16 @@ use crate::intercom::Contact;
 use crate::mapping::Identity;
 use crate::ttl_cache::TtlCache;
 
-/// Entries of each cache. A contact takes some 200 bytes, so both about 2 MB when full.
+/// Entries of each cache: some 200 bytes each, about 2 MB for both.
 const ENTRIES: NonZeroUsize = NonZeroUsize::new(5_000).expect("not zero");
 
 /// How long an id is cached. A wrong one gets a 404 and is looked up again.
 const AGE: Duration = Duration::from_hours(1);
 
-/// An email address can move to another contact.
+/// Shorter for emails, because an address can move to another contact.
 const AGE_OF_EMAILS: Duration = Duration::from_mins(1);
 
-/// What stays true of a contact, or is contradicted by an answer once it doesn't. That excludes
+/// What stays true of a contact, or is contradicted by an answer as soon as it doesn't. That excludes
 /// memberships: another instance can undo one without any answer showing it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct KnownContact {

@@ -1,7 +1,7 @@
 //! Contacts, created or updated without ever writing to another person's.
 //!
-//! Intercom refuses a write for an external_id or email that another contact has (409), and doesn't
-//! say which of the two it was. If the write goes through without the email, it was the email.
+//! Intercom refuses a write whose external_id or email another contact has (409), and doesn't say
+//! which of the two it was. If the write succeeds without the email, it was the email.
 
 use std::borrow::Cow;
 
@@ -15,13 +15,13 @@ use crate::mapping::{Contact, Identity};
 /// update the contact, and an identify isn't late.
 pub(super) const FRESH_SECONDS: i64 = 15 * 60;
 
-/// How often an upsert starts over because the contact is gone, or was created by somebody else.
+/// How often an upsert is tried while the contact disappears, or is created by somebody else.
 const ATTEMPTS: usize = 4;
 
 /// The result of a write.
 enum Written {
     Yes,
-    /// The contact isn't the one we thought; the cache is corrected by now.
+    /// The contact isn't the one it was taken for; the cache has been corrected.
     BeginAgain,
 }
 
@@ -54,11 +54,14 @@ impl Attempt<'_> {
     ) -> Result<Written, Stop> {
         let mut contact = Cow::Borrowed(contact);
         if known.is_merged {
-            // It keeps the external_id of the user it is now.
+            // It keeps the external_id of the user that it is now.
             contact.to_mut().external_id = None;
         }
         if contact.email.is_some() && contact.email.as_deref() == known.refused_email.as_deref() {
-            self.leave_out_email(contact.to_mut(), "Intercom lately refused it for this user");
+            self.leave_out_email(
+                contact.to_mut(),
+                "Intercom recently refused it for this user",
+            );
         }
         if let Some(seen) = contact.last_seen_at
             && self.is_late(seen)
@@ -88,7 +91,7 @@ impl Attempt<'_> {
                     self.session.delivery.contacts.insert(identity, known);
                     Ok(Written::BeginAgain)
                 }
-                // The external_id belongs to somebody else by now, so the contact isn't the user's.
+                // The external_id belongs to another contact by now, so this one isn't the user's.
                 Verdict::Conflict if contact.external_id.is_some() => {
                     self.session.delivery.contacts.remove(identity);
                     Ok(Written::BeginAgain)
@@ -109,7 +112,7 @@ impl Attempt<'_> {
             Err(conflict) => conflict,
         };
         if !Self::may_go_without_email(identity, contact) {
-            return self.take_over(identity, &error).await;
+            return self.adopt_existing(identity, &error).await;
         }
         if let Some(id) = error.conflicting_contact()
             && !error.is_about_archived()
@@ -131,7 +134,7 @@ impl Attempt<'_> {
         match self.try_to_create(identity, &without_email).await? {
             Ok(Written::Yes) => self.add_email(identity, contact, &error).await,
             Ok(Written::BeginAgain) => Ok(Written::BeginAgain),
-            Err(conflict) => self.take_over(identity, &conflict).await,
+            Err(conflict) => self.adopt_existing(identity, &conflict).await,
         }
     }
 
@@ -163,9 +166,9 @@ impl Attempt<'_> {
         }
     }
 
-    /// A conflict that can only be with the intended contact itself: somebody else just created it,
-    /// or it is archived.
-    async fn take_over(
+    /// Adopts the contact that a creation conflicts with, which can only be the intended one:
+    /// somebody else has just created it, or it is archived.
+    async fn adopt_existing(
         &self,
         identity: &Identity<'_>,
         error: &ErrorResponse,
@@ -183,7 +186,7 @@ impl Attempt<'_> {
                 Err(CallError::Refused(error)) => {
                     let reason = format!(
                         "the contact {id} with this user id or email was deleted for good, and \
-                         Intercom lets nobody have them again: use another user id"
+                         Intercom never gives them to another contact: use another user id"
                     );
                     return Err(Undelivered::Rejected(Failure::of(&error, &reason)).into());
                 }
@@ -195,7 +198,7 @@ impl Attempt<'_> {
         Ok(Written::BeginAgain)
     }
 
-    /// Adds the email that Intercom refused to create the contact with.
+    /// Adds the email with which Intercom refused to create the contact.
     async fn add_email(
         &self,
         identity: &Identity<'_>,
@@ -220,7 +223,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// A user with a userId can do without an email that somebody else has.
+    /// Whether the contact can be written without its email: a userId identifies its user.
     fn may_go_without_email(identity: &Identity<'_>, contact: &Contact<'_>) -> bool {
         matches!(identity, Identity::ExternalId(_)) && contact.email.is_some()
     }
@@ -236,7 +239,7 @@ impl Attempt<'_> {
         self.session.now.saturating_sub(seen) > FRESH_SECONDS
     }
 
-    /// Whether Intercom has a last_seen_at that is later.
+    /// Whether Intercom's last_seen_at of the contact is later.
     async fn was_seen_since(
         &self,
         identity: &Identity<'_>,

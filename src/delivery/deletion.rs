@@ -7,8 +7,8 @@ use crate::mapping::Identity;
 
 impl Attempt<'_> {
     /// Deletes or archives the contact. Repeating it is safe: a missing contact counts as deleted.
-    /// If it is missing under the cached id, it is looked up again, since it may have been created
-    /// anew.
+    /// If it is missing under the cached id, it is looked up once more, since it may have been
+    /// recreated.
     pub(super) async fn delete_contact(&self, identity: &Identity<'_>) -> Result<(), Stop> {
         const REMEMBERED_THEN_LOOKED_UP: usize = 2;
         let session = self.session;
@@ -45,13 +45,13 @@ impl Attempt<'_> {
     }
 }
 
-/// Intercom's search index lags, so at first finding nothing proves nothing.
+/// Intercom's search index lags, so at first, finding nothing proves nothing.
 fn nobody_to_delete(identity: &Identity<'_>) -> Result<(), Stop> {
     if is_by_id(identity) {
         return Ok(());
     }
     Err(Stop::Undelivered(Undelivered::Waiting {
-        failure: Failure::new("Intercom's search does not show whom to delete"),
+        failure: Failure::new("Intercom's search doesn't find the contact to delete"),
         otherwise: Otherwise::Delivered,
     }))
 }

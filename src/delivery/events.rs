@@ -5,7 +5,7 @@ use super::{Failure, Otherwise, Stop, Undelivered, UnknownUser};
 use crate::intercom::{CallError, Verdict};
 use crate::mapping::{Contact, Identity, IntercomEvent};
 
-/// The code of an event refused because the workspace is at its limit of event names.
+/// The status of an event that is refused because the workspace is at its limit of event names.
 const UNPROCESSABLE: u16 = 422;
 
 /// The result of sending an event.
@@ -66,7 +66,7 @@ impl Attempt<'_> {
         if let (Err(CallError::Refused(error)), Some(email)) = (&sent, &event.email)
             && error.verdict() == Verdict::Conflict
         {
-            // If several share the address: users before leads, the oldest first.
+            // Several share the address. The search lists users before leads, the oldest first.
             let sharing = session.intercom.search_email(email).await?;
             let Some(contact) = sharing.into_iter().next() else {
                 return Ok(Sent::UserUnknown(Failure::of(

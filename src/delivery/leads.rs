@@ -9,8 +9,8 @@ impl Attempt<'_> {
     /// Merges the lead into the user, who is created if missing. Repeating it is safe: a merged
     /// lead is no longer found.
     ///
-    /// A lead's anonymousId isn't unique: after a creation without an answer there may be a second
-    /// lead. All of them are merged.
+    /// A lead's anonymousId isn't unique: after a creation whose answer got lost there may be a
+    /// second lead. All of them are merged.
     pub(super) async fn merge_contact(
         &self,
         from: &Identity<'_>,
@@ -34,7 +34,7 @@ impl Attempt<'_> {
                 Err(CallError::Refused(error))
                     if matches!(error.verdict(), Verdict::NotFound | Verdict::Merged) =>
                 {
-                    // If the user still exists, it was the lead: already merged.
+                    // If the user still exists, the lead is what is gone: already merged.
                     if session.intercom.show_contact(&user.id).await?.is_none() {
                         session.delivery.contacts.remove(into);
                         return Err(Stop::Gone((&*error).into()));

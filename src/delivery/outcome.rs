@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::intercom::{CallError, ErrorResponse, RetryLater};
 use crate::status::Status;
 
-/// Delivered, with a line for each part that Intercom didn't take; or why it wasn't.
+/// Delivered, with a line for each part that Intercom didn't take, or why it wasn't.
 pub type Outcome = Result<Vec<String>, Undelivered>;
 
 /// What became of an event, and what that took.
@@ -19,18 +19,18 @@ pub struct Tried {
     pub calls: u32,
 }
 
-/// Why an event wasn't delivered, named by what is done with it.
+/// Why an event wasn't delivered, named by what happens to it next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Undelivered {
     /// There was nothing to do.
     Skipped(Cow<'static, str>),
     /// It can never be delivered.
     Rejected(Failure),
-    /// It is to be tried again, not before `after` from now.
+    /// It is to be tried again, no earlier than `after` from now.
     Retry {
         /// Why.
         failure: Failure,
-        /// Earliest time of the next try, where Intercom named one.
+        /// How long to wait at least, where Intercom says so.
         after: Option<Duration>,
     },
     /// The rate limit is used up: no call has failed.
@@ -93,7 +93,7 @@ impl Failure {
         }
     }
 
-    /// This answer, explained further than Intercom does.
+    /// This answer, explained further than Intercom's text does.
     pub(super) fn of(error: &ErrorResponse, reason: &str) -> Self {
         Self {
             reason: format!("{reason} ({error})"),
@@ -162,8 +162,8 @@ impl From<CallError> for Undelivered {
 pub(super) enum Stop {
     /// The event isn't delivered.
     Undelivered(Undelivered),
-    /// A contact or company from the cache doesn't exist. It is removed by now, so the same actions
-    /// find or create it.
+    /// A contact or company in the cache no longer exists. It has been removed from the cache, so
+    /// repeating the actions finds or creates it.
     Gone(Failure),
 }
 

@@ -14,8 +14,8 @@ use super::{Delivery, Job, Stop};
 use crate::intercom::{self, CallError, Contact, Found, SEARCH_PAGE};
 use crate::mapping::{Action, Identity};
 
-/// What this invocation did or saw, so as not to do it again. After it another instance may undo
-/// any of it, and no answer would say so.
+/// What this invocation did or saw, so as not to do it again. Nothing of it outlives the invocation:
+/// another instance may undo any of it, and no answer would say so.
 pub(super) struct Session<'d> {
     pub(super) delivery: &'d Delivery,
     pub(super) intercom: intercom::Session<'d>,
@@ -56,16 +56,15 @@ impl<'d> Session<'d> {
         }
     }
 
-    /// To be held while the thing of this name is made: whoever comes second finds what the first
-    /// made.
+    /// Lock held while this is created, so a second caller finds it.
     pub(super) fn turn(&self, name: String) -> Arc<tokio::sync::Mutex<()>> {
         self.turns.get_or_default(name)
     }
 
-    /// Looks up all users that aren't known and whose contact is needed, in one search for each
-    /// 150 of them. Those it doesn't find (its index lags behind) are looked up one by one when
-    /// their turn comes. Where a search has room left, it also asks for those with an event, who
-    /// may be needed soon.
+    /// Looks up all unknown users whose contact is needed, with one search for every 150 of them.
+    /// Those it doesn't find (its index lags behind) are looked up one by one when their turn
+    /// comes. Where a search has room left, it also asks for users with an event, who may be
+    /// needed soon.
     pub(super) async fn look_up_together(&self, jobs: &[Job<'_>], intercom: intercom::Session<'_>) {
         let (mut needed, mut needed_soon) = (IndexSet::new(), IndexSet::new());
         for action in jobs.iter().flat_map(|job| &job.actions) {
@@ -91,7 +90,7 @@ impl<'d> Session<'d> {
         needed_soon.retain(|id| !needed.contains(id) && is_unknown(id));
         needed.extend(needed_soon.into_iter().take(room));
         for ids in needed.into_iter().collect::<Vec<_>>().chunks(SEARCH_PAGE) {
-            // One alone is found as cheaply by its id, and without the lag.
+            // A single one is found just as cheaply by its id, and without the lag.
             if ids.len() < 2 {
                 return;
             }
@@ -107,8 +106,8 @@ impl<'d> Session<'d> {
         }
     }
 
-    /// The contact, from the cache or looked up. None when Intercom shows none; for what only
-    /// its search can find, that may be the lag of its index.
+    /// The contact, from the cache or looked up. None when Intercom shows none; where only its
+    /// search can find the contact, that may be because the index lags behind.
     pub(super) async fn contact(
         &self,
         identity: &Identity<'_>,
@@ -138,7 +137,7 @@ impl<'d> Session<'d> {
         Ok(found)
     }
 
-    /// What is to be known of a contact that Intercom just showed.
+    /// What to remember of a contact that Intercom just showed.
     pub(super) fn known(&self, contact: &Contact) -> KnownContact {
         self.shown.insert(contact.id.clone(), ());
         for company in contact.companies() {
@@ -167,7 +166,7 @@ impl<'d> Session<'d> {
     }
 }
 
-/// A map that users delivered side by side share.
+/// A map shared by users that are delivered concurrently.
 #[derive(Debug)]
 pub(super) struct Noted<K, V>(Mutex<HashMap<K, V>>);
 

@@ -17,11 +17,10 @@ type Outcomes = Vec<(usize, Outcome)>;
 impl Session<'_> {
     /// Delivers one user's jobs, which have these indexes.
     ///
-    /// One that only waits for its user steps aside, and is tried again when one of the later
-    /// ones made the contact. Once one has to be tried later, the user stops: then those that
-    /// wait can't have waited in vain either, so they count as not tried. Merged jobs of which
-    /// one can't be accepted are delivered each for itself, so that it doesn't take the others
-    /// with it.
+    /// A job that only waits for its user steps aside, and is tried again when one of the later ones
+    /// has made the contact. Once a job has to be tried later, the user's jobs stop there: those
+    /// that wait may still get their contact from the rest, so they count as not tried. If merged
+    /// jobs are rejected, each is delivered on its own, so that one doesn't take the others with it.
     pub(super) async fn deliver_user(&self, jobs: &[Job<'_>], indexes: &[usize]) -> Outcomes {
         let mut outcomes = Vec::with_capacity(indexes.len());
         let mut waiting: Outcomes = Vec::new();
@@ -93,7 +92,7 @@ fn outcome_of(job: &Job<'_>, delivered: &Result<Vec<LeftOut>, Undelivered>) -> O
     }
 }
 
-/// Whether the user's later events may not be tried after that.
+/// Whether the user's later events must not be tried after this.
 fn holds_back(why: &Undelivered) -> bool {
     matches!(
         why,
@@ -101,7 +100,7 @@ fn holds_back(why: &Undelivered) -> bool {
     )
 }
 
-/// Why an event need not be tried: another one of the same unknown user already waits.
+/// Why an event needn't be tried: another one of the same unknown user is already waiting.
 fn waits_like(
     step: &Step<'_, '_>,
     waiting: &[(usize, Outcome)],
@@ -126,7 +125,7 @@ fn is_waiting((_, outcome): &(usize, Outcome)) -> bool {
     matches!(outcome, Err(Undelivered::Waiting { .. }))
 }
 
-/// Whom an earlier event was to delete isn't who a later one made.
+/// A deletion isn't tried again: the contact that a later event made isn't the one it was to delete.
 fn deletes(actions: &[Action<'_>]) -> bool {
     matches!(actions, [Action::DeleteContact { .. }])
 }

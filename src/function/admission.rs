@@ -98,7 +98,7 @@ impl Function {
         for entry in &mut *entries {
             entry.sender = Sender::by(channel);
         }
-        if !Sender::by(channel).is_browser() {
+        if !Sender::by(channel).is_client_side() {
             return Ok(());
         }
         let is_required = self.intake.mapping.require_user_hash;

@@ -24,7 +24,9 @@ pub fn write_key(authorization: &str) -> Option<String> {
     (!key.is_empty()).then(|| key.to_owned())
 }
 
-/// The write keys in a request's headers. An SDK sends one; if there are several, any will do.
+/// The write keys in a request's headers. An SDK sends one; if there are several, any will do. A
+/// page may send this header from another origin because `answer.rs` allows it in
+/// `Access-Control-Allow-Headers`.
 pub fn write_keys_in_headers(request: &HttpRequest) -> Vec<String> {
     let values = request.headers.get_all(AUTHORIZATION).into_iter();
     values

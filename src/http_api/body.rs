@@ -16,7 +16,7 @@ pub const MAX_EVENT_BYTES: usize = 32 * 1024;
 pub const MAX_BODY_BYTES: usize = 500 * 1024;
 
 /// Segment's limit of events in a batch.
-const MAX_BATCH_EVENTS: usize = 2_500;
+pub const MAX_BATCH_EVENTS: usize = 2_500;
 
 /// A body that can't be taken.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

@@ -13,7 +13,7 @@ use crate::status::{EventResult, Status};
 pub(super) struct Pending<'e> {
     pub(super) entry: &'e Entry<'e>,
     pub(super) warnings: Vec<Warning<'e>>,
-    /// What Intercom would not take of it, a line each.
+    /// What Intercom wouldn't take of it, one line each.
     pub(super) left_out: Vec<String>,
     /// Calls of Intercom made for it.
     pub(super) calls: u32,
@@ -30,7 +30,7 @@ pub(super) fn message_of(entry: &Entry<'_>, request: &Request<'_>) -> Message {
     };
     let message = message.with_sender(request.source, entry.sender);
     match request.write_key {
-        Some(key) if key.is_public => message.among_those_of(&key.fingerprint),
+        Some(key) if key.is_public => message.scoped_to_key(&key.fingerprint),
         _ => message,
     }
 }

@@ -1,10 +1,10 @@
 //! alias → `merge_contact`: the lead of previousId into the user.
 
-use super::{Action, Actions, Identity, Mapper, NotSent};
+use super::{Action, Actions, Identity, Mapper, NotSent, named_user};
 
 impl<'e> Mapper<'e, '_> {
     pub(super) fn alias(&mut self) -> Actions<'e> {
-        let into = self.known_identity().ok_or_else(|| self.no_identity())?;
+        let into = named_user(self.event).ok_or_else(|| self.no_identity())?;
         let from = self
             .event
             .previous_id()

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use sha2::{Digest, Sha256};
 
 use super::claims::{Claims, Fit};
-use super::identify::{ANOTHER_DATE, CREATED, EMPTY, date, text_of};
+use super::identify::{ANOTHER_DATE, CREATED, EMPTY, NOT_A_STRING, date, text_of};
 use super::number::integer;
 use super::values::Rules;
 use super::{Action, Change, Company, CompanyIdHash, Identity, Mapper, Place};
@@ -71,8 +71,12 @@ impl<'e> Mapper<'e, '_> {
                 continue;
             }
             for value in companies {
-                if room == 0 || !self.budget.take(COMPANY_BYTES) {
-                    let reason = "at most 50 companies of an event are taken";
+                if room == 0 {
+                    self.warn(Place::Trait, key, Change::TooManyCompanies(MAX_COMPANIES));
+                    break;
+                }
+                if !self.budget.take(COMPANY_BYTES) {
+                    let reason = "the event has used up the memory that one event may take";
                     self.warn(Place::Trait, key, Change::LeftOut(reason));
                     break;
                 }
@@ -212,7 +216,7 @@ impl<'e> Mapper<'e, '_> {
 /// Whether the traits ask to take the contact out of the company.
 fn asks_for_removal(traits: &mut Claims<'_>) -> bool {
     let remove = traits.claim("remove", |value| {
-        truth(value).map_or(Fit::LeftOut("not true or false"), Fit::Whole)
+        truth(value).map_or(Fit::LeftOut("it isn't a boolean"), Fit::Whole)
     });
     remove == Some(true)
 }
@@ -243,7 +247,7 @@ fn is_empty(value: &Value<'_>) -> bool {
 
 /// A string, trimmed and possibly empty, or a number written out.
 fn text<'e>(value: &'e Value<'e>) -> Fit<'e, Cow<'e, str>> {
-    text_or_empty(value).map_or(Fit::Attribute(Some("not a text")), Fit::Whole)
+    text_or_empty(value).map_or(Fit::Attribute(Some(NOT_A_STRING)), Fit::Whole)
 }
 
 fn whole_number<'e>(value: &'e Value<'e>) -> Fit<'e, i64> {
@@ -253,7 +257,7 @@ fn whole_number<'e>(value: &'e Value<'e>) -> Fit<'e, i64> {
         }
         Some(number) => Fit::Whole(number.value),
         None => Fit::Attribute(Some(
-            "not a whole number below 2147483648: Intercom's field takes only those",
+            "it isn't a whole number below 2147483648: Intercom's field takes only those",
         )),
     }
 }
@@ -266,7 +270,7 @@ fn text_or_empty<'e>(value: &'e Value<'e>) -> Option<Cow<'e, str>> {
     }
 }
 
-/// The string hash that Segment's classic destination used for ids of company names.
+/// The string hash that Segment's classic destination used for ids of company names
 /// (`docs/mapping.md#company-ids`).
 fn segment_hash(name: &str) -> u32 {
     let units: Vec<u16> = name.encode_utf16().collect();

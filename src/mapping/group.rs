@@ -2,14 +2,14 @@
 
 use std::sync::LazyLock;
 
-use super::{Action, Actions, Change, Contact, Mapper, NotSent, Place};
+use super::{Action, Actions, Change, Contact, Mapper, NotSent, Place, named_user};
 use crate::segment::Object;
 
 static NO_TRAITS: LazyLock<Object<'static>> = LazyLock::new(Object::default);
 
 impl<'e> Mapper<'e, '_> {
     pub(super) fn group(&mut self) -> Actions<'e> {
-        let identity = self.known_identity();
+        let identity = named_user(self.event);
         let traits = self.event.traits().unwrap_or(&*NO_TRAITS);
         self.warn_unless_object("traits", self.event.fields().get("traits"));
         let company = self.company_of_group(traits);

@@ -95,7 +95,7 @@ impl<'e> Mapper<'e, '_> {
 fn claim_fields<'e>(event: &'e Event<'e>, traits: &mut Claims<'e>, contact: &mut Contact<'e>) {
     contact.email = traits.claim("email", |value| match value {
         Value::Str(_) => text(value),
-        _ => Fit::LeftOut(NO_STRING),
+        _ => Fit::LeftOut(NOT_A_STRING),
     });
     contact.name = traits.claim("name", text).or_else(|| full_name(traits));
     contact.phone = traits.claim("phone", text);
@@ -137,7 +137,8 @@ fn claim_ids<'e>(event: &'e Event<'e>, traits: &mut Claims<'e>) {
     }
 }
 
-const NO_STRING: &str = "not a text";
+/// Why a value of another type isn't a text.
+pub(super) const NOT_A_STRING: &str = "it isn't a string";
 
 /// Why a text that is empty isn't sent.
 pub(super) const EMPTY: &str = "it is empty, and would blank what Intercom has";
@@ -150,13 +151,13 @@ fn text<'e>(value: &'e Value<'e>) -> Fit<'e, Cow<'e, str>> {
     match (text_of(value), value) {
         (Some(text), _) => Fit::Whole(text),
         (None, Value::Str(_)) => Fit::LeftOut(EMPTY),
-        (None, _) => Fit::LeftOut(NO_STRING),
+        (None, _) => Fit::LeftOut(NOT_A_STRING),
     }
 }
 
 /// A date, in Unix seconds.
 pub(super) fn date<'e>(value: &'e Value<'e>) -> Fit<'e, i64> {
-    timestamp(value).map_or(Fit::LeftOut("not a date"), Fit::Whole)
+    timestamp(value).map_or(Fit::LeftOut("it isn't a date"), Fit::Whole)
 }
 
 /// `firstName lastName` when both exist. Both stay custom attributes.

@@ -37,10 +37,10 @@ impl Mapper<'_, '_> {
                 options.claim(name, |value| match (value, *problem) {
                     (Value::Bool(_), None) => Fit::Whole(()),
                     (Value::Bool(_), Some(problem)) => Fit::LeftOut(problem),
-                    _ => Fit::LeftOut("not true or false"),
+                    _ => Fit::LeftOut("it isn't a boolean"),
                 });
                 if options.get(name).is_some_and(Value::is_bool) {
-                    *problem = Some("another one goes before it");
+                    *problem = Some("another one takes precedence");
                 }
             }
             self.each_unclaimed(options, Place::Option, |mapper, key, value| {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::Change;
 use super::claims::{Claims, Fit};
+use super::identify::NOT_A_STRING;
 use super::number::{Whole, cents, decimal};
 use crate::segment::{Value, is_loosely};
 
@@ -50,7 +51,7 @@ fn price<'e>(amount: Whole, properties: &mut Claims<'e>) -> Value<'e> {
     let currency = properties.claim("currency", |value| match (value, currency(value)) {
         (_, Some(currency)) => Fit::Whole(currency),
         (Value::Str(_), None) => Fit::LeftOut("it is empty, so the price is in usd"),
-        _ => Fit::LeftOut("not a text"),
+        _ => Fit::LeftOut(NOT_A_STRING),
     });
     let currency = Cow::Borrowed(currency.unwrap_or("usd"));
     let price = vec![

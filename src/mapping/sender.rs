@@ -2,7 +2,8 @@
 //!
 //! Who can do what, and the tests that show it: `docs/security.md`.
 
-use super::{Action, Actions, Change, Mapper, NotSent, Place, Settings};
+use super::{Action, Actions, Change, Identity, Mapper, NotSent, Place, Settings, named_user};
+use crate::segment::Value;
 
 /// How an event came in, from the most trusted channel to the one open to everybody.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,8 +40,8 @@ impl Sender {
         }
     }
 
-    /// Whether it counts as a browser or an app, whose user could write anything.
-    pub fn is_browser(self) -> bool {
+    /// Whether it sent from a page or an app, whose user could have written anything.
+    pub fn is_client_side(self) -> bool {
         matches!(self.channel, Channel::Browser | Channel::Public)
     }
 
@@ -48,7 +49,7 @@ impl Sender {
     pub fn rights(self, settings: &Settings) -> Rights {
         Rights {
             may_create_attributes: self.is_verified || self.channel != Channel::Public,
-            may_claim_contacts: !(self.is_browser() && settings.require_user_hash),
+            may_claim_contacts: !(self.is_client_side() && settings.require_user_hash),
         }
     }
 }
@@ -72,16 +73,13 @@ impl Rights {
     };
 }
 
-const NEEDS_USER_HASH: &str = "an event by a public write key or from a browser needs \
-    integrations.Intercom.user_hash, the hex HMAC-SHA256 of its userId (else its email) with the \
-    api_secret (REQUIRE_USER_HASH)";
 const NO_DELETE: &str = "only Segment itself may delete: by its signed webhook (in an array whose \
     signature covers only the first element, that one), EventBridge, or direct invocation";
-const NO_MERGE: &str = "a public write key merges no lead unless integrations.Intercom.user_hash \
-    proves the user: send the alias from a server, or with its user_hash";
+const NO_MERGE: &str = "a public write key can't merge a lead unless \
+    integrations.Intercom.user_hash proves the user: send the alias from a server, or with its user_hash";
 const NOT_OWN_LEAD: &str = "a browser's alias merges only the lead of its own anonymousId, which \
     must be its previousId: send any other alias from a server";
-const NO_COMPANIES: &str = "a browser's event writes no companies (REQUIRE_USER_HASH, \
+const NO_COMPANIES: &str = "a browser's event can't write companies (REQUIRE_USER_HASH, \
     VERIFIED_COMPANIES): send them from a server";
 
 impl<'e> Mapper<'e, '_> {
@@ -93,12 +91,15 @@ impl<'e> Mapper<'e, '_> {
         if sender.channel != Channel::Segment && actions.iter().any(is_delete) {
             return reject(NO_DELETE);
         }
-        if !sender.is_browser() {
+        if !sender.is_client_side() {
             return Ok(actions);
         }
         let needs_proof = settings.require_user_hash;
-        if needs_proof && !sender.is_verified && self.known_identity().is_some() {
-            return reject(NEEDS_USER_HASH);
+        if needs_proof
+            && !sender.is_verified
+            && let Some(user) = named_user(self.event)
+        {
+            return Err(NotSent::Reject(self.no_proof(&user).into()));
         }
         let is_merge = |action: &Action<'_>| matches!(action, Action::MergeContact { .. });
         if (needs_proof || sender.channel == Channel::Public) && actions.iter().any(is_merge) {
@@ -127,5 +128,26 @@ impl<'e> Mapper<'e, '_> {
             }
         }
         Ok(actions)
+    }
+
+    /// Why the event doesn't prove its user, and what to send.
+    fn no_proof(&self, user: &Identity<'_>) -> String {
+        let name = match user {
+            Identity::ExternalId(_) => "userId",
+            Identity::Email(_) | Identity::AnonymousId(_) => "email",
+        };
+        let user_hash = self.event.option("userhash");
+        if user_hash.is_none_or(Value::is_null) {
+            format!(
+                "the event has no integrations.Intercom.user_hash, which one sent with a public \
+                 write key or from a browser needs: the hex HMAC-SHA256 of its {name} with the \
+                 api_secret, made on your server (REQUIRE_USER_HASH)"
+            )
+        } else {
+            format!(
+                "the event's user_hash does not match its {name}: make it on your server, as the \
+                 hex HMAC-SHA256 of exactly this {name} with the api_secret (REQUIRE_USER_HASH)"
+            )
+        }
     }
 }

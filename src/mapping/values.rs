@@ -18,7 +18,7 @@ const MAX_CUSTOM_ATTRIBUTES: usize = 1_000;
 const ATTRIBUTE_BYTES: usize = 192;
 
 /// Longest key, in bytes, whose object or array is flattened: each leaf repeats it.
-const MAX_PATH_CHARS: usize = 1_000;
+const MAX_PATH_BYTES: usize = 1_000;
 
 /// The rules for one part of the event.
 #[derive(Clone, Copy)]
@@ -73,7 +73,7 @@ impl<'e> Mapper<'e, '_> {
         value: &'e Value<'e>,
     ) {
         match (self.settings.nested, value) {
-            (Nested::Flatten, _) if key.len() > MAX_PATH_CHARS => {
+            (Nested::Flatten, _) if key.len() > MAX_PATH_BYTES => {
                 let reason = "its key is too long to be flattened";
                 self.warn(rules.place, key, Change::LeftOut(reason));
             }

@@ -33,6 +33,8 @@ pub enum Change<'e> {
     Attribute(&'static str),
     /// More than `METADATA_LIMIT` keys.
     OverLimit(usize),
+    /// More than this many companies in one event.
+    TooManyCompanies(usize),
     /// Left out, for this reason.
     LeftOut(&'static str),
     /// How many further changes aren't named.
@@ -79,6 +81,12 @@ impl fmt::Display for Warning<'_> {
                 f,
                 "left out: more than {limit} keys (see the setting METADATA_LIMIT)"
             ),
+            Change::TooManyCompanies(most) => {
+                write!(
+                    f,
+                    "left out: at most {most} companies of an event are taken"
+                )
+            }
             Change::LeftOut(reason) => write!(f, "left out: {reason}"),
             Change::More(_) => Ok(()),
         }

@@ -46,7 +46,7 @@ pub struct Envelope<E> {
     pub v: u8,
     /// How the event came in.
     pub source: Source,
-    /// When it came in first.
+    /// When it was first received.
     pub received_at: DateTime<Utc>,
     /// The event.
     pub event: E,
@@ -57,7 +57,7 @@ pub struct Envelope<E> {
 pub struct Received<'b> {
     /// How its events came in.
     pub source: Source,
-    /// When they came in first.
+    /// When they were first received.
     pub received_at: DateTime<Utc>,
     /// The events, in order; at least one.
     pub events: Vec<Event<'b>>,
@@ -128,7 +128,7 @@ pub fn read_body(body: &str) -> Result<Received<'_>, String> {
         ));
     }
     let events = body.event.into_iter().chain(body.events).map(|event| {
-        // Parsed on its own, so that it may nest as deep as when it came in.
+        // Parsed on its own, so that it may nest as deeply as it did when it came in.
         let event = serde_json::from_str(event.get()).map_err(not_ours)?;
         Event::new(event).map_err(|error| error.to_string())
     });

@@ -15,8 +15,7 @@ const WAITING: &str = "#waiting";
 const MAX_ID_CHARS: usize = 128;
 
 /// An id as SQS takes it for groups and deduplication: up to 128 printable ASCII characters without
-/// spaces. Any other is replaced by its SHA-256, and so is one that ends like a group of parked
-/// events.
+/// spaces. Any other is replaced by its SHA-256, as is one that ends like a group of parked events.
 pub fn queue_id(id: &str) -> Cow<'_, str> {
     let fits = (1..=MAX_ID_CHARS).contains(&id.len())
         && id.bytes().all(|byte| byte.is_ascii_graphic())
@@ -28,8 +27,8 @@ pub fn queue_id(id: &str) -> Cow<'_, str> {
     }
 }
 
-/// The event's messageId. One that came without has the SHA-256 of itself, in the queues and in the
-/// log, and so the same each time that it is tried.
+/// The event's messageId. For an event that came without one, the SHA-256 of the event, in the queues
+/// and in the log: the same each time that it is tried.
 pub fn message_id<'e>(event: &'e Event<'_>) -> Cow<'e, str> {
     event
         .message_id()

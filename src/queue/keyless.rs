@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::segment::{Event, WRITE_KEY};
 
-/// Serialises as the event without its write key, however often it occurs.
+/// Serialises as the event without its write key, however often that occurs.
 pub(super) struct Keyless<'a, 'e>(pub(super) &'a Event<'e>);
 
 impl Serialize for Keyless<'_, '_> {
@@ -35,7 +35,7 @@ pub(super) fn without_write_key(json: &RawValue) -> Cow<'_, RawValue> {
     Cow::Owned(RawValue::from_string(json).expect("its parts were JSON"))
 }
 
-/// The fields of a JSON object, unread, so that none of them can be unreadable.
+/// The fields of a JSON object, left unparsed, so that none of them can fail to parse.
 struct Fields<'r>(Vec<(&'r RawValue, &'r RawValue)>);
 
 impl<'de> Deserialize<'de> for Fields<'de> {

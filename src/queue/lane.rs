@@ -1,8 +1,8 @@
 //! Sends the messages of some groups to a queue, one call to SQS after another.
 //!
-//! A call has at most one message of each group, and the next one follows when SQS has accepted it:
-//! of several in one call SQS may accept only a later one, and hand it out before the earlier one
-//! arrives.
+//! A call has at most one message of each group, and the group's next one follows once SQS has
+//! accepted it: of several in one call, SQS could accept only a later one, and hand it out before
+//! the earlier one arrives.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -20,20 +20,36 @@ const MAX_SINGLE_EVENTS: usize = 25;
 /// Events that share a message when a group has more than that.
 const SHARED_EVENTS: usize = 10;
 
-/// Messages of one group, so that 2,500 events of one user are sent within 5 s: where it has more
-/// than 500, more than [`SHARED_EVENTS`] share a message.
-const MAX_MESSAGES: usize = 50;
+/// Messages of one group to aim at, so that a full batch of one user's events is sent within 5 s:
+/// where it has more than 500, more than [`SHARED_EVENTS`] share a message. Only events of Segment's
+/// own, which come up to 5,000 at once, take more messages, because of [`MAX_SHARED_EVENTS`].
+const TARGET_MESSAGES: usize = 50;
 
 /// Most events in one message, which has to be delivered within one invocation.
 const MAX_SHARED_EVENTS: usize = 50;
+
+/// How many events of a group share a message when it has this many. Fewer share one where they
+/// are large, or came by different senders.
+fn events_per_message(events: usize) -> usize {
+    if events <= MAX_SINGLE_EVENTS {
+        return 1;
+    }
+    let share = events.div_ceil(TARGET_MESSAGES);
+    share.clamp(SHARED_EVENTS, MAX_SHARED_EVENTS)
+}
+
+/// How many messages a group with this many events takes.
+fn messages_for(events: usize) -> usize {
+    events.div_ceil(events_per_message(events))
+}
 
 /// Pause before a call is repeated for a message that SQS didn't accept.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Time that sending these users' events may take: one call after another for each user,
-/// concurrently across users.
+/// concurrently across users. `users` names the user of each event.
 pub fn time_to_send<'u>(users: impl Iterator<Item = &'u str>) -> Duration {
-    /// As slow as they get.
+    /// The slowest that a call gets.
     const ONE_CALL: Duration = Duration::from_millis(60);
     let mut events_of: HashMap<&str, usize> = HashMap::new();
     let mut all = 0;
@@ -42,11 +58,13 @@ pub fn time_to_send<'u>(users: impl Iterator<Item = &'u str>) -> Duration {
         all += 1;
     }
     let most = events_of.into_values().max().unwrap_or_default();
-    let calls = most.min(MAX_MESSAGES) + all / (MAX_BATCH_MESSAGES * CALLS_AT_ONCE);
+    // The first event, whose retry is due at a time of its own, shares no message with the others.
+    let of_busiest_user = messages_for(most.saturating_sub(1)) + 1;
+    let calls = of_busiest_user + all / (MAX_BATCH_MESSAGES * CALLS_AT_ONCE);
     ONE_CALL.saturating_mul(u32::try_from(calls).unwrap_or(u32::MAX))
 }
 
-/// A message to send, and the keys of those that share it.
+/// A message to send, and the keys of the events that share it.
 pub(super) struct Outbound<K> {
     keys: Vec<K>,
     message: Message,
@@ -67,12 +85,7 @@ pub(super) fn groups<K>(messages: Vec<(K, Message)>) -> Vec<Group<K>> {
 
 impl<K> Group<K> {
     fn of(messages: Vec<(K, Message)>) -> Self {
-        let most = if messages.len() <= MAX_SINGLE_EVENTS {
-            1
-        } else {
-            let share = messages.len().div_ceil(MAX_MESSAGES);
-            share.clamp(SHARED_EVENTS, MAX_SHARED_EVENTS)
-        };
+        let most = events_per_message(messages.len());
         let mut group = VecDeque::new();
         let (mut part, mut bytes) = (Vec::new(), 0);
         for (key, message) in messages {
@@ -102,7 +115,7 @@ impl<K> Group<K> {
         (!self.0.is_empty()).then_some(self)
     }
 
-    /// None of them may be queued before the next one, which isn't.
+    /// The keys of all that is left: none of it may be queued before its next message, which wasn't.
     fn not_sent(self, error: &QueueError) -> impl Iterator<Item = (K, QueueError)> {
         let keys = self.0.into_iter().flat_map(|outbound| outbound.keys);
         keys.map(|key| (key, error.clone()))
@@ -131,9 +144,9 @@ impl<K> Lane<K> {
         }
     }
 
-    /// Sends them, call after call; returns those that the queue may not have. Later ones of their
-    /// groups aren't sent either: the sender repeats them all, and a later one, now a duplicate,
-    /// would keep its place before the earlier one.
+    /// Sends them, call after call. Returns those that the queue may not have. The later ones of
+    /// their groups aren't sent either: the sender repeats them all, and a later one, by then a
+    /// duplicate, would keep its place ahead of the earlier one.
     pub(super) async fn send(
         mut self,
         queues: &Queues,
@@ -190,6 +203,55 @@ impl<K> Lane<K> {
     fn fail(&mut self, call: Vec<Group<K>>, error: &QueueError) {
         for group in call {
             self.failed.extend(group.not_sent(error));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+
+    use super::*;
+    use crate::http_api::{MAX_BATCH_EVENTS, MAX_SEGMENT_EVENTS};
+    use crate::queue::Source;
+    use crate::segment::Event;
+
+    /// As intake sends them: the first has a time of its own at which its retry is due.
+    fn events_of_one_user(count: usize) -> Vec<((), Message)> {
+        let received_at: DateTime<Utc> = "2026-11-23T12:00:00Z".parse().expect("a date");
+        let json = r#"{"type":"track","userId":"u","event":"E"}"#;
+        let event = Event::new(serde_json::from_str(json).expect("valid JSON")).expect("an object");
+        let message = Message::new(Source::Webhook, received_at, &event);
+        let mut messages = vec![((), message.clone()); count];
+        messages[0].1 = message.not_before(received_at);
+        messages
+    }
+
+    #[test]
+    fn the_time_to_send_is_that_of_as_many_messages_as_are_sent() {
+        for count in [
+            1,
+            25,
+            26,
+            500,
+            501,
+            MAX_BATCH_EVENTS,
+            3_000,
+            MAX_SEGMENT_EVENTS,
+        ] {
+            let groups = groups(events_of_one_user(count));
+            let messages = u32::try_from(groups[0].0.len()).expect("not that many");
+            let one_call = Duration::from_millis(60);
+            let reserved = time_to_send(std::iter::repeat_n("u", count));
+            assert!(reserved >= one_call * messages, "{count}: {messages}");
+        }
+    }
+
+    #[test]
+    fn a_full_batch_of_one_user_takes_the_target_and_no_message_too_many_events() {
+        assert_eq!(messages_for(MAX_BATCH_EVENTS), TARGET_MESSAGES);
+        for count in [26, 500, MAX_BATCH_EVENTS, MAX_SEGMENT_EVENTS] {
+            assert!(events_per_message(count) <= MAX_SHARED_EVENTS, "{count}");
         }
     }
 }

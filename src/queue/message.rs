@@ -29,14 +29,14 @@ pub const STATUS_ATTRIBUTE: &str = "status";
 pub const REQUEST_ID_ATTRIBUTE: &str = "requestId";
 
 /// Message attribute of a dead letter that was [put to the back](super::Stored::to_the_back) of
-/// its queue: when it came there first (RFC 3339).
+/// its queue: when it first came there (RFC 3339).
 pub const REJECTED_AT_ATTRIBUTE: &str = "rejectedAt";
 
-/// Most bytes of a message, so that in the dead-letter queue its attributes fit in as well. SQS
-/// takes 1 MiB with them.
+/// Most bytes of a body, so that in the dead-letter queue its attributes fit as well. SQS takes
+/// 1 MiB including them.
 const LARGEST: usize = 1024 * 1024 - 16 * 1024;
 
-/// Most characters of an attribute, which may quote the sender's data.
+/// Most characters of an attribute's value, which may quote the sender's data.
 const MAX_ATTRIBUTE_CHARS: usize = 1_000;
 
 /// The fields kept of an event that is too large for a queue. Not its type, so that it can't be
@@ -145,7 +145,7 @@ impl Message {
         &self.body
     }
 
-    /// Its bytes, as SQS counts them.
+    /// Its size in bytes, as SQS counts them.
     pub(super) fn bytes(&self) -> usize {
         let attributes = self.attributes.iter();
         let attributes = attributes.map(|(name, value)| name.len() + value.len() + "String".len());
@@ -169,7 +169,7 @@ impl Message {
 
     /// With a deduplication id that no queue has seen, for a move from one queue or group to
     /// another. The message may have been there minutes ago, and if the queue dropped it as a
-    /// duplicate, it would be lost once its original is deleted. Moving it twice merely duplicates
+    /// duplicate, it would be lost once the original is deleted. Moving it twice merely duplicates
     /// it.
     #[must_use]
     pub fn with_fresh_id(mut self) -> Self {
@@ -236,11 +236,11 @@ impl Message {
         }
     }
 
-    /// From the public write key with this fingerprint, whose events are duplicates only of each
-    /// other. With the plain messageId anybody who reads the key in a page could send another's
-    /// messageId first, and SQS would drop the real event.
+    /// With a deduplication id scoped to the public write key with this fingerprint, whose events
+    /// are duplicates only of each other. With the plain messageId, anybody who reads the key in a
+    /// page could send another's messageId first, and SQS would drop the real event.
     #[must_use]
-    pub fn among_those_of(mut self, fingerprint: &str) -> Self {
+    pub fn scoped_to_key(mut self, fingerprint: &str) -> Self {
         let id = format!("{fingerprint}:{}", self.deduplication_id);
         self.deduplication_id = queue_id(&id).into_owned();
         self

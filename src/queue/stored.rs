@@ -1,4 +1,4 @@
-//! Messages that a person looks at: received, and deleted, released or put to the back.
+//! Messages that a person looks at: received, then deleted, released or put to the back.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use super::{
     MAX_BATCH_MESSAGES, Message, Queue, QueueError, Queues, REJECTED_AT_ATTRIBUTE, aws_error,
 };
 
-/// How long a message stays with whoever received it: longer than an invocation lasts.
+/// How long a received message is hidden from other receivers: longer than an invocation lasts.
 const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// SQS is given so long to find a message: without, it asks only some of its servers and may say
-/// that there is none.
+/// How long SQS may search for messages. Without a wait it asks only some of its servers, and may
+/// say that there is none.
 const WAIT: Duration = Duration::from_secs(1);
 
-/// A receive that timed out here may have succeeded there, and would hide its messages.
+/// A receive that timed out here may still have succeeded at SQS, which then hides its messages.
 const RECEIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A message that was received.
@@ -77,7 +77,7 @@ impl Stored {
         Some(value)
     }
 
-    /// The same message once more, for the end of its queue.
+    /// A copy of the message for the back of its queue.
     pub fn to_the_back(&self) -> Message {
         let copy = Message::copy(self.body.clone(), self.group_id.clone());
         let attributes = self.attributes.iter();
@@ -92,8 +92,8 @@ impl Stored {
 }
 
 impl Queues {
-    /// Receives up to ten messages. Of a FIFO queue's groups those come that have none received
-    /// and not yet deleted or released. None left: an empty list.
+    /// Receives up to ten messages. From a FIFO queue, SQS skips groups with a message in flight.
+    /// Empty when nothing is left.
     ///
     /// # Errors
     /// [`QueueError`].
@@ -150,7 +150,8 @@ impl Queues {
         Ok(())
     }
 
-    /// Lets others have messages at once. A failure is only logged: after a minute they can.
+    /// Makes messages visible to other receivers at once. A failure is only logged: their visibility
+    /// timeout ends within a minute.
     pub async fn release(&self, queue: Queue, messages: &[Stored]) {
         let Ok(url) = self.url(queue) else { return };
         for batch in messages.chunks(MAX_BATCH_MESSAGES) {
@@ -168,7 +169,7 @@ impl Queues {
                 let reason = aws_error::reason(&error);
                 tracing::warn!(
                     reason,
-                    "messages could not be released, they are in a minute"
+                    "messages could not be released; they become visible again in a minute"
                 );
                 return;
             }

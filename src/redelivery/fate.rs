@@ -14,7 +14,7 @@ use crate::status::Status;
 /// What is done with an event.
 #[derive(Clone, Debug)]
 pub(super) enum Fate {
-    /// Intercom has it, but for what these lines say.
+    /// Intercom has it, except for what these lines name.
     Delivered(Vec<String>),
     /// There is nothing to send.
     Skipped(Cow<'static, str>),
@@ -22,9 +22,9 @@ pub(super) enum Fate {
     Rejected(Failure),
     /// Into the group of those that wait for their user.
     Parked(Failure, Otherwise),
-    /// Was parked and waits on, for so long at least.
+    /// Was parked and keeps waiting, at least this long.
     Waits(Failure, Duration, Otherwise),
-    /// Stays, and its message with it, for so long at least; None for as long as its group.
+    /// Stays, and its message with it, at least this long; None: as long as its group.
     Stays(Failure, Option<Duration>),
 }
 
@@ -48,7 +48,7 @@ impl Fate {
         }
     }
 
-    /// What Intercom would not take of it, a line each.
+    /// What Intercom wouldn't take of it, one line each.
     pub(super) fn warnings(&self) -> &[String] {
         match self {
             Self::Delivered(left_out) => left_out,
@@ -88,7 +88,7 @@ impl Redelivery {
                 Fate::Rejected(given_up(failure, self.schedule.give_up_after))
             }
             Undelivered::Retry { failure, after } => Fate::Stays(failure, Some(delay(age, after))),
-            // It says itself when to come back, and no event has failed.
+            // Intercom says when to come back, and the event itself hasn't failed.
             Undelivered::RateLimited { failure, after } => {
                 Fate::Stays(failure, Some(delay(Duration::ZERO, after)))
             }

@@ -88,7 +88,7 @@ impl<'r> Record<'r> {
 
     /// How long an event that failed within its request has to wait for its first retry.
     pub(super) fn not_due_for(&self, now: DateTime<Utc>) -> Option<Duration> {
-        // From the second time on, the queue itself has seen to the delay.
+        // From the second receive on, the visibility timeout has already delayed it.
         let not_before = self.time(NOT_BEFORE_ATTRIBUTE);
         let not_before = not_before.filter(|_| self.attempt() == 1)?;
         (not_before - now).to_std().ok()
@@ -99,14 +99,14 @@ impl<'r> Record<'r> {
         self.time(WAITING_SINCE_ATTRIBUTE)
     }
 
-    /// Time since its events came in first.
+    /// Time since its events were first received.
     pub(super) fn age(&self, now: DateTime<Utc>) -> Duration {
         let received = self.received.as_ref().ok();
         let age = received.map(|received| now - received.received_at);
         age.and_then(|age| age.to_std().ok()).unwrap_or_default()
     }
 
-    /// The shortest delay with which SQS doesn't take the message away before its time is up.
+    /// The shortest delay that keeps SQS from moving the message away before its time is up.
     pub(super) fn least_delay(&self, now: DateTime<Utc>, schedule: &Schedule) -> Duration {
         let left = match self.waiting_since() {
             Some(since) => {
@@ -122,7 +122,7 @@ impl<'r> Record<'r> {
         self.fates.iter().any(Fate::stays)
     }
 
-    /// For how long its events that stay have to wait.
+    /// How long those of its events that stay have to wait.
     pub(super) fn delays(&self) -> impl Iterator<Item = Duration> {
         self.fates.iter().filter_map(|fate| match fate {
             Fate::Stays(_, delay) => *delay,

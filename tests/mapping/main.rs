@@ -3,6 +3,7 @@
 
 mod cases;
 mod invariants;
+mod memory;
 mod properties;
 mod snapshots;
 

@@ -40,7 +40,7 @@ const KILLED: f64 = 0.06;
 /// Share of SQS batches of which SQS doesn't notice that they are done.
 const NOT_DELETED: f64 = 0.05;
 
-/// Share of calls of SQS that fail.
+/// Share of calls to SQS that fail.
 const SQS_FAILURES: f64 = 0.03;
 
 /// Share of messages that SQS doesn't take, though it takes others of the same call.

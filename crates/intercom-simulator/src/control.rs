@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::contacts::Duplicates;
-use crate::faults::Fault;
+use crate::fault::Fault;
 use crate::message::{self, ApiRequest, ApiResponse};
 use crate::state::State;
 

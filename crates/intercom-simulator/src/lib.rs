@@ -8,6 +8,7 @@
 //! A request's way through the code: [`Simulator`] → `server` (HTTP) → `state` (authentication,
 //! rate limit, routing) → `contacts`, `companies`, `events`, `data_attributes` (behaviour).
 
+mod active_faults;
 mod clock;
 mod companies;
 mod company_view;
@@ -20,8 +21,7 @@ mod control;
 mod data_attributes;
 mod errors;
 mod events;
-mod fault_rules;
-mod faults;
+mod fault;
 mod fields;
 mod ids;
 mod log;
@@ -42,7 +42,7 @@ mod state;
 mod version;
 
 pub use clock::ClockMode;
-pub use faults::{Fault, FaultKind, FaultMatch, FaultStatus, FaultWhen};
+pub use fault::{Fault, FaultKind, FaultMatch, FaultStatus, FaultWhen};
 pub use log::LoggedRequest;
 pub use settings::{Settings, TakenEmails};
 pub use simulator::Simulator;

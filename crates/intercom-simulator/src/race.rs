@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::contacts::Duplicates;
-use crate::faults::FaultStatus;
+use crate::fault::FaultStatus;
 use crate::message::{ApiRequest, ApiResponse};
 use crate::state::State;
 

@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
 use crate::control;
-use crate::faults::{FaultKind, FaultWhen};
+use crate::fault::{FaultKind, FaultWhen};
 use crate::message::{ApiRequest, ApiResponse};
 use crate::state::State;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use crate::faults::Fault;
+use crate::fault::Fault;
 use crate::log::LoggedRequest;
 use crate::server::{self, Shared};
 use crate::settings::Settings;

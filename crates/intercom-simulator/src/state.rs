@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::active_faults::ActiveFaults;
 use crate::clock::Clock;
 use crate::companies::CompanyStore;
 use crate::contact_store::ContactStore;
@@ -13,8 +14,7 @@ use crate::contacts::Duplicates;
 use crate::data_attributes::DataAttributes;
 use crate::errors::{ApiError, Result};
 use crate::events::EventStore;
-use crate::fault_rules::Faults;
-use crate::faults::{self, Fault, FaultStatus};
+use crate::fault::{self, Fault, FaultStatus};
 use crate::ids::Ids;
 use crate::log::RequestLog;
 use crate::message::{self, ApiRequest, ApiResponse};
@@ -39,7 +39,7 @@ pub(crate) struct State {
     pub(crate) plans: HashMap<String, usize>,
     pub(crate) attributes: DataAttributes,
     pub(crate) events: EventStore,
-    pub(crate) faults: Faults,
+    pub(crate) faults: ActiveFaults,
     pub(crate) log: RequestLog,
     pub(crate) answered_by_status: BTreeMap<u16, u64>,
     pub(crate) dropped_connections: u64,
@@ -57,7 +57,7 @@ impl State {
             plans: HashMap::new(),
             attributes: DataAttributes::default(),
             events: EventStore::default(),
-            faults: Faults::default(),
+            faults: ActiveFaults::default(),
             log: RequestLog::default(),
             answered_by_status: BTreeMap::new(),
             dropped_connections: 0,
@@ -133,7 +133,7 @@ impl State {
         let code = fault
             .code
             .clone()
-            .unwrap_or_else(|| faults::usual_code(fault.status).to_owned());
+            .unwrap_or_else(|| fault::usual_code(fault.status).to_owned());
         let error = ApiError::new(fault.status, code, message);
         let mut response = match lost {
             Some(lost) => ApiResponse {

@@ -23,7 +23,7 @@ pub struct SimulatedAwsState {
     pub failed_invocations: FifoQueue,
     /// Whether the keys were rotated: the old ones are still good.
     pub is_rotated: bool,
-    /// Share of calls of SQS that fail.
+    /// Share of calls to SQS that fail.
     pub failure_rate: f64,
     /// Share of messages that SQS doesn't take, of those sent in calls that succeed.
     pub refusal_rate: f64,

@@ -1,4 +1,5 @@
-//! Dates in words, or as the standard libraries of various languages write them.
+//! Dates that ISO 8601 doesn't cover: in words, or as the standard libraries of various languages
+//! write them (`2016-03-24 17:44:51 UTC`; `2016-03-24 17:44:51Z` is read as ISO 8601).
 
 use chrono::{Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Offset, Utc, Weekday};
 

@@ -66,10 +66,10 @@ pub(crate) struct RecordedAws {
     pub(crate) sqs_fails: bool,
     /// How long Secrets Manager takes.
     pub(crate) secret_delay: Duration,
-    /// How long a call of SQS takes.
+    /// How long a call to SQS takes.
     pub(crate) sqs_delay: Duration,
     pub(crate) sqs_calls: usize,
-    /// Calls of SQS that succeed before `sqs_fails`.
+    /// Calls to SQS that succeed before `sqs_fails`.
     pub(crate) sqs_calls_left: Option<usize>,
     /// messageIds of events whose message SQS doesn't take, each once.
     pub(crate) refused_once: Vec<String>,

@@ -1,4 +1,4 @@
-//! Failures on demand.
+//! A fault: a rule that makes requests fail on demand.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! The sender of an event, kept with its message. Otherwise a retry, or a dead letter moved back,
-//! could do what its sender may not.
+//! The sender of an event, kept in its message's attributes. Otherwise a retry, or a dead letter
+//! moved back, could do what its sender may not.
 
 use super::{Message, Source};
 use crate::mapping::{Channel, Sender};
@@ -10,7 +10,7 @@ const CHANNEL: &str = "channel";
 /// Message attribute of an event whose `user_hash` was valid.
 const USER_HASH: &str = "userHash";
 
-/// Its value.
+/// The value of [`USER_HASH`].
 const VERIFIED: &str = "verified";
 
 impl Message {

@@ -1,8 +1,8 @@
-//! The rules in force, and which of them a request meets.
+//! The faults in force, and which of them a request meets.
 
 use serde::Serialize;
 
-use crate::faults::{Fault, FaultKind};
+use crate::fault::{Fault, FaultKind};
 use crate::message::ApiRequest;
 
 /// A rule and how often it was applied, as `GET /_simulator/faults` shows it.
@@ -17,12 +17,12 @@ pub(crate) struct ActiveFault {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Faults {
+pub(crate) struct ActiveFaults {
     rules: Vec<ActiveFault>,
     last_id: u64,
 }
 
-impl Faults {
+impl ActiveFaults {
     pub(crate) fn add(&mut self, fault: Fault) -> &ActiveFault {
         self.last_id += 1;
         let random = fault.seed;
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_rule_applies_to_what_it_matches_and_no_more_often_than_said() {
-        let mut faults = Faults::default();
+        let mut faults = ActiveFaults::default();
         faults.add(
             Fault::reset()
                 .on("post", "/contacts")
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_failures() {
         let run = || {
-            let mut faults = Faults::default();
+            let mut faults = ActiveFaults::default();
             faults.add(Fault::status(500).probability(0.3, 7));
             (0..200)
                 .map(|_| faults.take(&request("GET", "/me", ""), true).is_some())
