@@ -5,7 +5,8 @@ SAM_PYTHON := .tools/sam/bin/python
 STACK ?= segment-intercom
 SAM := AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
 
-# Runs the whole stack on this machine. PORT=… chooses the endpoint's port;
+# Runs the whole stack on this machine. Each setting is a variable (NESTED=flatten make run), and
+# PORT=… chooses the endpoint's port;
 # INTERCOM_ACCESS_TOKEN=… (and INTERCOM_REGION=us|eu|au) talks to a real workspace;
 # CONTAINERS=1 lets `sam local invoke` use the stack.
 run: setup

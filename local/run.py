@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 
 import containers
 import page
+import settings
 from changes import changes
+from follow import FUNCTION_LOG, follow
 from stack import CREDENTIALS, LOGS, STACK_NAME, Stack
 from tools import ROOT, SAM, Failure, install_sdks, why_no_javascript
 
@@ -37,10 +39,10 @@ def main():
 
 def run(once):
     token = os.environ.get("INTERCOM_ACCESS_TOKEN")
-    parameters = {"IntercomRegion": os.environ.get("INTERCOM_REGION", "us")} if token else {"Anonymous": "lead"}
     app_id = os.environ.get("INTERCOM_APP_ID")
     delivery = os.environ.get("BROWSER_DELIVERY", "messenger")
-    parameters |= {"IntercomAppId": app_id or ("" if token else "local"), "BrowserDelivery": delivery}
+    parameters = {} if token else {"Anonymous": "lead", "IntercomAppId": "local"}
+    parameters |= settings.from_environment()
     samples = json.loads((ROOT / "local" / "samples.json").read_text())
     address = address_for_containers(token) if os.environ.get("CONTAINERS") else None
     guard = {"hosts": [address]} if address else None
@@ -75,6 +77,7 @@ def stay_up(stack, address, demo):
         open_to_containers(stack, address)
     write_private(STACK_FILE, {"stack": STACK_NAME, "client": stack.client_arguments()})
     print_endpoint(stack, address, demo)
+    follow(stack)
     try:
         threading.Event().wait()
     except KeyboardInterrupt:
@@ -143,6 +146,15 @@ Write key  {stack.write_key}""")
     if stack.simulator:
         print(f"Simulator  {stack.simulator.base_url}/_simulator/state")
     print(f"Page       {demo}")
+    print(f"""Retries    {stack.outputs["RetryQueueUrl"]}
+Rejected   {stack.outputs["DeadLetterQueueUrl"]}    make dead-letters ARGS=list
+Log        {FUNCTION_LOG.relative_to(ROOT)}
+Insights   filter fields.message_id = "…" | sort @timestamp asc    (docs/runbook.md)""")
+    if stack.simulator:
+        print(f"""
+Let Intercom fail, and end that:
+curl {stack.simulator.base_url}/_simulator/faults -d '{{"kind": "status", "status": 503}}'
+curl -X DELETE {stack.simulator.base_url}/_simulator/faults""")
     print(f"""
 curl -u {stack.write_key}: -H 'content-type: application/json' \\
   -d '{event}' \\

@@ -35,11 +35,12 @@ mod user;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt};
 
-pub use outcome::{Failure, Otherwise, Outcome, Undelivered};
+pub use outcome::{Failure, Otherwise, Outcome, Tried, Undelivered};
 
 use crate::intercom::{Calls, Intercom};
 use crate::mapping::{Action, Identity, Rights};
@@ -147,13 +148,13 @@ impl Delivery {
         self.intercom.calls()
     }
 
-    /// Executes jobs until `deadline`. The outcomes stand in the order of the jobs. `now` is in
+    /// Executes jobs until `deadline`. What became of them stands in the order of the jobs. `now` is in
     /// Unix seconds.
     ///
     /// Jobs of one user run one after another; once one has to be tried again later, the later
     /// ones of that user are not tried. An event that only waits for its user steps aside and is
     /// tried again when one of them made the contact.
-    pub async fn deliver(&self, jobs: &[Job<'_>], now: i64, deadline: Instant) -> Vec<Outcome> {
+    pub async fn deliver(&self, jobs: &[Job<'_>], now: i64, deadline: Instant) -> Vec<Tried> {
         let session = &Session::new(self, self.intercom.session(deadline), jobs, now);
         let began = Instant::now();
         let look_up_until = began + deadline.saturating_duration_since(began) / LOOK_UP_SHARE;
@@ -170,7 +171,12 @@ impl Delivery {
                 outcomes[index] = outcome;
             }
         }
-        outcomes
+        let calls = session.calls.iter();
+        let calls = calls.map(|calls| calls.load(Ordering::Relaxed));
+        let tried = outcomes.into_iter().zip(calls);
+        tried
+            .map(|(outcome, calls)| Tried { outcome, calls })
+            .collect()
     }
 }
 

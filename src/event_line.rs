@@ -30,6 +30,8 @@ pub(crate) struct EventLine<'l> {
     pub(crate) failure: Option<&'l Failure>,
     /// From the event's first receipt until now.
     pub(crate) latency_ms: u64,
+    /// Calls of Intercom made for it now.
+    pub(crate) calls: u32,
     /// How often SQS has handed it out.
     pub(crate) attempt: Option<u32>,
     /// Until its next attempt.
@@ -59,6 +61,7 @@ impl EventLine<'_> {
                     http_status = self.failure.and_then(|failure| failure.status),
                     intercom_request_id = self.failure.and_then(|f| f.request_id.as_deref()),
                     latency_ms = self.latency_ms,
+                    calls = self.calls,
                     attempt = self.attempt,
                     delay_seconds = self.delay_seconds,
                     waits = self.waits.as_deref(),

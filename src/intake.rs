@@ -9,7 +9,7 @@ use std::time::Duration;
 pub use deduplication::Deduplication;
 use tracing::Level;
 
-use crate::delivery::{Delivery, Failure, Undelivered};
+use crate::delivery::{Delivery, Failure, Tried, Undelivered};
 use crate::entry::{Entry, Parsed};
 use crate::event_line::EventLine;
 use crate::invocation::{Request, millis};
@@ -128,6 +128,7 @@ impl Intake {
             entry,
             warnings,
             left_out: Vec::new(),
+            calls: 0,
             key: None,
             fate,
         }
@@ -206,13 +207,14 @@ impl Intake {
             .store_until
             .checked_sub(to_store)
             .map_or(deadline, |latest| latest.min(deadline));
-        let outcomes = delivery
+        let tried = delivery
             .deliver(&jobs, request.received_at.timestamp(), deadline)
             .await;
         // Once for all of them, so that those of one user can share a message.
         let first_retry = self.schedule.delay(Duration::ZERO, None, fastrand::f64());
         let first_retry = request.received_at + first_retry;
-        for ((index, job), outcome) in indexes.into_iter().zip(&jobs).zip(outcomes) {
+        for ((index, job), Tried { outcome, calls }) in indexes.into_iter().zip(&jobs).zip(tried) {
+            pending[index].calls = calls;
             pending[index].fate = match outcome {
                 Ok(left_out) => {
                     pending[index].left_out = left_out;
@@ -230,14 +232,16 @@ impl Intake {
                     Fate::Queue {
                         failure,
                         not_before: is_first.then(|| request.received_at + delay),
-                        is_parked: false,
+                        parked: None,
                     }
                 }
-                Err(Undelivered::Waiting { failure, .. }) if !behind.contains(&*job.user) => {
+                Err(Undelivered::Waiting { failure, otherwise })
+                    if !behind.contains(&*job.user) =>
+                {
                     Fate::Queue {
                         failure,
                         not_before: Some(first_retry),
-                        is_parked: true,
+                        parked: Some(otherwise),
                     }
                 }
                 Err(Undelivered::Waiting { failure, .. }) => Fate::queued(&failure.reason),
@@ -259,24 +263,23 @@ impl Intake {
             Fate::Queue { failure, .. } | Fate::Reject(failure) => Some(failure),
             _ => None,
         };
-        let is_parked = matches!(
-            pending.fate,
-            Fate::Queue {
-                is_parked: true,
-                ..
-            }
-        );
+        let parked = match &pending.fate {
+            Fate::Queue { parked, .. } => parked.as_ref(),
+            _ => None,
+        };
         EventLine {
             message: "event",
             level: match result.status {
                 Status::Lost => Level::ERROR,
                 Status::Rejected => Level::WARN,
-                Status::Queued if self.mode == DeliveryMode::Inline && !is_parked => Level::WARN,
+                Status::Queued if self.mode == DeliveryMode::Inline && parked.is_none() => {
+                    Level::WARN
+                }
                 _ => Level::INFO,
             },
             event: pending.entry.event(),
             source: Some(request.source),
-            status: if is_parked && result.status == Status::Queued {
+            status: if parked.is_some() && result.status == Status::Queued {
                 Status::Waiting
             } else {
                 result.status
@@ -286,7 +289,8 @@ impl Intake {
             latency_ms: millis(request.invocation.started.elapsed()),
             attempt: None,
             delay_seconds: None,
-            waits: is_parked.then(|| self.schedule.waits(request.received_at)),
+            calls: pending.calls,
+            waits: parked.map(|then| self.schedule.waits(request.received_at, then.status())),
             warnings: &warnings,
         }
         .write(request.invocation.tally);
@@ -317,11 +321,9 @@ async fn store(pending: &mut [Pending<'_>], request: &Request<'_>, queues: &Queu
         }
         match &pending.fate {
             Fate::Queue {
-                not_before,
-                is_parked,
-                ..
+                not_before, parked, ..
             } => {
-                if *is_parked {
+                if parked.is_some() {
                     message = message.parked(request.received_at);
                 }
                 if let Some(time) = not_before {

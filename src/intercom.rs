@@ -9,6 +9,7 @@ mod events;
 mod rate_limit;
 mod silence;
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -77,6 +78,20 @@ pub struct Calls {
     pub all: u64,
     /// Those that Intercom answered with 429.
     pub over_limit: u64,
+}
+
+tokio::task_local! {
+    /// Calls made so far by the work that `counting_calls` runs.
+    static CALLS: Cell<u32>;
+}
+
+/// Runs the work; gives its output and how many calls of Intercom it made.
+pub async fn counting_calls<T>(work: impl Future<Output = T>) -> (T, u32) {
+    let counted = async {
+        let output = work.await;
+        (output, CALLS.with(Cell::get))
+    };
+    CALLS.scope(Cell::new(0), counted).await
 }
 
 /// The calls of one invocation, all over by its deadline.
@@ -231,6 +246,8 @@ impl Session<'_> {
             lost(&error)
         };
         intercom.calls.fetch_add(1, Ordering::Relaxed);
+        // Outside of that, what is looked up for several events together.
+        let _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
         let sent = SystemTime::now();
         let answer = request.send().await.map_err(lost)?;
         let received = SystemTime::now();

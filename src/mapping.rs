@@ -76,6 +76,10 @@ const WARNING_BYTES: usize = 128;
 /// Why an event without a usable identity isn't sent (Segment's own words).
 const NO_IDENTITY: &str = ".userId or .email is required";
 
+/// The same, with what decides about it.
+const ONLY_ANONYMOUS: &str = ".userId or .email is required: the event has no user id and no \
+                              email, only an anonymousId (see the setting ANONYMOUS)";
+
 /// Maps one event. `budget` is that of its request.
 ///
 /// # Errors
@@ -180,6 +184,9 @@ impl<'e> Mapper<'e, '_> {
                 ".anonymousId is longer than the 255 characters that Intercom stores".into(),
             )),
             (Anonymous::Lead, Some(id)) => Ok(Identity::AnonymousId(id)),
+            (Anonymous::Skip, Some(_)) if self.event.ignored_user_id().is_none() => {
+                Err(NotSent::Skip(ONLY_ANONYMOUS.into()))
+            }
             _ => Err(self.no_identity()),
         }
     }

@@ -11,7 +11,7 @@ use aws_lambda_events::sqs::SqsEvent;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use crate::delivery::{Delivery, Failure, Job, Undelivered};
+use crate::delivery::{Delivery, Failure, Job, Tried, Undelivered};
 use crate::invocation::Invocation;
 use crate::job::job;
 use crate::log::COUNTED;
@@ -57,24 +57,25 @@ impl Redelivery {
         let records = batch.records.iter();
         let mut records: Vec<Record<'_>> = records.map(|sqs| Record::read(sqs, ignored)).collect();
         warn_of_busy_user(&records, now);
-        let fates = self
+        let tried = self
             .deliver(&records, invocation.deadline, now, delivery)
             .await;
-        for (record, mut fates) in records.iter_mut().zip(fates) {
+        for (record, (mut fates, calls)) in records.iter_mut().zip(tried) {
             keep_whole(&mut fates);
-            record.fates = fates;
+            (record.fates, record.calls) = (fates, calls);
         }
         self.settle(&mut records, invocation, now, queues).await
     }
 
-    /// Tries the events. Returns what is to be done with those of each message.
+    /// Tries the events. Returns what is to be done with those of each message, and how many calls
+    /// to Intercom each took.
     async fn deliver(
         &self,
         records: &[Record<'_>],
         deadline: Instant,
         now: DateTime<Utc>,
         delivery: &Delivery,
-    ) -> Vec<Vec<Fate>> {
+    ) -> Vec<(Vec<Fate>, Vec<u32>)> {
         let mut fates: Vec<Vec<Fate>> = Vec::with_capacity(records.len());
         let (mut jobs, mut places) = (Vec::new(), Vec::new());
         // Groups of which nothing more is tried in this batch.
@@ -101,9 +102,11 @@ impl Redelivery {
                 of_record
             });
         }
-        let outcomes = delivery.deliver(&jobs, now.timestamp(), deadline).await;
+        let tried = delivery.deliver(&jobs, now.timestamp(), deadline).await;
+        let mut calls_of: Vec<Vec<u32>> = fates.iter().map(|fates| vec![0; fates.len()]).collect();
         let mut given_up: Option<(usize, Fate)> = None;
-        for ((index, place), outcome) in places.into_iter().zip(outcomes) {
+        for ((index, place), Tried { outcome, calls }) in places.into_iter().zip(tried) {
+            calls_of[index][place] = calls;
             let may_be_tried_again = matches!(
                 outcome,
                 Err(Undelivered::Retry { .. } | Undelivered::RateLimited { .. })
@@ -120,7 +123,7 @@ impl Redelivery {
             }
             fates[index][place] = fate;
         }
-        fates
+        fates.into_iter().zip(calls_of).collect()
     }
 
     /// What is done with each event of a message, or the job that decides it.
@@ -165,7 +168,7 @@ impl Redelivery {
                     Fate::Rejected(failure) => {
                         dead.push((index, message().with_failure(failure, invocation.id)));
                     }
-                    Fate::Parked(_) => {
+                    Fate::Parked(..) => {
                         let message = message().parked(now).not_before(now + first_retry);
                         parked.push((index, message));
                     }
@@ -247,7 +250,7 @@ fn keep_whole(fates: &mut [Fate]) {
         return;
     }
     for fate in fates {
-        if let Fate::Rejected(failure) | Fate::Parked(failure) = fate {
+        if let Fate::Rejected(failure) | Fate::Parked(failure, _) = fate {
             *fate = Fate::Stays(std::mem::take(failure), None);
         }
     }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
+use crate::status::Status;
+
 /// The settings of retrying.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
@@ -47,11 +49,13 @@ impl Schedule {
         own.max(asked + self.base.mul_f64(jitter).min(asked))
     }
 
-    /// Until when an event waits for its user, for a person who asks where it is.
-    pub fn waits(&self, since: DateTime<Utc>) -> String {
+    /// Until when an event waits for its user, and what becomes of it then, for a person who asks
+    /// where it is.
+    pub fn waits(&self, since: DateTime<Utc>, then: Status) -> String {
         let until = since + self.unknown_user;
         let until = until.to_rfc3339_opts(SecondsFormat::Secs, true);
-        format!("waits for its user until {until}, then ends: UNKNOWN_USER_SECONDS")
+        let then = then.as_str();
+        format!("waits until {until}, then {then}: UNKNOWN_USER_SECONDS")
     }
 
     /// The shortest delay that keeps SQS from moving a message away after this many `receives`,

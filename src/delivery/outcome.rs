@@ -4,9 +4,20 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::intercom::{CallError, ErrorResponse, RetryLater};
+use crate::status::Status;
 
 /// Delivered, with a line for each part that Intercom didn't take, or why it wasn't.
 pub type Outcome = Result<Vec<String>, Undelivered>;
+
+/// What became of an event, and what that took.
+#[derive(Debug)]
+pub struct Tried {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Calls of Intercom made for it. Those for several events merged into one count for the last
+    /// of them, looking up many users at once for none.
+    pub calls: u32,
+}
 
 /// Why an event wasn't delivered, named by what happens to it next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +71,17 @@ pub struct Failure {
     pub status: Option<u16>,
     /// Intercom's id of the request, if there was an answer.
     pub request_id: Option<String>,
+}
+
+impl Otherwise {
+    /// The status that the event then has.
+    pub fn status(&self) -> Status {
+        match self {
+            Self::Rejected => Status::Rejected,
+            Self::Skipped(_) => Status::Skipped,
+            Self::Delivered => Status::Delivered,
+        }
+    }
 }
 
 impl Failure {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use indexmap::IndexSet;
@@ -29,6 +30,8 @@ pub(super) struct Session<'d> {
     /// Hashes of what was last sent of a company, by company_id.
     pub(super) sent_companies: Noted<String, u64>,
     pub(super) attributes: Catalogues,
+    /// Calls spent on each job, by its index.
+    pub(super) calls: Vec<AtomicU32>,
     turns: Noted<String, Arc<tokio::sync::Mutex<()>>>,
 }
 
@@ -48,6 +51,7 @@ impl<'d> Session<'d> {
             companies: Companies::of(jobs),
             sent_companies: Noted::default(),
             attributes: Catalogues::default(),
+            calls: jobs.iter().map(|_| AtomicU32::default()).collect(),
             turns: Noted::default(),
         }
     }

@@ -1,12 +1,14 @@
 //! One user's events, strictly in order.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 
 use super::attempt::{Attempt, LeftOut, warnings_of};
 use super::coalesce::{Step, steps};
 use super::events::identity_of;
 use super::session::Session;
 use super::{Job, Outcome, Undelivered};
+use crate::intercom::counting_calls;
 use crate::mapping::Action;
 
 /// The index and outcome of each job.
@@ -73,9 +75,12 @@ impl Session<'_> {
         jobs: &[Job<'_>],
         step: &Step<'_, '_>,
     ) -> Result<Vec<LeftOut>, Undelivered> {
-        let last = &jobs[step.jobs[step.jobs.len() - 1]];
-        let attempt = Attempt::new(self, last);
-        attempt.execute(&step.actions, step.is_identify).await
+        let last = step.jobs[step.jobs.len() - 1];
+        let attempt = Attempt::new(self, &jobs[last]);
+        let work = attempt.execute(&step.actions, step.is_identify);
+        let (delivered, calls) = counting_calls(work).await;
+        self.calls[last].fetch_add(calls, Ordering::Relaxed);
+        delivered
     }
 }
 

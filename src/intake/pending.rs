@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::delivery::{Failure, Job};
+use crate::delivery::{Failure, Job, Otherwise};
 use crate::entry::Entry;
 use crate::invocation::Request;
 use crate::mapping::Warning;
-use crate::queue::Message;
+use crate::queue::{Message, message_id};
 use crate::status::{EventResult, Status};
 
 /// An entry in progress, with the mapping's warnings about its event.
@@ -15,6 +15,8 @@ pub(super) struct Pending<'e> {
     pub(super) warnings: Vec<Warning<'e>>,
     /// What Intercom wouldn't take of it, one line each.
     pub(super) left_out: Vec<String>,
+    /// Calls of Intercom made for it.
+    pub(super) calls: u32,
     /// Its deduplication key, unless it is a duplicate itself.
     pub(super) key: Option<String>,
     pub(super) fate: Fate<'e>,
@@ -44,9 +46,9 @@ pub(super) enum Fate<'e> {
         failure: Failure,
         /// When the first retry is due, where it isn't at once.
         not_before: Option<DateTime<Utc>>,
-        /// Whether Intercom doesn't know its user, and no earlier event of the user waits for
-        /// a retry: then it waits apart from the user's other events.
-        is_parked: bool,
+        /// What becomes of it after the wait, if Intercom doesn't know its user and no earlier
+        /// event of the user waits for a retry: then it waits apart from the user's other events.
+        parked: Option<Otherwise>,
     },
     Reject(Failure),
     /// Not delivered again: this became of an event with its messageId in an earlier request.
@@ -62,7 +64,7 @@ impl Fate<'_> {
         Self::Queue {
             failure: Failure::new(reason),
             not_before: None,
-            is_parked: false,
+            parked: None,
         }
     }
 }
@@ -82,7 +84,7 @@ pub(super) fn results(pending: &[Pending<'_>]) -> Vec<EventResult> {
             Fate::Deliver(_) => unreachable!("deliver() decides all of them"),
         };
         results.push(EventResult {
-            message_id: entry.message_id().map(str::to_owned),
+            message_id: entry.event().map(|event| message_id(event).into_owned()),
             type_name: entry.type_name().map(str::to_owned),
             status,
             reason,

@@ -256,7 +256,9 @@ fn whole_number<'e>(value: &'e Value<'e>) -> Fit<'e, i64> {
             Fit::Changed(number.value, Change::Rounded(number.value))
         }
         Some(number) => Fit::Whole(number.value),
-        None => Fit::Attribute(Some("it isn't a whole number below 2147483648")),
+        None => Fit::Attribute(Some(
+            "it isn't a whole number below 2147483648: Intercom's field takes only those",
+        )),
     }
 }
 

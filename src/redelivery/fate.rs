@@ -21,9 +21,9 @@ pub(super) enum Fate {
     /// Into the dead-letter queue.
     Rejected(Failure),
     /// Into the group of those that wait for their user.
-    Parked(Failure),
+    Parked(Failure, Otherwise),
     /// Was parked and keeps waiting, at least this long.
-    Waits(Failure, Duration),
+    Waits(Failure, Duration, Otherwise),
     /// Stays, and its message with it, at least this long; None: as long as its group.
     Stays(Failure, Option<Duration>),
 }
@@ -43,7 +43,7 @@ impl Fate {
             Self::Delivered(_) => Status::Delivered,
             Self::Skipped(_) => Status::Skipped,
             Self::Rejected(_) => Status::Rejected,
-            Self::Parked(_) | Self::Waits(..) => Status::Waiting,
+            Self::Parked(..) | Self::Waits(..) => Status::Waiting,
             Self::Stays(..) => Status::Queued,
         }
     }
@@ -59,8 +59,8 @@ impl Fate {
     pub(super) fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Rejected(failure)
-            | Self::Parked(failure)
-            | Self::Waits(failure, _)
+            | Self::Parked(failure, _)
+            | Self::Waits(failure, ..)
             | Self::Stays(failure, _) => Some(failure),
             Self::Delivered(_) | Self::Skipped(_) => None,
         }
@@ -106,8 +106,8 @@ impl Redelivery {
                     };
                 }
                 match waited {
-                    None => Fate::Parked(failure),
-                    Some(_) => Fate::Waits(failure, delay(age, None)),
+                    None => Fate::Parked(failure, otherwise),
+                    Some(_) => Fate::Waits(failure, delay(age, None), otherwise),
                 }
             }
         }
@@ -175,6 +175,6 @@ mod tests {
         );
         let not_over = fate("2026-11-23T12:00:01Z", Otherwise::Delivered);
         assert!(matches!(not_over, Fate::Waits(..)));
-        assert!(matches!(fate("", Otherwise::Delivered), Fate::Parked(_)));
+        assert!(matches!(fate("", Otherwise::Delivered), Fate::Parked(..)));
     }
 }

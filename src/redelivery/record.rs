@@ -23,6 +23,8 @@ pub(super) struct Record<'r> {
     pub(super) received: Result<Received<'r>, String>,
     /// What is done with each of its events; one for a message that can't be read.
     pub(super) fates: Vec<Fate>,
+    /// Calls of Intercom made for each of its events that were tried.
+    pub(super) calls: Vec<u32>,
 }
 
 impl<'r> Record<'r> {
@@ -37,6 +39,7 @@ impl<'r> Record<'r> {
             sqs,
             received,
             fates: Vec::new(),
+            calls: Vec::new(),
         }
     }
 
@@ -123,7 +126,7 @@ impl<'r> Record<'r> {
     pub(super) fn delays(&self) -> impl Iterator<Item = Duration> {
         self.fates.iter().filter_map(|fate| match fate {
             Fate::Stays(_, delay) => *delay,
-            Fate::Waits(_, delay) => Some(*delay),
+            Fate::Waits(_, delay, _) => Some(*delay),
             _ => None,
         })
     }
@@ -151,9 +154,9 @@ impl<'r> Record<'r> {
         let latency = self.age(invocation.now) + invocation.started.elapsed();
         for (place, fate) in self.fates.iter().enumerate() {
             let delay = delay.filter(|_| fate.stays());
-            let waiting_since = match fate {
-                Fate::Parked(_) => Some(invocation.now),
-                Fate::Waits(..) => self.waiting_since(),
+            let waiting = match fate {
+                Fate::Parked(_, then) => Some((invocation.now, then)),
+                Fate::Waits(.., then) => self.waiting_since().map(|since| (since, then)),
                 _ => None,
             };
             EventLine {
@@ -170,7 +173,8 @@ impl<'r> Record<'r> {
                 latency_ms: millis(latency),
                 attempt: Some(self.attempt()),
                 delay_seconds: delay.map(|delay| delay.as_secs()),
-                waits: waiting_since.map(|since| schedule.waits(since)),
+                calls: self.calls.get(place).copied().unwrap_or_default(),
+                waits: waiting.map(|(since, then)| schedule.waits(since, then.status())),
                 warnings: fate.warnings(),
             }
             .write(invocation.tally);

@@ -28,7 +28,11 @@ def test_each_metric_of_the_dashboard_is_one_that_something_counts(stack, dashbo
 
 
 def test_the_queries_of_the_dashboard_answer(stack, dashboard):
-    assert stack.send("/v1/batch", {"batch": [call("teleport", "u-1")]}).status == 200
+    # One that is rejected at the door, and one that Intercom refuses.
+    stack.simulator.fail(kind="status", status=422, code="parameter_invalid")
+    batch = [call("teleport", "u-1"), call("identify", "u-1")]
+    assert stack.send("/v1/batch", {"batch": batch}).status == 200
+    stack.wait_for(lambda: stack.dead_letter_count() == 2, "two dead letters")
     queries = [widget["properties"]["query"] for widget in dashboard if widget["type"] == "log"]
     assert len(queries) == 2
     logs = stack.aws("logs")
@@ -39,12 +43,15 @@ def test_the_queries_of_the_dashboard_answer(stack, dashboard):
         query_id = logs.start_query(
             logGroupName=stack.outputs["LogGroupName"], startTime=now - 3600, endTime=now + 60,
             queryString=rest)["queryId"]
-        wait_for_answer(stack, query_id)
+        assert answer(stack, query_id)
 
 
-def wait_for_answer(stack, query_id):
+def answer(stack, query_id):
+    """The rows of a query, once it is through."""
     logs = stack.aws("logs")
-    stack.wait_for(lambda: logs.get_query_results(queryId=query_id)["status"] == "Complete", "a query's answer")
+    return stack.wait_for(
+        lambda: (done := logs.get_query_results(queryId=query_id))["status"] == "Complete" and done["results"],
+        "a query's rows")
 
 
 def test_alarms_reach_whom_the_parameters_name(stack):

@@ -304,6 +304,28 @@ async fn an_events_line_says_whose_it_is_what_intercom_said_and_how_long_it_took
 }
 
 #[tokio::test]
+async fn an_events_line_says_how_many_calls_were_made_for_it() {
+    let world = World::new(&[]).await;
+    let event = |kind: &str| json!({"type": kind, "messageId": kind, "userId": "u1", "event": "E"});
+    let (log, _guard) = Log::start(Level::INFO);
+    world.batch(&["identify", "track", "page"].map(event)).await;
+    let calls: Vec<u64> = fields(&log, "event")
+        .iter()
+        .map(|line| line["calls"].as_u64().expect("a number"))
+        .collect();
+    let of_invocation = fields(&log, "invocation")[0]["calls"].as_u64();
+    assert_eq!(of_invocation, Some(calls.iter().sum()), "{calls:?}");
+    // Looking the user up, making the contact; creating the event; nothing.
+    assert_eq!(calls, [2, 1, 0]);
+    world.intercom.add_fault(Fault::status(503).times(1));
+    world
+        .batch(&[json!({"type": "track", "userId": "u1", "event": "F"})])
+        .await;
+    world.redeliver(2).await;
+    assert_eq!(fields(&log, "queued event")[0]["calls"], 1);
+}
+
+#[tokio::test]
 async fn an_event_that_waits_says_until_when_and_for_what() {
     let world = World::new(&[]).await;
     let event = json!({"type": "track", "messageId": "m", "userId": "u1", "event": "E"});
@@ -314,7 +336,11 @@ async fn an_event_that_waits_says_until_when_and_for_what() {
         let line = &fields(&log, message)[0];
         assert_eq!(line["status"], "waiting", "{line}");
         let waits = line["waits"].as_str().expect("text");
-        assert!(waits.starts_with("waits for its user until 2"), "{waits}");
+        assert!(
+            waits.starts_with("waits until 2")
+                && waits.ends_with(", then rejected: UNKNOWN_USER_SECONDS"),
+            "{waits}"
+        );
         assert!(waits.ends_with("UNKNOWN_USER_SECONDS"), "{waits}");
     }
 }
