@@ -546,3 +546,23 @@ fn messages_of_a_busy_user(count: usize, minutes: i64, receives: u32) -> Value {
         .collect();
     sqs_event(&messages, receives)
 }
+
+#[tokio::test]
+async fn a_queued_event_that_is_rejected_is_a_warning() {
+    let world = World::new(&[]).await;
+    let (log, _guard) = Log::start(Level::WARN);
+    let event = |kind: &str| {
+        let event = json!({"type": kind, "messageId": kind, "userId": "u"});
+        payload_of("u", kind, &event, Utc::now())
+    };
+    let batch = sqs_event(&[event("identify"), event("no such type")], 1);
+    world.invoke(&batch).await.expect("an answer");
+    let lines = log.parsed();
+    let level_of = |id: &str| {
+        let mut lines = lines.iter();
+        let line = lines.find(|line| line["fields"]["message_id"] == id);
+        line.expect("a line")["level"].clone()
+    };
+    assert_eq!(level_of("identify"), "INFO");
+    assert_eq!(level_of("no such type"), "WARN");
+}
