@@ -566,3 +566,16 @@ async fn a_queued_event_that_is_rejected_is_a_warning() {
     assert_eq!(level_of("identify"), "INFO");
     assert_eq!(level_of("no such type"), "WARN");
 }
+
+#[tokio::test]
+async fn an_event_that_begins_to_wait_for_its_user_says_until_when() {
+    let world = World::new(&[]).await;
+    let (log, _guard) = Log::start(Level::INFO);
+    let event = json!({"type": "track", "messageId": "m", "userId": "u", "event": "E"});
+    let batch = sqs_event(&[payload_of("u", "m", &event, Utc::now())], 1);
+    world.invoke(&batch).await.expect("an answer");
+    let line = &fields(&log, "queued event")[0];
+    assert_eq!(line["status"], "waiting", "{line}");
+    let waits = line["waits"].as_str().expect("until when");
+    assert!(waits.starts_with("waits for its user until 2"), "{waits}");
+}
