@@ -395,3 +395,17 @@ async fn a_delete_by_email_spares_whom_the_next_event_of_its_batch_makes() {
     world.invoke(&events).await.expect("results");
     assert_eq!(world.intercom.state().contacts.len(), 1);
 }
+
+#[tokio::test]
+async fn a_delete_by_email_spares_whom_a_later_request_made() {
+    let world = World::new(&[("UNKNOWN_USER_SECONDS", "3600")]).await;
+    let traits = json!({"email": "a@example.com"});
+    let delete = json!({"type": "delete", "messageId": "d", "traits": traits});
+    assert_eq!(world.result(&delete).await.0, "queued");
+    world.intercom.advance(Duration::from_secs(60));
+    world
+        .batch(&[json!({"type": "identify", "traits": traits})])
+        .await;
+    world.redeliver(2).await;
+    assert_eq!(world.intercom.state().contacts.len(), 1);
+}

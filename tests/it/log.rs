@@ -305,17 +305,22 @@ async fn an_events_line_says_whose_it_is_what_intercom_said_and_how_long_it_took
 
 #[tokio::test]
 async fn an_event_that_waits_says_until_when_and_for_what() {
-    let world = World::new(&[]).await;
-    let event = json!({"type": "track", "messageId": "m", "userId": "u1", "event": "E"});
-    let (log, _guard) = Log::start(Level::INFO);
-    world.batch(&[event]).await;
-    world.redeliver(1).await;
-    for message in ["event", "queued event"] {
-        let line = &fields(&log, message)[0];
-        assert_eq!(line["status"], "waiting", "{line}");
-        let waits = line["waits"].as_str().expect("text");
-        assert!(waits.starts_with("waits for its user until 2"), "{waits}");
-        assert!(waits.ends_with("UNKNOWN_USER_SECONDS"), "{waits}");
+    for (mode, messages) in [
+        ("inline", &["event", "queued event"][..]),
+        ("queue", &["queued event"]),
+    ] {
+        let world = World::new(&[("DELIVERY_MODE", mode)]).await;
+        let event = json!({"type": "track", "messageId": "m", "userId": "u1", "event": "E"});
+        let (log, _guard) = Log::start(Level::INFO);
+        world.batch(&[event]).await;
+        world.redeliver(1).await;
+        for message in messages {
+            let line = &fields(&log, message)[0];
+            assert_eq!(line["status"], "waiting", "{line}");
+            let waits = line["waits"].as_str().expect("text");
+            assert!(waits.starts_with("waits for its user until 2"), "{waits}");
+            assert!(waits.ends_with("UNKNOWN_USER_SECONDS"), "{waits}");
+        }
     }
 }
 
@@ -565,17 +570,4 @@ async fn a_queued_event_that_is_rejected_is_a_warning() {
     };
     assert_eq!(level_of("identify"), "INFO");
     assert_eq!(level_of("no such type"), "WARN");
-}
-
-#[tokio::test]
-async fn an_event_that_begins_to_wait_for_its_user_says_until_when() {
-    let world = World::new(&[]).await;
-    let (log, _guard) = Log::start(Level::INFO);
-    let event = json!({"type": "track", "messageId": "m", "userId": "u", "event": "E"});
-    let batch = sqs_event(&[payload_of("u", "m", &event, Utc::now())], 1);
-    world.invoke(&batch).await.expect("an answer");
-    let line = &fields(&log, "queued event")[0];
-    assert_eq!(line["status"], "waiting", "{line}");
-    let waits = line["waits"].as_str().expect("until when");
-    assert!(waits.starts_with("waits for its user until 2"), "{waits}");
 }
