@@ -281,6 +281,7 @@ mod tests {
             (409, "conflict", Conflict),
             (409, "", Conflict),
             (410, "contact_merged", Merged),
+            (410, "", Merged),
             (413, "", Rejected),
             (415, "", Rejected),
             (422, "", Rejected),
@@ -310,6 +311,44 @@ mod tests {
         }
     }
 
+    /// Conflicts were seen as 400 and as 409.
+    #[test]
+    fn a_code_means_the_same_whatever_the_status() {
+        use Trouble::{Outage, Permission, Plan, RateLimit, Setup, Token};
+        let later = Verdict::RetryLater;
+        for (codes, expected) in [
+            ("conflict", Verdict::Conflict),
+            ("contact_merged", Verdict::Merged),
+            (
+                "unique_company_constraint unique_user_constraint",
+                Verdict::Raced,
+            ),
+            ("rate_limit_exceeded", later(RateLimit)),
+            (
+                "unauthorized token_revoked token_expired token_suspended token_not_found \
+                 token_blocked token_unauthorized",
+                later(Token),
+            ),
+            ("api_plan_restricted", later(Plan)),
+            ("action_forbidden forbidden", later(Permission)),
+            ("intercom_version_invalid", later(Setup)),
+            (
+                "server_error service_unavailable server_timeout",
+                later(Outage),
+            ),
+            (
+                "not_found user_not_found contact_not_found company_not_found",
+                Verdict::NotFound,
+            ),
+        ] {
+            for code in codes.split(' ') {
+                for status in [400, 422] {
+                    assert_eq!(error(status, code, "").verdict(), expected, "{code}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn what_the_texts_say() {
         let conflict = error(
@@ -319,6 +358,8 @@ mod tests {
         );
         assert_eq!(conflict.conflicting_contact(), Some("5da61b"));
         assert!(conflict.is_about_archived());
+        let cut = error(409, "conflict", "A contact already exists with id=");
+        assert_eq!(cut.conflicting_contact(), None);
         let multiple = "Multiple existing users match this email address - must be more specific using user_id";
         for status in [400, 409] {
             let multiple = error(status, "parameter_invalid", multiple);

@@ -177,4 +177,21 @@ mod tests {
         assert!(matches!(not_over, Fate::Waits(..)));
         assert!(matches!(fate("", Otherwise::Delivered), Fate::Parked(..)));
     }
+
+    #[test]
+    fn a_time_is_named_in_the_unit_of_its_setting() {
+        for (seconds, expected) in [
+            (0, "0 seconds"),
+            (60, "60 seconds"),
+            (3_600, "1 hours"),
+            (5_400, "5400 seconds"),
+            (259_200, "72 hours"),
+        ] {
+            let failure = given_up(Failure::new("unknown"), Duration::from_secs(seconds));
+            assert_eq!(
+                failure.reason,
+                format!("given up after {expected}: unknown")
+            );
+        }
+    }
 }

@@ -32,17 +32,30 @@ async fn standard_attributes_are_left_out_once() {
 }
 
 #[tokio::test]
+async fn with_drop_nothing_is_made_for_a_company_either() {
+    let world = World::new(&[("UNKNOWN_ATTRIBUTES", "drop")]).await;
+    let company = json!({"company": {"id": "c", "name": "Acme", "floors": 2}});
+    world.batch(&[identify("u", &company)]).await;
+    let state = world.intercom.state();
+    assert!(state.data_attributes.is_empty());
+    assert_eq!(state.companies[0].name.as_deref(), Some("Acme"));
+    assert_eq!(state.contacts[0].companies, ["c"]);
+}
+
+#[tokio::test]
 async fn a_refused_value_is_remembered_with_its_kind() {
-    let world = World::new(&[]).await;
-    let plan = |value: Value| identify("u", &json!({"plan": value}));
-    world.batch(&[plan(json!("pro"))]).await;
-    world.batch(&[plan(json!(5))]).await;
-    let before = world.calls().len();
-    world.batch(&[plan(json!(6))]).await;
-    assert_eq!(world.calls()[before..], ["PUT /contacts/:id"]);
-    world.batch(&[plan(json!("basic"))]).await;
-    let contact = &world.intercom.state().contacts[0];
-    assert_eq!(contact.custom_attributes["plan"], "basic");
+    for (refused, another) in [(json!(5), json!(6)), (json!(true), json!(false))] {
+        let world = World::new(&[]).await;
+        let plan = |value: &Value| identify("u", &json!({"plan": value}));
+        world.batch(&[plan(&json!("pro"))]).await;
+        world.batch(&[plan(&refused)]).await;
+        let before = world.calls().len();
+        world.batch(&[plan(&another)]).await;
+        assert_eq!(world.calls()[before..], ["PUT /contacts/:id"], "{refused}");
+        world.batch(&[plan(&json!("basic"))]).await;
+        let contact = &world.intercom.state().contacts[0];
+        assert_eq!(contact.custom_attributes["plan"], "basic", "{refused}");
+    }
 }
 
 #[tokio::test]

@@ -55,9 +55,11 @@ async fn an_email_that_another_user_has_costs_neither_of_them_anything() {
             assert!(!world.calls().iter().any(|call| call.contains("archive")));
 
             // What was learned of the email isn't asked again.
-            let before = world.calls().len();
-            world.batch(&[user]).await;
-            assert_eq!(world.calls()[before..], ["PUT /contacts/:id"]);
+            for _ in 0..2 {
+                let before = world.calls().len();
+                world.batch(std::slice::from_ref(&user)).await;
+                assert_eq!(world.calls()[before..], ["PUT /contacts/:id"]);
+            }
         }
     }
 }
@@ -280,6 +282,20 @@ async fn two_writers_of_something_new_are_both_right() {
 }
 
 #[tokio::test]
+async fn a_company_that_others_keep_making_is_tried_again_later() {
+    let world = World::new(&[]).await;
+    let raced = Fault::status(409).code("unique_company_constraint");
+    world.intercom.add_fault(raced.on("POST", "/companies"));
+    let (status, reason) = world
+        .result(&identify("u", &json!({"company": {"id": "c"}})))
+        .await;
+    assert_eq!(status, "queued", "{reason}");
+    let calls = world.calls();
+    let writes = calls.iter().filter(|call| *call == "POST /companies");
+    assert_eq!(writes.count(), 3);
+}
+
+#[tokio::test]
 async fn a_group_of_a_user_who_was_seen_lately_needs_two_calls() {
     let world = World::new(&[]).await;
     let group = |id: &str, plan: &str| {
@@ -291,4 +307,105 @@ async fn a_group_of_a_user_who_was_seen_lately_needs_two_calls() {
     world.batch(&[group("2", "y")]).await;
     let expected = ["POST /companies", "POST /contacts/:id/companies"];
     assert_eq!(world.calls()[before..], expected);
+}
+
+/// Nothing but the call that Intercom refuses is at fault: to wait, or to count it as done, would
+/// hide that.
+#[tokio::test]
+async fn a_call_that_intercom_refuses_for_another_reason_rejects_its_event() {
+    let refused = |method: &str, path: &str| Fault::status(400).code("odd").on(method, path);
+    let company = |company: Value| identify("u", &json!({"company": company}));
+    let mut late = identify("u", &json!({}));
+    late["timestamp"] = json!(chrono::Utc::now().timestamp() - 86_400);
+    let delete = json!({"type": "delete", "userId": "u"});
+    let by_email = json!({"type": "identify", "traits": {"email": "u@example.com", "name": "A"}});
+    let leaver = json!({"id": "c", "remove": true});
+    for (fault, event) in [
+        (
+            refused("POST", "/contacts/").body_contains("{\"id\":"),
+            company(json!({"id": "d"})),
+        ),
+        (refused("DELETE", "/contacts/"), company(leaver.clone())),
+        (refused("GET", "/companies"), company(leaver)),
+        (refused("GET", "/contacts/"), late),
+        (refused("DELETE", "/contacts/"), delete),
+        (
+            Fault::status(409).code("conflict").on("PUT", "/contacts/"),
+            by_email,
+        ),
+    ] {
+        let world = World::new(&[]).await;
+        let user = json!({"role": "user", "external_id": "u", "email": "u@example.com"});
+        world.intercom.seed_contact(user);
+        let another = world.another_instance(&[]);
+        let member = identify("u", &json!({"company": {"id": "c"}}));
+        let known = crate::support::invoke(&another, &member).await;
+        assert_eq!(known.expect("results")["results"][0]["status"], "delivered");
+        let name = format!("{fault:?}");
+        world.intercom.add_fault(fault);
+        let (status, reason) = world.result(&event).await;
+        assert_eq!(status, "rejected", "{name}: {reason}");
+    }
+}
+
+/// Another instance may have given the id to another contact.
+#[tokio::test]
+async fn a_user_whose_contact_is_another_one_by_now_is_looked_up_again() {
+    let world = World::new(&[]).await;
+    world.batch(&[identify("u", &json!({"name": "A"}))]).await;
+    let moved = Fault::status(409).code("conflict").on("PUT", "/contacts/");
+    world.intercom.add_fault(moved.times(1));
+    let before = world.calls().len();
+    world.batch(&[identify("u", &json!({"name": "B"}))]).await;
+    assert_eq!(
+        world.calls()[before..],
+        [
+            "PUT /contacts/:id",
+            "GET /contacts/find_by_external_id/u",
+            "PUT /contacts/:id"
+        ]
+    );
+    let contact = world.contact("u").expect("the user");
+    assert_eq!(contact.name.as_deref(), Some("B"));
+}
+
+#[tokio::test]
+async fn an_archived_contact_that_another_instance_just_brought_back_is_no_deleted_one() {
+    let world = World::new(&[]).await;
+    let archived = json!({"role": "user", "external_id": "u", "archived": true});
+    let id = world.intercom.seed_contact(archived);
+    let gone = Fault::status(404).code("not_found").times(1);
+    let path = format!("/contacts/{id}/unarchive");
+    world.intercom.add_fault(gone.on("POST", &path));
+    world.batch(&[identify("u", &json!({"name": "A"}))]).await;
+    assert!(world.reasons().is_empty(), "{:?}", world.reasons());
+    let contact = world.contact("u").expect("the user");
+    assert_eq!(contact.name.as_deref(), Some("A"));
+}
+
+/// Whom the delete was about isn't who came after it.
+#[tokio::test]
+async fn a_delete_by_email_spares_whom_the_next_event_of_its_batch_makes() {
+    let world = World::new(&[]).await;
+    let traits = json!({"email": "a@example.com"});
+    let events = json!([
+        {"type": "delete", "messageId": "d", "traits": traits},
+        {"type": "identify", "messageId": "i", "traits": traits},
+    ]);
+    world.invoke(&events).await.expect("results");
+    assert_eq!(world.intercom.state().contacts.len(), 1);
+}
+
+#[tokio::test]
+async fn a_delete_by_email_spares_whom_a_later_request_made() {
+    let world = World::new(&[("UNKNOWN_USER_SECONDS", "3600")]).await;
+    let traits = json!({"email": "a@example.com"});
+    let delete = json!({"type": "delete", "messageId": "d", "traits": traits});
+    assert_eq!(world.result(&delete).await.0, "queued");
+    world.intercom.advance(Duration::from_secs(60));
+    world
+        .batch(&[json!({"type": "identify", "traits": traits})])
+        .await;
+    world.redeliver(2).await;
+    assert_eq!(world.intercom.state().contacts.len(), 1);
 }

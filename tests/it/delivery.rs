@@ -14,6 +14,18 @@ fn track(user_id: &str, event: &str) -> Value {
         "event": event, "timestamp": "2026-11-23T12:00:00Z"})
 }
 
+impl World {
+    /// How often a user's contact was written.
+    fn writes_of(&self, user_id: &str) -> usize {
+        let id = json!(user_id);
+        let requests = self.intercom.requests().into_iter();
+        requests
+            .filter(|request| matches!(&*request.method, "POST" | "PUT"))
+            .filter(|request| request.request_body["external_id"] == id)
+            .count()
+    }
+}
+
 #[tokio::test]
 async fn a_known_user_is_updated_and_found_only_once() {
     let world = World::new(&[]).await;
@@ -308,6 +320,22 @@ async fn an_alias_waits_for_the_leads_of_its_batch() {
     assert_eq!(state.contacts[0].custom_attributes["seen"], "everything");
 }
 
+/// Whose events it would otherwise deliver side by side, in no order.
+#[tokio::test]
+async fn an_alias_leaves_the_events_of_others_together() {
+    let world = World::new(&[("ANONYMOUS", "lead")]).await;
+    let other = |name: &str| json!({"type": "identify", "messageId": name, "userId": "v", "traits": {"name": name}});
+    let batch = [
+        other("A"),
+        json!({"type": "identify", "messageId": "i", "anonymousId": "phone"}),
+        json!({"type": "alias", "messageId": "a", "previousId": "phone", "userId": "u"}),
+        other("B"),
+    ];
+    world.batch(&batch).await;
+    assert_eq!(world.writes_of("v"), 1, "{:?}", world.calls());
+    assert_eq!(world.intercom.state().merged_contacts.len(), 1);
+}
+
 #[tokio::test]
 async fn an_alias_of_nobody_is_skipped_and_of_a_user_rejected() {
     let world = World::new(&[("UNKNOWN_USER_SECONDS", "0")]).await;
@@ -375,6 +403,42 @@ async fn successive_identifies_are_one_write_and_a_bad_one_takes_no_other_with_i
         .find(|c| c.external_id.as_deref() == Some("u"));
     assert_eq!(contact.expect("the contact").name.as_deref(), Some("C"));
     assert_eq!(world.reasons().len(), 1);
+}
+
+/// A group alone would not write them.
+#[tokio::test]
+async fn the_traits_of_an_identify_arrive_whatever_it_is_sent_together_with() {
+    let group = json!({"type": "group", "messageId": "g", "userId": "u", "groupId": "c"});
+    let named = |id: &str| json!({"type": "identify", "messageId": id, "userId": "u", "traits": {"name": "B"}});
+    for batch in [
+        [named("1"), group.clone()],
+        [group, named("1")],
+        [named("1"), named("2")],
+    ] {
+        let world = World::new(&[]).await;
+        // It was seen just now, and is known to be there.
+        world.batch(&[identify("u", &json!({"name": "A"}))]).await;
+        world.batch(&batch).await;
+        let contact = &world.intercom.state().contacts[0];
+        assert_eq!(contact.name.as_deref(), Some("B"), "{batch:?}");
+    }
+}
+
+/// Each merge copies all that was said before.
+#[tokio::test]
+async fn at_most_25_identifies_are_one_write() {
+    for (count, writes) in [(25, 1), (26, 2), (50, 2)] {
+        let world = World::new(&[]).await;
+        let event = |n: usize| {
+            json!({"type": "identify", "messageId": n.to_string(), "userId": "u",
+                "traits": {"name": n.to_string()}})
+        };
+        let events: Vec<Value> = (1..=count).map(event).collect();
+        world.batch(&events).await;
+        assert_eq!(world.writes_of("u"), writes, "{count}");
+        let contact = &world.intercom.state().contacts[0];
+        assert_eq!(contact.name, Some(count.to_string()));
+    }
 }
 
 #[tokio::test]
@@ -461,6 +525,29 @@ async fn what_can_never_work_goes_to_the_dead_letter_queue_with_its_reason() {
     }
 }
 
+/// What others use of the limit leaves one call at a time, and the next one waits its turn.
+#[tokio::test]
+async fn a_short_wait_for_the_rate_limit_queues_nothing() {
+    let world = World::new(&[]).await;
+    world.intercom.set(|settings| settings.rate_limit = 120);
+    let users = |name: &str, count: usize| -> Vec<Value> {
+        let users = (0..count).map(|n| identify(&format!("{name}{n}"), &json!({})));
+        users.collect()
+    };
+    let another = world.another_instance(&[]);
+    for event in users("other", 30) {
+        let answer = crate::support::invoke(&another, &event).await;
+        assert_eq!(
+            answer.expect("results")["results"][0]["status"],
+            "delivered"
+        );
+    }
+    world.batch(&users("first", 1)).await;
+    world.batch(&users("u", 4)).await;
+    assert!(world.aws().retry.is_empty());
+    assert_eq!(world.intercom.state().contacts.len(), 35);
+}
+
 #[tokio::test]
 async fn with_the_rate_limit_used_up_no_call_is_made() {
     let world = World::new(&[]).await;
@@ -539,6 +626,29 @@ async fn users_of_a_batch_are_looked_up_with_one_search() {
     );
     world.batch(&events).await;
     assert_eq!(world.calls().len(), 7, "nobody is looked up again");
+}
+
+/// Where the search has room, it asks for users of events as well, which may save a call later.
+#[tokio::test]
+async fn one_search_asks_for_150_users_at_most() {
+    for (users, events, searches) in [
+        (1, 0, vec![]),
+        (2, 0, vec![2]),
+        (2, 3, vec![5]),
+        (2, 160, vec![150]),
+        (151, 0, vec![150]),
+    ] {
+        let world = World::new(&[("DELIVERY_MODE", "inline")]).await;
+        let users = (0..users).map(|n| identify(&format!("u{n}"), &json!({})));
+        let events = (0..events).map(|n| track(&format!("v{n}"), "E"));
+        let batch: Vec<Value> = users.chain(events).collect();
+        world.batch(&batch).await;
+        let requests = world.intercom.requests().into_iter();
+        let sizes = requests
+            .filter(|request| request.path == "/contacts/search")
+            .filter_map(|request| Some(request.request_body["query"]["value"].as_array()?.len()));
+        assert_eq!(sizes.collect::<Vec<_>>(), searches, "{}", batch.len());
+    }
 }
 
 #[tokio::test]
@@ -831,4 +941,26 @@ async fn a_user_who_was_merged_into_another_is_followed() {
         Some("u")
     );
     assert!(of(&old).expect("a contact").custom_attributes.is_empty());
+}
+
+/// Intercom would take the merged user's id for the contact, whose own it then no longer has.
+#[tokio::test]
+async fn a_merged_user_never_gives_its_id_to_the_contact_it_became() {
+    let world = World::new(&[]).await;
+    let into = json!({"role": "user", "external_id": "u"});
+    let into = world.intercom.seed_contact(into);
+    let merged = Fault::status(410)
+        .on("GET", "/contacts/find_by_external_id/old")
+        .code("contact_merged")
+        .header("Link", &format!("</contacts/{into}>; rel=\"canonical\""));
+    world.intercom.add_fault(merged);
+    for name in ["A", "B", "C"] {
+        world
+            .batch(&[identify("old", &json!({"name": name}))])
+            .await;
+        let contacts = world.intercom.state().contacts;
+        assert_eq!(contacts.len(), 1);
+        assert_eq!(contacts[0].name.as_deref(), Some(name));
+        assert_eq!(contacts[0].external_id.as_deref(), Some("u"));
+    }
 }

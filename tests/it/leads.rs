@@ -74,3 +74,49 @@ async fn a_lead_that_is_gone_is_not_written_to_for_ever() {
         world.reasons()
     );
 }
+
+#[tokio::test]
+async fn a_merge_that_intercom_refuses_is_rejected_with_its_reason() {
+    let world = world().await;
+    let refused = Fault::status(400).code("invalid_merge");
+    world
+        .intercom
+        .add_fault(refused.on("POST", "/contacts/merge"));
+    world.batch(&[visitor("1")]).await;
+    world.batch(&[alias()]).await;
+    let reasons = world.reasons();
+    assert_eq!(reasons.len(), 1);
+    assert!(reasons[0].contains("invalid_merge"), "{reasons:?}");
+}
+
+/// As when another instance merged it a moment ago.
+#[tokio::test]
+async fn a_lead_that_is_already_merged_is_as_good_as_merged() {
+    for answer in [
+        Fault::status(404).code("not_found"),
+        Fault::status(410).code("contact_merged"),
+    ] {
+        let world = world().await;
+        let name = format!("{answer:?}");
+        world
+            .intercom
+            .add_fault(answer.on("POST", "/contacts/merge"));
+        world.batch(&[visitor("1")]).await;
+        world.batch(&[alias()]).await;
+        assert!(world.reasons().is_empty(), "{name}: {:?}", world.reasons());
+        assert!(world.aws().retry.is_empty(), "{name}");
+    }
+}
+
+/// Or else every event of the visitor would make another one.
+#[tokio::test]
+async fn while_search_is_refused_no_lead_is_made() {
+    let world = world().await;
+    let refused = Fault::status(400).code("parameter_invalid");
+    world
+        .intercom
+        .add_fault(refused.on("POST", "/contacts/search"));
+    world.batch(&[visitor("1")]).await;
+    assert_eq!(world.reasons().len(), 1);
+    assert!(world.intercom.state().contacts.is_empty());
+}

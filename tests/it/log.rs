@@ -327,21 +327,25 @@ async fn an_events_line_says_how_many_calls_were_made_for_it() {
 
 #[tokio::test]
 async fn an_event_that_waits_says_until_when_and_for_what() {
-    let world = World::new(&[]).await;
-    let event = json!({"type": "track", "messageId": "m", "userId": "u1", "event": "E"});
-    let (log, _guard) = Log::start(Level::INFO);
-    world.batch(&[event]).await;
-    world.redeliver(1).await;
-    for message in ["event", "queued event"] {
-        let line = &fields(&log, message)[0];
-        assert_eq!(line["status"], "waiting", "{line}");
-        let waits = line["waits"].as_str().expect("text");
-        assert!(
-            waits.starts_with("waits until 2")
-                && waits.ends_with(", then rejected: UNKNOWN_USER_SECONDS"),
-            "{waits}"
-        );
-        assert!(waits.ends_with("UNKNOWN_USER_SECONDS"), "{waits}");
+    for (mode, messages) in [
+        ("inline", &["event", "queued event"][..]),
+        ("queue", &["queued event"]),
+    ] {
+        let world = World::new(&[("DELIVERY_MODE", mode)]).await;
+        let event = json!({"type": "track", "messageId": "m", "userId": "u1", "event": "E"});
+        let (log, _guard) = Log::start(Level::INFO);
+        world.batch(&[event]).await;
+        world.redeliver(1).await;
+        for message in messages {
+            let line = &fields(&log, message)[0];
+            assert_eq!(line["status"], "waiting", "{line}");
+            let waits = line["waits"].as_str().expect("text");
+            assert!(
+                waits.starts_with("waits until 2")
+                    && waits.ends_with(", then rejected: UNKNOWN_USER_SECONDS"),
+                "{waits}"
+            );
+        }
     }
 }
 
@@ -571,4 +575,24 @@ fn messages_of_a_busy_user(count: usize, minutes: i64, receives: u32) -> Value {
         })
         .collect();
     sqs_event(&messages, receives)
+}
+
+#[tokio::test]
+async fn a_queued_event_that_is_rejected_is_a_warning() {
+    let world = World::new(&[]).await;
+    let (log, _guard) = Log::start(Level::WARN);
+    let event = |kind: &str| {
+        let event = json!({"type": kind, "messageId": kind, "userId": "u"});
+        payload_of("u", kind, &event, Utc::now())
+    };
+    let batch = sqs_event(&[event("identify"), event("no such type")], 1);
+    world.invoke(&batch).await.expect("an answer");
+    let lines = log.parsed();
+    let level_of = |id: &str| {
+        let mut lines = lines.iter();
+        let line = lines.find(|line| line["fields"]["message_id"] == id);
+        line.expect("a line")["level"].clone()
+    };
+    assert_eq!(level_of("identify"), "INFO");
+    assert_eq!(level_of("no such type"), "WARN");
 }

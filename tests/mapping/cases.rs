@@ -93,6 +93,24 @@ fn every_case_previews_as_expected() {
     assert!(failures.is_empty(), "\n{failures}");
 }
 
+#[test]
+fn an_event_names_a_thousand_changes_and_counts_the_rest() {
+    for (changes, lines, last) in [
+        (1_000, 1_000, "trait \"t999\" left out"),
+        (1_002, 1_001, "and 2 more of this event"),
+    ] {
+        let traits = (0..changes).map(|n| (format!("t{n}"), Value::Null));
+        let traits: Value = traits.collect::<Map<_, _>>().into();
+        let event = json!({"type": "identify", "userId": "u", "traits": traits});
+        let event = serde_json::value::to_raw_value(&event).expect("JSON");
+        let result = preview_of(&event, ARRIVAL, &settings(|_| None));
+        let warnings = result["warnings"].as_array().expect("warnings");
+        assert_eq!(warnings.len(), lines);
+        let said = warnings[lines - 1].as_str().expect("a line");
+        assert!(said.contains(last), "{said}");
+    }
+}
+
 /// Pretty JSON with keys in alphabetical order, save in `metadata`: Intercom keeps the first
 /// keys of it.
 fn text(value: Value) -> String {

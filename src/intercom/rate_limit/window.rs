@@ -63,7 +63,7 @@ impl Window {
                 return Admission::Later(positive(next_call - now));
             }
             self.next_call = Some(now + interval);
-        } else if under_way > 0 && f64::from(under_way) >= ours / 2.0 {
+        } else if f64::from(under_way) >= ours / 2.0 {
             // The other half is for calls of others that no answer has counted yet.
             return Admission::Later(POLL_INTERVAL);
         }
@@ -95,5 +95,69 @@ impl Window {
             None => answered / used.max(1.0),
         };
         share.min(1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A window of 100 calls that ends at 1,010 s.
+    fn window(remaining: u32, answered: u32, last_answer: UnixSeconds) -> Window {
+        Window {
+            limit: 100,
+            remaining,
+            answered,
+            last_answer,
+            last_share: None,
+            reset: 1010,
+            ends: 1010.0,
+            next_call: None,
+        }
+    }
+
+    #[test]
+    fn a_window_is_used_up_if_the_others_went_on_as_they_did_before() {
+        for (remaining, answered, last_answer, expected) in [
+            // Half of the 70 calls were others': 52.5 more by the end.
+            (30, 35, 1004.0, true),
+            // 8.75 more.
+            (30, 35, 1008.0, false),
+            // A fifth of 75 were others': 8.1 more.
+            (25, 60, 1006.5, false),
+            // Half of 88: 4.9 more, which leaves less than a tenth of the limit.
+            (12, 44, 1009.0, true),
+            // Only we call, all at once at the beginning.
+            (8, 92, 1000.0, true),
+            (12, 88, 1000.0, false),
+        ] {
+            let window = window(remaining, answered, last_answer);
+            assert_eq!(window.was_used_up(0), expected, "{window:?}");
+        }
+    }
+
+    #[test]
+    fn our_share_is_what_we_used_and_in_the_beginning_what_it_was_before() {
+        let mut window = window(60, 9, 1005.0);
+        let is = |share: f64, expected: f64| (share - expected).abs() < 1e-9;
+        assert!(is(window.our_share(4), 9.0 / 36.0));
+        window.last_share = Some(0.5);
+        assert!(is(window.our_share(4), 19.0 / 56.0));
+    }
+
+    #[test]
+    fn a_window_is_followed_by_the_next_one_and_no_other() {
+        let window = window(60, 9, 1005.0);
+        for (now, is_current, is_followed) in [
+            (999.0, false, false),
+            (999.1, true, false),
+            (1009.9, true, false),
+            (1010.0, false, true),
+            (1019.9, false, true),
+            (1020.0, false, false),
+        ] {
+            assert_eq!(window.is_current(now), is_current, "{now}");
+            assert_eq!(window.follows_at(now), is_followed, "{now}");
+        }
     }
 }
