@@ -1,12 +1,13 @@
 //! The log: one line per event, and nothing secret or private in it.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use chrono::{DateTime, Utc};
 use intercom_simulator::{Fault, TakenEmails};
 use segment_intercom::log;
 use serde_json::{Value, json};
+use tracing::level_filters::LevelFilter;
 use tracing::subscriber::DefaultGuard;
 use tracing::{Instrument, Level};
 
@@ -22,6 +23,13 @@ struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
     fn start(level: Level) -> (Self, DefaultGuard) {
+        // While there is but one subscriber, tracing asks that of the thread that comes to a line
+        // first, which may be another test's without any, and would never write the line again.
+        static ANOTHER: Once = Once::new();
+        ANOTHER.call_once(|| {
+            let nothing = log::subscriber(LevelFilter::ERROR, io::sink);
+            tracing::subscriber::set_global_default(nothing).expect("the first one");
+        });
         let log = Self::default();
         let writer = log.clone();
         let subscriber = log::subscriber(level.into(), move || writer.clone());
