@@ -43,7 +43,7 @@ def account_refused(stack):
 
 
 def busy_user(stack):
-    put_back(stack, "page", minutes=10, count=100)
+    put_back(stack, "page", minutes=10, count=200)
 
 
 def lost(stack):

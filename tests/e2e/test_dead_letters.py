@@ -83,7 +83,7 @@ def test_of_a_thousand_dead_letters_one_reason_is_retried_and_the_others_stay(st
         assert "330 of 660 letters retried" in dead_letters("retry", "--status", "400", "--yes", "--per-second", "1000")
         stack.wait_for(lambda: stack.dead_letter_count() == 660, "the blue ones rejected again", 120)
         assert stack.settle(60)
-    assert "330 of 660 letters dropped" in dead_letters("drop", "--kind", "teleport", "--yes")
+    assert "330 of 660 letters dropped" in dead_letters("drop", "--reason", "unknown type", "--yes")
     assert stack.dead_letter_count() == 330
 
 
