@@ -13,8 +13,8 @@ EVENT_LINES = ("event", "queued event")
 
 
 def follow(stack):
-    """Writes the whole log to FUNCTION_LOG as long as this process lives, and prints what becomes of each event from
-    now on."""
+    """Writes the log from now on to FUNCTION_LOG as long as this process lives, and prints what becomes of each
+    event."""
     FUNCTION_LOG.write_text("")
     threading.Thread(target=write, args=(stack, int(time.time() * 1000)), daemon=True).start()
 
@@ -23,19 +23,22 @@ def write(stack, since):
     seen = set()
     while True:
         try:
-            events = new_events(stack, seen)
+            events = new_events(stack, seen, since)
         except (BotoCoreError, ClientError):  # the stack is going down
             return
         with FUNCTION_LOG.open("a") as file:
             for event in events:
                 file.write(event["message"].rstrip("\n") + "\n")
-                if event["timestamp"] >= since and (text := told(event["message"])):
+                if text := told(event["message"]):
                     print(text, flush=True)
+        since = max([since, *(event["timestamp"] for event in events)])
         time.sleep(0.5)
 
 
-def new_events(stack, seen):
-    pages = stack.aws("logs").get_paginator("filter_log_events").paginate(logGroupName=stack.outputs["LogGroupName"])
+def new_events(stack, seen, since):
+    """Those of this moment (milliseconds) or later that were not seen before. The emulator gives at most 10,000."""
+    pages = stack.aws("logs").get_paginator("filter_log_events").paginate(
+        logGroupName=stack.outputs["LogGroupName"], startTime=since)
     # The emulator gives its lines no ids.
     lines = {(event["timestamp"], event["message"]): event for page in pages for event in page["events"]}
     events = [event for key, event in lines.items() if key not in seen]

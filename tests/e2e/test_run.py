@@ -1,6 +1,7 @@
 """What `make run` takes and prints beyond the stack itself."""
 
 import json
+import time
 
 import pytest
 
@@ -32,14 +33,13 @@ def test_a_wrong_setting_is_refused_with_what_is_allowed(monkeypatch, name, valu
 
 
 def test_each_event_is_told_once(stack):
-    seen = set()
-    new_events(stack, seen)
+    seen, since = set(), int(time.time() * 1000)
     identify, ghost = call("identify", "u-1"), call("track", "ghost", event="E")
     assert stack.send("/v1/batch", {"batch": [identify, ghost]}).status == 200
     texts = []
 
     def both():
-        texts.extend(filter(None, (told(event["message"]) for event in new_events(stack, seen))))
+        texts.extend(filter(None, (told(event["message"]) for event in new_events(stack, seen, since))))
         return len(texts) >= 2
 
     stack.wait_for(both, "two lines")
