@@ -207,6 +207,7 @@ class Stack:
         cloudformation.get_waiter("stack_update_complete").wait(
             StackName=STACK_NAME, WaiterConfig={"Delay": 0.1, "MaxAttempts": 300})
         self._read_outputs()
+        self.allow_batches()  # a role that was replaced lost it
 
     def _read_outputs(self):
         outputs = self.aws("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"][0]["Outputs"]
