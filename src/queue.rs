@@ -161,9 +161,10 @@ impl Queues {
         Ok(answer.failed().iter().filter_map(not_taken).collect())
     }
 
-    /// Hides messages of the retry queue for the given delays. A failure is only logged: the
-    /// message then comes back after the queue's own visibility timeout.
-    pub async fn hide(&self, receipts: &[(String, Duration)]) {
+    /// Hides received messages for the given delays. A failure is only logged: the message then
+    /// comes back when its visibility timeout ends.
+    pub async fn hide(&self, queue: Queue, receipts: &[(String, Duration)]) {
+        let Ok(url) = self.url(queue) else { return };
         for batch in receipts.chunks(MAX_BATCH_MESSAGES) {
             let entries = batch.iter().enumerate().map(|(index, (receipt, delay))| {
                 ChangeMessageVisibilityBatchRequestEntry::builder()
@@ -173,8 +174,7 @@ impl Queues {
                     .build()
                     .expect("id and receipt are set")
             });
-            let request = self.client.change_message_visibility_batch();
-            let request = request.queue_url(&self.retry_url);
+            let request = self.client.change_message_visibility_batch().queue_url(url);
             match request.set_entries(Some(entries.collect())).send().await {
                 Ok(answer) => {
                     for failed in answer.failed() {

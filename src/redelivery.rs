@@ -199,7 +199,7 @@ impl Redelivery {
         };
         let receipts: Vec<(String, Duration)> = kept.clone().filter_map(receipt).collect();
         let until = before(invocation, ANSWER_MARGIN).into();
-        if tokio::time::timeout_at(until, queues.hide(&receipts))
+        if tokio::time::timeout_at(until, queues.hide(Queue::Retry, &receipts))
             .await
             .is_err()
         {

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::types::{
-    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
-    Message as SqsMessage, MessageSystemAttributeName,
+    DeleteMessageBatchRequestEntry, Message as SqsMessage, MessageSystemAttributeName,
 };
 use chrono::{DateTime, Utc};
 
@@ -153,27 +152,9 @@ impl Queues {
     /// Makes messages visible to other receivers at once. A failure is only logged: their visibility
     /// timeout ends within a minute.
     pub async fn release(&self, queue: Queue, messages: &[Stored]) {
-        let Ok(url) = self.url(queue) else { return };
-        for batch in messages.chunks(MAX_BATCH_MESSAGES) {
-            let entries = batch.iter().enumerate().map(|(place, stored)| {
-                ChangeMessageVisibilityBatchRequestEntry::builder()
-                    .id(place.to_string())
-                    .receipt_handle(&stored.receipt)
-                    .visibility_timeout(0)
-                    .build()
-                    .expect("id and receipt are set")
-            });
-            let request = self.client.change_message_visibility_batch().queue_url(url);
-            let request = request.set_entries(Some(entries.collect()));
-            if let Err(error) = request.send().await {
-                let reason = aws_error::reason(&error);
-                tracing::warn!(
-                    reason,
-                    "messages could not be released; they become visible again in a minute"
-                );
-                return;
-            }
-        }
+        let receipt = |stored: &Stored| (stored.receipt.clone(), Duration::ZERO);
+        let receipts: Vec<_> = messages.iter().map(receipt).collect();
+        self.hide(queue, &receipts).await;
     }
 }
 
