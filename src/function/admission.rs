@@ -39,7 +39,7 @@ impl Function {
         invocation: Invocation<'_>,
     ) -> Result<(), ApiError> {
         let known = |secret: &Secret| {
-            let known = find_write_key(secret, std::slice::from_ref(&key.to_owned()));
+            let known = find_write_key(secret, &[key.to_owned()]);
             match known {
                 Ok(known) if known.is_public => Ok(()),
                 Ok(_) | Err(ApiError::WriteKey) => Err(ApiError::UnknownProject),
