@@ -36,11 +36,8 @@ def write(stack, since):
 
 
 def new_events(stack, seen, since):
-    """Those of this moment (milliseconds) or later that were not seen before. The emulator gives at most 10,000."""
-    pages = stack.aws("logs").get_paginator("filter_log_events").paginate(
-        logGroupName=stack.outputs["LogGroupName"], startTime=since)
-    # The emulator gives its lines no ids.
-    lines = {(event["timestamp"], event["message"]): event for page in pages for event in page["events"]}
+    """The lines logged since then (Unix milliseconds) that were not seen before."""
+    lines = {(event["timestamp"], event["message"]): event for event in stack.log_events(since)}
     events = [event for key, event in lines.items() if key not in seen]
     seen.update(lines)
     return events

@@ -110,9 +110,8 @@ def state(stack, name):
 def counted(stack, since):
     """The values of each metric that CloudWatch would count in the lines since then."""
     logs, group = stack.aws("logs"), stack.outputs["LogGroupName"]
-    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since)
-    lines = [json.loads(event["message"]) for page in pages for event in page["events"]
-             if event["message"].startswith("{")]
+    messages = [event["message"] for event in stack.log_events(since)]
+    lines = [json.loads(message) for message in messages if message.startswith("{")]
     values = {}
     for each in logs.describe_metric_filters(logGroupName=group)["metricFilters"]:
         (change,) = each["metricTransformations"]
