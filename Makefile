@@ -68,4 +68,4 @@ setup:
 	@python3 local/tools.py
 
 clean:
-	rm -rf target .aws-sam .tools
+	rm -rf target .aws-sam .tools browser/node_modules browser/build

@@ -13,6 +13,7 @@ import textwrap
 
 from samcli.yamlhelper import yaml_parse
 
+import health
 from deployed import DEPLOYMENTS, Deployed, command, default_region, read_settings, settings_path
 from tools import ROOT, SAM, Failure
 
@@ -105,7 +106,7 @@ def comment(sentence):
 
 
 def deploy(name):
-    """Builds the function and deploys the stack, with every parameter given."""
+    """Builds the function, deploys the stack with every parameter given, and asks whether it is well."""
     values = parameters(name)
     deployed = Deployed(name)
     refuse_other_partitions(deployed)
@@ -124,7 +125,8 @@ def deploy(name):
         return
     outputs = deployed.outputs()
     width = max(map(len, outputs))
-    print("\n" + "\n".join(f"{output:<{width}}  {value}" for output, value in outputs.items()))
+    print("\n" + "\n".join(f"{output:<{width}}  {value}" for output, value in outputs.items()) + "\n", flush=True)
+    health.check(deployed)
 
 
 def refuse_other_partitions(deployed):

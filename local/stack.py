@@ -17,11 +17,6 @@ import time
 
 import boto3
 
-try:
-    import tomllib
-except ModuleNotFoundError:  # Python 3.10
-    import tomli as tomllib
-
 import http_call
 import simulator
 from processes import Service, run_step
@@ -171,14 +166,14 @@ class Stack:
 
     def _deploy(self):
         progress("deploying template.yaml")
-        overrides = [*local_overrides(), *(f'{name}="{value}"' for name, value in self.parameters.items()),
-                     f"Architecture={ARCHITECTURE}"]
+        parameters = {**self.parameters, "Architecture": ARCHITECTURE, "EmulatorUrl": self.emulator_url}
+        overrides = [f'{name}="{value}"' for name, value in parameters.items()]
         run_step(
             [str(SAM / "sam"), "deploy", "--config-env", "local", "--parameter-overrides", *overrides],
             env={**sam_environment(), "AWS_ENDPOINT_URL": self.emulator_url}, cwd=ROOT,
             failure="sam deploy failed", log=LOGS / "deploy.log")
         self._read_outputs()
-        self.endpoint = f"{self.emulator_url}/restapis/{self.resources()['Api']}/prod/_user_request_"
+        self.endpoint = self.outputs["EndpointUrl"]
         # As a page calls it: by the API's own domain, which a browser takes for this machine.
         self.page_endpoint = f"http://{self.resources()['Api']}.execute-api.localhost:{self.port}/prod"
         self.allow_batches()
@@ -220,9 +215,9 @@ class Stack:
 
     # Ways in
 
-    def aws(self, service):
+    def aws(self, service, config=None):
         """A boto3 client of the emulator."""
-        return boto3.client(service, **self.client_arguments())
+        return boto3.client(service, config=config, **self.client_arguments())
 
     def client_arguments(self):
         """What leads a boto3 client to the emulator."""
@@ -371,12 +366,6 @@ def build(with_simulator=True):
         run_step(
             ["cargo", "build", "--locked", "--package", "intercom-simulator"], env=sam_environment(), cwd=ROOT,
             failure="building the simulator failed: see cargo's message above")
-
-
-def local_overrides():
-    """The parameters of the `local` configuration, which sam drops once others are given."""
-    configuration = tomllib.loads((ROOT / "samconfig.toml").read_text())
-    return configuration["local"]["deploy"]["parameters"]["parameter_overrides"]
 
 
 def clean_environment():

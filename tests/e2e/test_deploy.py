@@ -5,18 +5,22 @@ import json
 import re
 import shlex
 import subprocess
+import time
 
 import pytest
 from botocore.exceptions import ClientError
 
 import simulator
 from calls import call, contact
-from stack import ARCHITECTURE, CREDENTIALS, STACK_NAME, clean_environment
-from tools import ROOT
+from refusals import function_with
+from stack import ARCHITECTURE, CREDENTIALS, REGION, STACK_NAME, clean_environment
+from tools import ROOT, SAM
 
 PAGE = (ROOT / "docs" / "deploy.md").read_text()
+VERSION = re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)[1]
 NAME = "segment-intercom-docs"
 SETTINGS = ROOT / "deployments" / f"{NAME}.toml"
+CERTIFICATE = f"arn:aws:acm:{REGION}:000000000000:certificate/0d6c3b1e"
 # What a command asks on the terminal.
 ANSWERS = {
     "make deploy": "y",
@@ -60,7 +64,7 @@ class Reader:
             ["bash", "-ec", script.replace("ENDPOINT_URL", endpoint)], cwd=ROOT, text=True, timeout=600,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={
                 **clean_environment(), **{key: CREDENTIALS[key] for key in CREDENTIALS if key != "AWS_DEFAULT_REGION"},
-                "AWS_ENDPOINT_URL": self.stack.emulator_url, "ENDPOINT_URL": endpoint, "STACK": NAME})
+                "AWS_ENDPOINT_URL": self.stack.emulator_url, "STACK": NAME})
         assert ended.returncode == 0, ended.stdout
         if "make deploy" in lines:
             self.stack.allow_batches(NAME)
@@ -76,9 +80,7 @@ class Reader:
             return None
 
     def endpoint(self):
-        if not self.deployed():
-            return None
-        return f"{self.stack.emulator_url}/restapis/{self.stack.resources(NAME)['Api']}/prod/_user_request_"
+        return self.outputs()["EndpointUrl"] if self.deployed() else None
 
     def parameter(self, name):
         parameters = self.deployed()["Parameters"]
@@ -113,13 +115,15 @@ def test_the_page_from_the_first_deployment_to_the_last(stack, reader):
     assert 'region = "us-east-1"' in SETTINGS.read_text()
     # What an emulator needs, and what need not take a quarter of an hour.
     for line in (
-        'BinaryMediaTypes = "*/*"', f'IntercomBaseUrl = "{stack.simulator.base_url}"',
+        f'EmulatorUrl = "{stack.emulator_url}"', f'IntercomBaseUrl = "{stack.simulator.base_url}"',
         f'Architecture = "{ARCHITECTURE}"', "RetryBaseSeconds = 1", "RetryMaxSeconds = 2", "UnknownUserSeconds = 3",
     ):
         reader.set(line)
 
     printed = reader.follow("make deploy")
     assert all(f"{name} " in printed and value in printed for name, value in reader.outputs().items())
+    assert f"{reader.endpoint()}/health: healthy, version {VERSION}" in printed
+    assert f"make secret STACK={NAME}" in printed
     assert reader.identify("u-1", "any-key").json()["code"] == "not_configured"
 
     printed = reader.follow("make secret\ncurl --fail ENDPOINT_URL/health")
@@ -137,7 +141,8 @@ def test_the_page_from_the_first_deployment_to_the_last(stack, reader):
     assert "All of it is as it should be" in reader.follow("make verify")
 
     reader.follow('Anonymous = "lead"\nSegmentExternalIds = "workspace-1"')
-    reader.follow("make deploy")
+    printed = reader.follow("make deploy")
+    assert "healthy" in printed and "make secret" not in printed
     assert reader.parameter("Anonymous") == "lead"
     assert "SegmentRoleArn" in reader.outputs()
     reader.follow('#SegmentExternalIds = "workspace-1"')
@@ -163,6 +168,69 @@ def test_the_page_from_the_first_deployment_to_the_last(stack, reader):
     # Nothing is sent: the emulator gave the new secret the old one's name, and with it its place. AWS makes another.
     assert reader.outputs()["SecretArn"] == outputs["SecretArn"]
     assert next(reader.blocks, None) is None
+
+
+# Run on SAM's Python, as `make deploy` does at its end.
+CHECK_HEALTH = """
+import sys
+import deployed, health
+health.PATIENCE_SECONDS = 1
+deployed.command(lambda name: health.check(deployed.Deployed(name)), sys.argv[1:])
+"""
+
+
+def check_health(stack):
+    """What the end of `make deploy` says of a stack that is up already: its exit status and what it prints."""
+    ended = subprocess.run(
+        [SAM / "python", "-c", CHECK_HEALTH, STACK_NAME], cwd=ROOT / "local", text=True, timeout=60,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env={**clean_environment(), **CREDENTIALS, "AWS_ENDPOINT_URL": stack.emulator_url})
+    return ended.returncode, ended.stdout
+
+
+def test_a_function_that_cannot_start_fails_the_deployment_with_its_own_words(stack):
+    assert check_health(stack)[0] == 0
+    unusable = "https://["  # an address to CloudFormation's pattern, and no URL
+    with function_with(stack, INTERCOM_BASE_URL=unusable):
+        status, printed = check_health(stack)
+        assert status == 1
+        assert printed.startswith(f"error: {stack.endpoint}/health answers 50"), printed
+        # Where it isn't the function, the log has nothing. The emulator keeps what a function says that can't start.
+        assert "no error in the function's log" in printed
+        log_as_lambda_does(stack, bootstrap_output(stack))
+        status, printed = check_health(stack)
+    assert status == 1
+    assert f'the function says: INTERCOM_BASE_URL="{unusable}" is not allowed: use a URL with https://' in printed
+    assert f"make deploy STACK={STACK_NAME}" in printed
+    assert check_health(stack)[0] == 0
+
+
+def bootstrap_output(stack):
+    """What the deployed binary prints with the function's variables when it can't start."""
+    ended = subprocess.run(
+        [ROOT / "target" / "lambda" / "bootstrap" / "bootstrap"], env=stack.function_environment(), text=True,
+        stdout=subprocess.PIPE, timeout=10)
+    assert ended.returncode != 0
+    return ended.stdout
+
+
+def log_as_lambda_does(stack, text):
+    """Puts lines into the function's log, a little after now, as if they were of the next request."""
+    logs, stream = stack.aws("logs"), {"logGroupName": stack.outputs["LogGroupName"], "logStreamName": "start"}
+    logs.create_log_stream(**stream)
+    at = int(time.time() * 1000) + 5_000
+    logs.put_log_events(**stream, logEvents=[{"timestamp": at, "message": line} for line in text.splitlines()])
+
+
+def test_a_domain_that_dns_does_not_know_yet_is_the_next_step(stack):
+    stack.update(DomainName="events.invalid", CertificateArn=CERTIFICATE)
+    try:
+        status, printed = check_health(stack)
+        assert status == 0
+        assert "events.invalid/health is unknown to DNS yet" in printed
+        assert stack.outputs["DomainTarget"] in printed
+    finally:
+        stack.update(DomainName="", CertificateArn="")
 
 
 def test_lambda_takes_the_retries_for_no_endless_loop(stack):

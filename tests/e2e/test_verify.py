@@ -15,12 +15,11 @@ LEFT_OUT_HERE = {
 
 
 def start(stack):
-    """Starts it, as on AWS but for the endpoints."""
+    """Starts it, as on AWS but for where that is."""
     return subprocess.Popen(
         [SAM / "python", ROOT / "local" / "verify.py", STACK_NAME], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, env={
-            **clean_environment(), **CREDENTIALS, "AWS_ENDPOINT_URL": stack.emulator_url,
-            "ENDPOINT_URL": stack.endpoint, "YES": "1"})
+            **clean_environment(), **CREDENTIALS, "AWS_ENDPOINT_URL": stack.emulator_url, "YES": "1"})
 
 
 def verify(stack):
