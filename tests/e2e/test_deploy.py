@@ -2,17 +2,20 @@
 
 import base64
 import json
+import os
 import re
 import shlex
+import shutil
 import subprocess
 
 import pytest
 from botocore.exceptions import ClientError
 
+import package
 import simulator
 from calls import call, contact
 from stack import ARCHITECTURE, CREDENTIALS, STACK_NAME, clean_environment
-from tools import ROOT
+from tools import ROOT, SAM
 
 PAGE = (ROOT / "docs" / "deploy.md").read_text()
 NAME = "segment-intercom-docs"
@@ -43,6 +46,15 @@ class Reader:
             self.set(line.replace("SECRET_ARN", secret_arn or ""))
         return ""
 
+    def follow_release(self, directory, expected):
+        """Does what the next block says in a directory with a release, for this test's stack and this machine."""
+        text = next(self.blocks).strip()
+        assert text == expected
+        for shown, meant in (("VERSION", package.version()), ("x86_64", ARCHITECTURE),
+                             ("--stack-name segment-intercom", f"--stack-name {NAME} --region us-east-1")):
+            text = text.replace(shown, meant)
+        return self.run([text], cwd=directory)
+
     def set(self, line):
         """Puts a line in the place of the setting's own, commented out or not."""
         name = re.match(r"#?(\w+) = ", line)[1]
@@ -50,16 +62,17 @@ class Reader:
         assert count == 1, f"{name} stands {count} times in {SETTINGS}"
         SETTINGS.write_text(text)
 
-    def run(self, lines):
+    def run(self, lines, cwd=ROOT):
         """Runs commands in one shell, with the answers that they ask for."""
         script = "\n".join(
             f"{line} <<< {shlex.quote(ANSWERS[line])}" if line in ANSWERS else line
             for line in lines if line != "git pull")
         endpoint = self.endpoint() or ""
         ended = subprocess.run(
-            ["bash", "-ec", script.replace("ENDPOINT_URL", endpoint)], cwd=ROOT, text=True, timeout=600,
+            ["bash", "-ec", script.replace("ENDPOINT_URL", endpoint)], cwd=cwd, text=True, timeout=600,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={
                 **clean_environment(), **{key: CREDENTIALS[key] for key in CREDENTIALS if key != "AWS_DEFAULT_REGION"},
+                "PATH": f"{os.environ['PATH']}{os.pathsep}{SAM}", "SAM_CLI_TELEMETRY": "0",
                 "AWS_ENDPOINT_URL": self.stack.emulator_url, "ENDPOINT_URL": endpoint, "STACK": NAME})
         assert ended.returncode == 0, ended.stdout
         if "make deploy" in lines:
@@ -108,7 +121,7 @@ def reader(stack):
     stack.aws("cloudformation").delete_stack(StackName=NAME)
 
 
-def test_the_page_from_the_first_deployment_to_the_last(stack, reader):
+def test_the_page_from_the_first_deployment_to_the_last(stack, reader, tmp_path):
     reader.follow("export AWS_REGION=us-east-1\nmake settings")
     assert 'region = "us-east-1"' in SETTINGS.read_text()
     # What an emulator needs, and what need not take a quarter of an hour.
@@ -162,7 +175,24 @@ def test_the_page_from_the_first_deployment_to_the_last(stack, reader):
     reader.follow("make deploy")
     # Nothing is sent: the emulator gave the new secret the old one's name, and with it its place. AWS makes another.
     assert reader.outputs()["SecretArn"] == outputs["SecretArn"]
+
+    release = download(tmp_path, stack)
+    reader.follow_release(
+        release, "sha256sum --check --quiet SHA256SUMS\ncd segment-intercom-VERSION\n"
+        "sam deploy --template-file template-x86_64.yaml --stack-name segment-intercom --resolve-s3 \\\n"
+        "  --capabilities CAPABILITY_IAM --parameter-overrides IntercomRegion=eu")
+    assert package.version() in reader.deployed()["Description"]
+    assert (reader.parameter("IntercomRegion"), reader.parameter("BinaryMediaTypes")) == ("eu", "*/*")
+    assert stack.request("GET", reader.endpoint() + "/health").json()["version"] == package.version()
     assert next(reader.blocks, None) is None
+
+
+def download(directory, stack):
+    """What somebody has who has unpacked a release there; of the binary that all tests run on."""
+    folder = directory / package.name()
+    shutil.copytree(stack.folder, folder)
+    package.finish(folder)
+    return directory
 
 
 def test_lambda_takes_the_retries_for_no_endless_loop(stack):
