@@ -1,7 +1,7 @@
 """`make package`: the release, in target/dist/.
 
     segment-intercom-VERSION/      for each architecture the function's zip, the template that deploys it and the list
-                                   of what is compiled into it (CycloneDX); licence and documentation
+                                   of its dependencies (CycloneDX); licence and documentation
     segment-intercom-VERSION.zip   that folder
     SHA256SUMS                     of all of it
 
@@ -45,8 +45,8 @@ def name():
 
 
 def assemble(folder, binaries):
-    """Makes `folder` the package of these binaries, which are paths by their architecture. Only the lists of what is
-    compiled into them are left out: those take the tools of `make package`."""
+    """Makes `folder` the package of these binaries, which are paths by their architecture. Only the lists of
+    their dependencies are left out: those take the tools of `make package`."""
     shutil.rmtree(folder, ignore_errors=True)
     for pattern in DOCUMENTS:
         for document in ROOT.glob(pattern):
@@ -135,7 +135,7 @@ def build_environment():
 
 
 def bill_of_materials(architecture, target):
-    """Writes what is compiled into the function for this architecture, with versions, licences and checksums."""
+    """Writes which crates the function of this architecture is made of, with versions, licences and checksums."""
     written = f"{target.stem}.json"
     environment = {**build_environment(), "SOURCE_DATE_EPOCH": commit_time()}
     run_step(

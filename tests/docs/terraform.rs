@@ -30,7 +30,11 @@ fn the_example_names_what_the_template_has() {
     let mut problems = Vec::new();
     let mut count = 0;
     for (known, pattern, text) in [
-        (names_of("Parameters:"), &parameter, format!("{main}{settings}")),
+        (
+            names_of("Parameters:"),
+            &parameter,
+            format!("{main}{settings}"),
+        ),
         (names_of("Outputs:"), &output, main.clone()),
     ] {
         for found in pattern.captures_iter(&text) {

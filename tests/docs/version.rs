@@ -8,8 +8,9 @@ use regex::Regex;
 use super::{root, text_of};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-static DESCRIPTION: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"(?m)^Description: segment-intercom (\S+) - ").expect("a pattern"));
+static DESCRIPTION: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?m)^Description: segment-intercom (\S+) - ").expect("a pattern")
+});
 static SEMANTIC_VERSION: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?m)^    SemanticVersion: (\S+)$").expect("a pattern"));
 /// The heading of a version, with its date once it is released.
@@ -25,7 +26,11 @@ fn stated<'t>(pattern: &Regex, text: &'t str) -> Option<&'t str> {
 #[test]
 fn the_template_states_the_version() {
     let template = text_of(&root().join("template.yaml"));
-    assert_eq!(stated(&DESCRIPTION, &template), Some(VERSION), "Description");
+    assert_eq!(
+        stated(&DESCRIPTION, &template),
+        Some(VERSION),
+        "Description"
+    );
     assert_eq!(
         stated(&SEMANTIC_VERSION, &template),
         Some(VERSION),
