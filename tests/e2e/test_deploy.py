@@ -1,6 +1,7 @@
 """docs/deploy.md, word by word: its commands and settings in their order, the emulator as AWS."""
 
 import base64
+import hashlib
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from tools import ROOT, SAM
 PAGE = (ROOT / "docs" / "deploy.md").read_text()
 NAME = "segment-intercom-docs"
 SETTINGS = ROOT / "deployments" / f"{NAME}.toml"
+CODE = f"{package.name()}-{ARCHITECTURE}.zip"
 # What a command asks on the terminal.
 ANSWERS = {
     "make deploy": "y",
@@ -96,6 +98,11 @@ class Reader:
     def parameter(self, name):
         parameters = self.deployed()["Parameters"]
         return next(each["ParameterValue"] for each in parameters if each["ParameterKey"] == name)
+
+    def code(self):
+        """The SHA-256 of the function's zip, as AWS has it."""
+        function = self.stack.aws("lambda").get_function_configuration(FunctionName=self.outputs()["FunctionName"])
+        return base64.b64decode(function["CodeSha256"])
 
     def outputs(self):
         return {each["OutputKey"]: each["OutputValue"] for each in self.deployed()["Outputs"]}
@@ -181,7 +188,7 @@ def test_the_page_from_the_first_deployment_to_the_last(stack, reader, tmp_path)
         release, "sha256sum --check --quiet SHA256SUMS\ncd segment-intercom-VERSION\n"
         "sam deploy --template-file template-x86_64.yaml --stack-name segment-intercom --resolve-s3 \\\n"
         "  --capabilities CAPABILITY_IAM --parameter-overrides IntercomRegion=eu")
-    assert package.version() in reader.deployed()["Description"]
+    assert reader.code() == hashlib.sha256((release / package.name() / CODE).read_bytes()).digest()
     assert (reader.parameter("IntercomRegion"), reader.parameter("BinaryMediaTypes")) == ("eu", "*/*")
     assert stack.request("GET", reader.endpoint() + "/health").json()["version"] == package.version()
     assert next(reader.blocks, None) is None

@@ -135,7 +135,5 @@ def test_all_these_tests_run_on_the_packaged_zip(running_stack):
 
 
 def test_the_stack_says_which_version_it_is(running_stack):
-    description = running_stack.aws("cloudformation").describe_stacks(StackName="segment-intercom")["Stacks"][0]
-    assert f" {package.version()} " in description["Description"]
     health = running_stack.request("GET", running_stack.endpoint + "/health")
     assert health.json() == {"status": "ok", "version": package.version()}
