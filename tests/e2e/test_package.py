@@ -132,8 +132,3 @@ def test_all_these_tests_run_on_the_packaged_zip(running_stack):
     deployed = running_stack.aws("lambda").get_function_configuration(
         FunctionName=running_stack.outputs["FunctionName"])["CodeSha256"]
     assert base64.b64decode(deployed) == hashlib.sha256(code.read_bytes()).digest()
-
-
-def test_the_stack_says_which_version_it_is(running_stack):
-    health = running_stack.request("GET", running_stack.endpoint + "/health")
-    assert health.json() == {"status": "ok", "version": package.version()}
