@@ -14,10 +14,12 @@ import signal
 import socket
 import tempfile
 import time
+from pathlib import Path
 
 import boto3
 
 import http_call
+import package
 import simulator
 from processes import Service, run_step
 from simulator import Simulator
@@ -26,6 +28,7 @@ from tools import EMULATOR, ROOT, SAM, Failure
 STACK_NAME = "segment-intercom"
 REGION = "us-east-1"
 LOGS = ROOT / "target" / "local"
+BOOTSTRAP = ROOT / "target" / "lambda" / "bootstrap" / "bootstrap"
 ARCHITECTURE = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 # The keys in the files of events/.
 SAMPLE_KEYS = {
@@ -67,6 +70,7 @@ class Stack:
         self.emulator_url = None
         self.endpoint = None
         self.page_endpoint = None
+        self.folder = None  # of the package that is deployed
         self.outputs = {}
         self._services = []
         self._handlers = {}
@@ -116,7 +120,7 @@ class Stack:
         self.emulator_url = f"http://127.0.0.1:{self.port}"
         self._directory = tempfile.mkdtemp(prefix="segment-intercom-")
         LOGS.mkdir(parents=True, exist_ok=True)
-        build(with_simulator=not self.access_token)
+        self.folder = build(with_simulator=not self.access_token)
         if not self.access_token:
             self._start_simulator()
             self.parameters["IntercomBaseUrl"] = self.simulator.base_url
@@ -166,10 +170,12 @@ class Stack:
 
     def _deploy(self):
         progress("deploying template.yaml")
+        template = self.folder / f"template-{ARCHITECTURE}.yaml"
         parameters = {**self.parameters, "Architecture": ARCHITECTURE, "EmulatorUrl": self.emulator_url}
         overrides = [f'{name}="{value}"' for name, value in parameters.items()]
         run_step(
-            [str(SAM / "sam"), "deploy", "--config-env", "local", "--parameter-overrides", *overrides],
+            [str(SAM / "sam"), "deploy", "--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local",
+             "--template-file", str(template), "--parameter-overrides", *overrides],
             env={**sam_environment(), "AWS_ENDPOINT_URL": self.emulator_url}, cwd=ROOT,
             failure="sam deploy failed", log=LOGS / "deploy.log")
         self._read_outputs()
@@ -350,22 +356,33 @@ def choose_port(wanted):
 
 
 def build(with_simulator=True):
-    """Builds the function, as `sam build` wants it, and the simulator, into target/."""
+    """Builds the function and the simulator into target/, and gives the package to deploy: that of PACKAGE, or what
+    `make package` would make of this build."""
+    folder = Path(os.environ["PACKAGE"]).resolve() if "PACKAGE" in os.environ else build_function()
+    if with_simulator:
+        progress("building the Intercom simulator")
+        run_step(
+            ["cargo", "build", "--locked", "--package", "intercom-simulator"], env=sam_environment(), cwd=ROOT,
+            failure="building the simulator failed: see cargo's message above")
+    return folder
+
+
+def build_function():
+    """Builds the function, as `sam build` wants it, and gives it packaged."""
     progress("building the function (minutes the first time, seconds later)")
     flags = ["--arm64"] if ARCHITECTURE == "arm64" else []
     # The very command that `sam build` runs and hides the output of; it then finds all built.
     run_step(
         ["cargo", "lambda", "build", "--release", "--locked", *flags, "--bin", "bootstrap"],
         env=sam_environment(), cwd=ROOT, failure="building the function failed: see cargo's message above")
+    # For `sam local invoke`.
     run_step(
         [str(SAM / "sam"), "build", "--config-env", "local", "--parameter-overrides",
          f"Architecture={ARCHITECTURE}"],
         env=sam_environment(), cwd=ROOT, failure="sam build failed", log=LOGS / "build.log")
-    if with_simulator:
-        progress("building the Intercom simulator")
-        run_step(
-            ["cargo", "build", "--locked", "--package", "intercom-simulator"], env=sam_environment(), cwd=ROOT,
-            failure="building the simulator failed: see cargo's message above")
+    folder = LOGS / "package"
+    package.assemble(folder, {ARCHITECTURE: BOOTSTRAP})
+    return folder
 
 
 def clean_environment():

@@ -1,15 +1,19 @@
 """docs/deploy.md, word by word: its commands and settings in their order, the emulator as AWS."""
 
 import base64
+import hashlib
 import json
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import time
 
 import pytest
 from botocore.exceptions import ClientError
 
+import package
 import simulator
 from calls import call, contact
 from refusals import function_with
@@ -17,10 +21,10 @@ from stack import ARCHITECTURE, CREDENTIALS, REGION, STACK_NAME, clean_environme
 from tools import ROOT, SAM
 
 PAGE = (ROOT / "docs" / "deploy.md").read_text()
-VERSION = re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)[1]
 NAME = "segment-intercom-docs"
 SETTINGS = ROOT / "deployments" / f"{NAME}.toml"
 CERTIFICATE = f"arn:aws:acm:{REGION}:000000000000:certificate/0d6c3b1e"
+CODE = f"{package.name()}-{ARCHITECTURE}.zip"
 # What a command asks on the terminal.
 ANSWERS = {
     "make deploy": "y",
@@ -47,6 +51,15 @@ class Reader:
             self.set(line.replace("SECRET_ARN", secret_arn or ""))
         return ""
 
+    def follow_release(self, directory, expected):
+        """Does what the next block says in a directory with a release, for this test's stack and this machine."""
+        text = next(self.blocks).strip()
+        assert text == expected
+        for shown, meant in (("VERSION", package.version()), ("x86_64", ARCHITECTURE),
+                             ("--stack-name segment-intercom", f"--stack-name {NAME} --region us-east-1")):
+            text = text.replace(shown, meant)
+        return self.run([text], cwd=directory)
+
     def set(self, line):
         """Puts a line in the place of the setting's own, commented out or not."""
         name = re.match(r"#?(\w+) = ", line)[1]
@@ -54,17 +67,18 @@ class Reader:
         assert count == 1, f"{name} stands {count} times in {SETTINGS}"
         SETTINGS.write_text(text)
 
-    def run(self, lines):
+    def run(self, lines, cwd=ROOT):
         """Runs commands in one shell, with the answers that they ask for."""
         script = "\n".join(
             f"{line} <<< {shlex.quote(ANSWERS[line])}" if line in ANSWERS else line
             for line in lines if line != "git pull")
         endpoint = self.endpoint() or ""
         ended = subprocess.run(
-            ["bash", "-ec", script.replace("ENDPOINT_URL", endpoint)], cwd=ROOT, text=True, timeout=600,
+            ["bash", "-ec", script.replace("ENDPOINT_URL", endpoint)], cwd=cwd, text=True, timeout=600,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={
                 **clean_environment(), **{key: CREDENTIALS[key] for key in CREDENTIALS if key != "AWS_DEFAULT_REGION"},
-                "AWS_ENDPOINT_URL": self.stack.emulator_url, "STACK": NAME})
+                "PATH": f"{os.environ['PATH']}{os.pathsep}{SAM}", "SAM_CLI_TELEMETRY": "0",
+                "AWS_ENDPOINT_URL": self.stack.emulator_url, "ENDPOINT_URL": endpoint, "STACK": NAME})
         assert ended.returncode == 0, ended.stdout
         if "make deploy" in lines:
             self.stack.allow_batches(NAME)
@@ -85,6 +99,11 @@ class Reader:
     def parameter(self, name):
         parameters = self.deployed()["Parameters"]
         return next(each["ParameterValue"] for each in parameters if each["ParameterKey"] == name)
+
+    def code(self):
+        """The SHA-256 of the function's zip, as AWS has it."""
+        function = self.stack.aws("lambda").get_function_configuration(FunctionName=self.outputs()["FunctionName"])
+        return base64.b64decode(function["CodeSha256"])
 
     def outputs(self):
         return {each["OutputKey"]: each["OutputValue"] for each in self.deployed()["Outputs"]}
@@ -110,7 +129,7 @@ def reader(stack):
     stack.aws("cloudformation").delete_stack(StackName=NAME)
 
 
-def test_the_page_from_the_first_deployment_to_the_last(stack, reader):
+def test_the_page_from_the_first_deployment_to_the_last(stack, reader, tmp_path):
     reader.follow("export AWS_REGION=us-east-1\nmake settings")
     assert 'region = "us-east-1"' in SETTINGS.read_text()
     # What an emulator needs, and what need not take a quarter of an hour.
@@ -122,7 +141,7 @@ def test_the_page_from_the_first_deployment_to_the_last(stack, reader):
 
     printed = reader.follow("make deploy")
     assert all(f"{name} " in printed and value in printed for name, value in reader.outputs().items())
-    assert f"{reader.endpoint()}/health: healthy, version {VERSION}" in printed
+    assert f"{reader.endpoint()}/health: healthy, version {package.version()}" in printed
     assert f"make secret STACK={NAME}" in printed
     assert reader.identify("u-1", "any-key").json()["code"] == "not_configured"
 
@@ -167,7 +186,24 @@ def test_the_page_from_the_first_deployment_to_the_last(stack, reader):
     reader.follow("make deploy")
     # Nothing is sent: the emulator gave the new secret the old one's name, and with it its place. AWS makes another.
     assert reader.outputs()["SecretArn"] == outputs["SecretArn"]
+
+    release = download(tmp_path, stack)
+    reader.follow_release(
+        release, "sha256sum --check --quiet SHA256SUMS\ncd segment-intercom-VERSION\n"
+        "sam deploy --template-file template-x86_64.yaml --stack-name segment-intercom --resolve-s3 \\\n"
+        "  --capabilities CAPABILITY_IAM --parameter-overrides IntercomRegion=eu")
+    assert reader.code() == hashlib.sha256((release / package.name() / CODE).read_bytes()).digest()
+    assert (reader.parameter("IntercomRegion"), reader.parameter("BinaryMediaTypes")) == ("eu", "*/*")
+    assert stack.request("GET", reader.endpoint() + "/health").json()["version"] == package.version()
     assert next(reader.blocks, None) is None
+
+
+def download(directory, stack):
+    """What somebody has who has unpacked a release there; of the binary that all tests run on."""
+    folder = directory / package.name()
+    shutil.copytree(stack.folder, folder)
+    package.finish(folder)
+    return directory
 
 
 # Run on SAM's Python, as `make deploy` does at its end.
