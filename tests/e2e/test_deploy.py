@@ -193,7 +193,7 @@ def test_the_page_from_the_first_deployment_to_the_last(stack, reader, tmp_path)
         "sam deploy --template-file template-x86_64.yaml --stack-name segment-intercom --resolve-s3 \\\n"
         "  --capabilities CAPABILITY_IAM --parameter-overrides IntercomRegion=eu")
     assert reader.code() == hashlib.sha256((release / package.name() / CODE).read_bytes()).digest()
-    assert (reader.parameter("IntercomRegion"), reader.parameter("BinaryMediaTypes")) == ("eu", "*/*")
+    assert (reader.parameter("IntercomRegion"), reader.parameter("EmulatorUrl")) == ("eu", stack.emulator_url)
     assert stack.request("GET", reader.endpoint() + "/health").json()["version"] == package.version()
     assert next(reader.blocks, None) is None
 
