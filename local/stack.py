@@ -35,6 +35,8 @@ SAMPLE_KEYS = {
     "api_secret": "local-api-secret", "webhook_secret": "local-webhook-secret",
     "write_keys": ["local-server-write-key"], "public_write_keys": ["local-public-write-key"],
 }
+# The emulator is done long before SAM CLI asks, which is every half second of several steps.
+POLL_OFTEN = {"SAM_CLI_POLL_DELAY": "0.1"}
 # Nobody else on this machine can guess them (see emulator.py).
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": f"LOCAL{secrets.token_hex(16).upper()}",
@@ -401,4 +403,5 @@ def sam_environment():
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "SAM_CLI_TELEMETRY": "0",
+        **POLL_OFTEN,
     }

@@ -145,7 +145,7 @@ impl<'r> Record<'r> {
     }
 
     /// One line per event: what became of it. None while its first retry isn't due: nothing was
-    /// tried, and the line on receipt says until when it waits.
+    /// tried, and its last line says what it waits for.
     pub(super) fn log(
         &self,
         delay: Option<Duration>,

@@ -614,6 +614,10 @@ async fn an_event_that_is_not_due_has_no_second_line() {
     world.batch(&[event("parked")]).await;
     world.intercom.add_fault(Fault::status(503));
     world.batch(&[event("failed")]).await;
+    for line in fields(&log, "event") {
+        let delay_seconds = line["delay_seconds"].as_u64().expect("a delay");
+        assert!((29..=60).contains(&delay_seconds), "{line}");
+    }
     let queued = world.aws().retry.clone();
     assert_eq!(queued.len(), 2);
     for (receives, lines) in [(1, 0), (2, 2)] {
