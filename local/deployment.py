@@ -14,7 +14,7 @@ import textwrap
 from samcli.yamlhelper import yaml_parse
 
 from deployed import DEPLOYMENTS, Deployed, command, default_region, read_settings, settings_path
-from tools import ROOT, SAM, Failure
+from tools import ROOT, SAM, Failure, command_for_target
 
 SAM_COMMAND = str(SAM / "sam")
 
@@ -114,6 +114,7 @@ def deploy(name):
     # JSON is YAML as well.
     overrides.write_text(json.dumps(values, indent=2))
     run(["cargo", "fetch", "--locked"], "Cargo.lock doesn't name what is to be built: see cargo's message above")
+    run(command_for_target(values["Architecture"]), "adding Rust's target failed: see above")
     # The same file for both, so that what is built is of the architecture that is deployed.
     run([SAM_COMMAND, "build", "--parameter-overrides", f"file://{overrides}"], "building failed: see above")
     confirm = "--no-confirm-changeset" if os.environ.get("YES") else "--confirm-changeset"
