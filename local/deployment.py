@@ -15,7 +15,7 @@ from samcli.yamlhelper import yaml_parse
 
 import health
 from deployed import DEPLOYMENTS, Deployed, command, default_region, read_settings, settings_path
-from tools import ROOT, SAM, Failure
+from tools import ROOT, SAM, Failure, command_for_target
 
 SAM_COMMAND = str(SAM / "sam")
 
@@ -115,6 +115,7 @@ def deploy(name):
     # JSON is YAML as well.
     overrides.write_text(json.dumps(values, indent=2))
     run(["cargo", "fetch", "--locked"], "Cargo.lock doesn't name what is to be built: see cargo's message above")
+    run(command_for_target(values["Architecture"]), "adding Rust's target failed: see above")
     # The same file for both, so that what is built is of the architecture that is deployed.
     run([SAM_COMMAND, "build", "--parameter-overrides", f"file://{overrides}"], "building failed: see above")
     confirm = "--no-confirm-changeset" if os.environ.get("YES") else "--confirm-changeset"

@@ -20,11 +20,10 @@ import zipfile
 from pathlib import Path
 
 from processes import run_step
-from tools import ROOT, SAM, TOOLS, Failure
+from tools import ROOT, SAM, TOOLS, TRIPLES, Failure, command_for_target
 
 DIST = ROOT / "target" / "dist"
 TARGET = ROOT / "target" / "package"
-TRIPLES = {"x86_64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}
 # What somebody needs who has only the package: the licence and the readme are also what the template's metadata names.
 DOCUMENTS = ("README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md",
              "examples/terraform/*.tf", "examples/terraform/*.example", "local/dead_letters.py")
@@ -114,6 +113,9 @@ def build(architecture):
     cargo_home = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo").resolve()
     flags = [f"--remap-path-prefix={cargo_home}=/cargo", f"--remap-path-prefix={ROOT}=/segment-intercom"]
     lambda_directory = TARGET / "lambda" / architecture
+    run_step(
+        command_for_target(architecture), env=os.environ, cwd=ROOT,
+        failure=f"adding Rust's target for {architecture} failed: see rustup's message above")
     run_step(
         ["cargo", "lambda", "build", "--release", "--locked", "--bin", "bootstrap", "--target", TRIPLES[architecture],
          "--lambda-dir", str(lambda_directory), "--config", f"build.rustflags={json.dumps(flags)}"],
