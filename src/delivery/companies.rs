@@ -95,7 +95,7 @@ impl Attempt<'_> {
                 Ok(())
             }
             Err(CallError::Refused(error)) if is_gone(error.verdict()) => {
-                session.forget_company(company_id);
+                session.delivery.companies.remove(company_id);
                 session.delivery.contacts.remove(identity);
                 Err(Stop::Gone((&*error).into()))
             }

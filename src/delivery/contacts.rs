@@ -57,7 +57,9 @@ impl Attempt<'_> {
             // It keeps the external_id of the user that it is now.
             contact.to_mut().external_id = None;
         }
-        if contact.email.is_some() && contact.email.as_deref() == known.refused_email.as_deref() {
+        if let Some(email) = &contact.email
+            && known.refused_email.as_deref() == Some(&**email)
+        {
             self.leave_out_email(
                 contact.to_mut(),
                 "Intercom recently refused it for this user",

@@ -159,11 +159,6 @@ impl<'d> Session<'d> {
         }
         Ok(found)
     }
-
-    pub(super) fn forget_company(&self, company_id: &str) {
-        self.delivery.companies.remove(company_id);
-        self.sent_companies.remove(&company_id.to_owned());
-    }
 }
 
 /// A map shared by users that are delivered concurrently.

@@ -226,6 +226,7 @@ mod tests {
             (404, "not_found", NotFound),
             (404, "company_not_found", NotFound),
             (404, "user_not_found", NotFound),
+            (404, "another_code", NotFound),
             (404, "", Setup),
             (301, "", Setup),
             (308, "", Setup),

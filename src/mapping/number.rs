@@ -67,8 +67,7 @@ fn amount(text: &str) -> Option<Decimal> {
     let first = groups.next()?;
     // A comma must be a thousands separator, or the number is ambiguous.
     let is_grouped = whole.contains(',');
-    if is_grouped && (first.is_empty() || first.len() > 3 || !groups.all(|group| group.len() == 3))
-    {
+    if is_grouped && (first.len() > 3 || !groups.all(|group| group.len() == 3)) {
         return None;
     }
     exact(&format!("{sign}{}.{fraction}", whole.replace(',', "")))
@@ -89,6 +88,7 @@ mod tests {
             (r#""19.99""#, Some(1999)),
             (r#""$1,000.50""#, Some(100_050)),
             (r#""1,000""#, Some(100_000)),
+            (r#""100,000""#, Some(10_000_000)),
             (r#"" €12 ""#, Some(1200)),
             (r#"".5""#, Some(50)),
             ("1.005", Some(101)),
@@ -101,6 +101,8 @@ mod tests {
             (r#""1.000,50""#, None),
             (r#""1,00""#, None),
             (r#""1,0000""#, None),
+            (r#""1000,000""#, None),
+            (r#"",500""#, None),
             (r#""free""#, None),
             (r#""""#, None),
             ("true", None),

@@ -75,6 +75,84 @@ async fn an_attribute_that_cannot_be_made_now_is_made_with_the_next_event() {
     assert_eq!(contact.custom_attributes["plan"], "pro");
 }
 
+/// Intercom refuses to create it once more, and it is no reason to leave it out.
+#[tokio::test]
+async fn an_attribute_that_another_instance_creates_meanwhile_is_kept() {
+    let world = World::new(&[]).await;
+    let created = Fault::status(400).code("parameter_invalid").after();
+    world
+        .intercom
+        .add_fault(created.on("POST", "/data_attributes"));
+    let user = identify("u", &json!({"plan": "pro"}));
+    world.batch(&[user]).await;
+    let contact = &world.intercom.state().contacts[0];
+    assert_eq!(contact.custom_attributes["plan"], "pro");
+}
+
+#[tokio::test]
+async fn an_attribute_that_another_instance_has_created_is_kept_beside_a_new_one() {
+    let world = World::new(&[]).await;
+    let plan = identify("u", &json!({"plan": "basic"}));
+    world.batch(&[plan]).await;
+    let another = world.another_instance(&[]);
+    let both = identify("u", &json!({"plan": "pro", "seats": 3}));
+    let answer = crate::support::invoke(&another, &both).await;
+    assert_eq!(
+        answer.expect("results")["results"][0]["status"],
+        "delivered"
+    );
+    let contact = &world.intercom.state().contacts[0];
+    assert_eq!(contact.custom_attributes["plan"], "pro");
+    assert_eq!(contact.custom_attributes["seats"], 3);
+}
+
+#[tokio::test]
+async fn an_attribute_that_intercom_refuses_to_create_keeps_no_other_from_being_created() {
+    let world = World::new(&[]).await;
+    let fault = Fault::status(400).code("parameter_invalid");
+    let fault = fault.on("POST", "/data_attributes").body_contains("odd");
+    world.intercom.add_fault(fault);
+    world.batch(&[identify("u", &json!({"odd": 1}))]).await;
+    world.batch(&[identify("u", &json!({"plan": "pro"}))]).await;
+    let contact = &world.intercom.state().contacts[0];
+    assert_eq!(contact.custom_attributes["plan"], "pro");
+}
+
+fn refused(message: &str) -> Fault {
+    let refused = Fault::status(400).code("parameter_invalid");
+    refused.message(message).on("POST", "/contacts")
+}
+
+/// Leaving out attributes wouldn't help.
+#[tokio::test]
+async fn a_write_that_is_then_refused_for_another_reason_is_rejected_at_once() {
+    let world = World::new(&[]).await;
+    let lacking = refused("Custom attribute 'plan' does not exist").times(1);
+    world.intercom.add_fault(lacking);
+    world.intercom.add_fault(refused("email is invalid"));
+    let user = identify("u", &json!({"plan": "pro", "email": "u@example"}));
+    world.batch(&[user]).await;
+    let reasons = world.reasons();
+    assert!(reasons[0].contains("email is invalid"), "{reasons:?}");
+    let calls = world.calls();
+    let writes = calls.iter().filter(|call| *call == "POST /contacts");
+    assert_eq!(writes.count(), 2);
+}
+
+#[tokio::test]
+async fn no_lead_is_made_without_the_attribute_by_which_it_is_found_again() {
+    let world = World::new(&[("ANONYMOUS", "lead")]).await;
+    let fault = refused("Custom attribute 'anonymous_id' must be of type number");
+    world
+        .intercom
+        .add_fault(fault.body_contains("anonymous_id"));
+    let visitor = json!({"type": "identify", "anonymousId": "a", "traits": {"name": "A"}});
+    world.batch(&[visitor]).await;
+    assert!(world.intercom.state().contacts.is_empty());
+    let reasons = world.reasons();
+    assert!(reasons[0].contains("'anonymous_id'"), "{reasons:?}");
+}
+
 fn traits(count: usize) -> Value {
     let traits = (0..count).map(|n| (format!("t{n}"), json!(n)));
     Value::Object(traits.collect::<Map<_, _>>())

@@ -83,6 +83,18 @@ async fn a_known_user_keeps_all_but_an_email_that_another_one_has() {
 }
 
 #[tokio::test]
+async fn a_known_user_gets_a_new_email() {
+    let world = World::new(&[]).await;
+    for email in ["old@example.com", "new@example.com"] {
+        world
+            .batch(&[identify("u", &json!({"email": email}))])
+            .await;
+        let contact = world.contact("u").expect("the user");
+        assert_eq!(contact.email.as_deref(), Some(email));
+    }
+}
+
+#[tokio::test]
 async fn an_event_by_an_email_that_several_share_goes_to_the_oldest_user() {
     let world = World::new(&[]).await;
     let email = "shared@example.com";
@@ -176,6 +188,67 @@ async fn a_late_identify_does_not_turn_last_seen_back() {
             assert_eq!(contact.name.as_deref(), Some("A"));
             assert_eq!(contact.last_seen_at, Some(expected), "{warm}");
         }
+    }
+}
+
+/// A day old, and so maybe older than what Intercom has.
+fn late_identify(user_id: &str, traits: &Value) -> Value {
+    let mut late = identify(user_id, traits);
+    late["timestamp"] = json!(chrono::Utc::now().timestamp() - 86_400);
+    late
+}
+
+/// A world that knows the contact of "u", but not when the user was seen.
+async fn world_of_an_inactive_user() -> World {
+    let world = World::new(&[]).await;
+    let mut inactive = identify("u", &json!({"name": "A"}));
+    inactive["integrations"] = json!({"Intercom": {"active": false}});
+    world.batch(&[inactive]).await;
+    world
+}
+
+#[tokio::test]
+async fn a_late_identify_of_a_contact_that_is_gone_makes_it_again() {
+    let world = world_of_an_inactive_user().await;
+    world.intercom.reset();
+    world
+        .batch(&[late_identify("u", &json!({"name": "B"}))])
+        .await;
+    assert!(world.reasons().is_empty(), "{:?}", world.reasons());
+    let contact = world.contact("u").expect("the user");
+    assert_eq!(contact.name.as_deref(), Some("B"));
+}
+
+#[tokio::test]
+async fn a_late_identify_is_rejected_if_intercom_refuses_to_show_its_contact() {
+    let world = world_of_an_inactive_user().await;
+    let refused = Fault::status(400).code("odd").on("GET", "/contacts/");
+    world.intercom.add_fault(refused);
+    let late = late_identify("u", &json!({"name": "B"}));
+    let (status, reason) = world.result(&late).await;
+    assert_eq!(status, "rejected", "{reason}");
+}
+
+#[tokio::test]
+async fn a_user_who_is_known_to_have_been_seen_since_is_not_looked_up_for_a_late_identify() {
+    let world = World::new(&[]).await;
+    world.batch(&[identify("u", &json!({}))]).await;
+    let before = world.calls().len();
+    world.batch(&[late_identify("u", &json!({}))]).await;
+    assert_eq!(world.calls()[before..], ["PUT /contacts/:id"]);
+}
+
+/// Not every server in between takes a longer path.
+#[tokio::test]
+async fn a_user_id_of_2000_bytes_is_the_longest_in_a_path() {
+    for (bytes, is_in_path) in [(2_000, true), (2_001, false)] {
+        let world = World::new(&[]).await;
+        world
+            .batch(&[identify(&"u".repeat(bytes), &json!({}))])
+            .await;
+        let path = &world.intercom.requests()[0].path;
+        let is_found_by_id = path.starts_with("/contacts/find_by_external_id/");
+        assert_eq!(is_found_by_id, is_in_path, "{bytes}: {path}");
     }
 }
 
@@ -309,6 +382,20 @@ async fn a_group_of_a_user_who_was_seen_lately_needs_two_calls() {
     assert_eq!(world.calls()[before..], expected);
 }
 
+#[tokio::test]
+async fn a_group_updates_when_a_user_was_seen_after_a_quarter_of_an_hour() {
+    let now = chrono::Utc::now().timestamp();
+    for (minutes_later, updates) in [(14, 0), (15, 1)] {
+        let world = World::new(&[]).await;
+        let group = |minutes: i64| json!({"type": "group", "userId": "u", "groupId": "c", "timestamp": now + 60 * minutes});
+        world.batch(&[group(-30)]).await;
+        world.batch(&[group(minutes_later - 30)]).await;
+        let calls = world.calls();
+        let sent = calls.iter().filter(|call| *call == "PUT /contacts/:id");
+        assert_eq!(sent.count(), updates, "{minutes_later}");
+    }
+}
+
 /// Nothing but the call that Intercom refuses is at fault: to wait, or to count it as done, would
 /// hide that.
 #[tokio::test]
@@ -346,6 +433,18 @@ async fn a_call_that_intercom_refuses_for_another_reason_rejects_its_event() {
         let (status, reason) = world.result(&event).await;
         assert_eq!(status, "rejected", "{name}: {reason}");
     }
+}
+
+#[tokio::test]
+async fn an_update_that_another_writer_gets_in_the_way_of_is_tried_again() {
+    let world = World::new(&[]).await;
+    world.batch(&[identify("u", &json!({"name": "A"}))]).await;
+    let raced = Fault::status(409).code("unique_user_constraint").times(1);
+    world.intercom.add_fault(raced.on("PUT", "/contacts/"));
+    world.batch(&[identify("u", &json!({"name": "B"}))]).await;
+    assert!(world.reasons().is_empty(), "{:?}", world.reasons());
+    let contact = world.contact("u").expect("the user");
+    assert_eq!(contact.name.as_deref(), Some("B"));
 }
 
 /// Another instance may have given the id to another contact.

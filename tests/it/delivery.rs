@@ -263,6 +263,51 @@ async fn groups_with_and_without_a_user() {
 }
 
 #[tokio::test]
+async fn a_company_that_is_refused_is_not_sent_twice() {
+    let world = World::new(&[]).await;
+    let refused = Fault::status(422).on("POST", "/companies");
+    world.intercom.add_fault(refused);
+    let company = json!({"company": {"id": "c", "name": "C"}});
+    world.batch(&[identify("u", &company)]).await;
+    assert_eq!(world.reasons().len(), 1);
+    let calls = world.calls();
+    let sent = calls.iter().filter(|call| *call == "POST /companies");
+    assert_eq!(sent.count(), 1);
+}
+
+/// As when it was deleted after another event of the request had named it.
+#[tokio::test]
+async fn a_company_that_is_gone_is_made_again() {
+    let world = World::new(&[]).await;
+    let gone = Fault::status(404).code("company_not_found").times(1);
+    let gone = gone.on("POST", "/contacts/").body_contains("{\"id\":");
+    world.intercom.add_fault(gone);
+    let company = json!({"company": {"id": "c", "name": "C"}});
+    world.batch(&[identify("u", &company)]).await;
+    let calls = world.calls();
+    let sent = calls.iter().filter(|call| *call == "POST /companies");
+    assert_eq!(sent.count(), 2);
+    assert_eq!(world.intercom.state().contacts[0].companies, ["c"]);
+}
+
+#[tokio::test]
+async fn who_leaves_a_company_within_a_batch_can_come_back() {
+    let world = World::new(&[]).await;
+    let member = json!({"company": {"id": "c", "name": "C"}});
+    let leaver = json!({"company": {"id": "c", "remove": true}});
+    world
+        .batch(&[
+            identify("u", &member),
+            track("u", "Left"),
+            identify("u", &leaver),
+            track("u", "Came back"),
+            identify("u", &member),
+        ])
+        .await;
+    assert_eq!(world.intercom.state().contacts[0].companies, ["c"]);
+}
+
+#[tokio::test]
 async fn leaving_a_company() {
     let world = World::new(&[]).await;
     let member = json!({"company": {"id": "c", "name": "C"}});
@@ -371,6 +416,7 @@ async fn a_delete_deletes_or_archives() {
 #[tokio::test]
 async fn a_delete_finds_a_contact_that_was_made_anew_elsewhere() {
     let world = World::new(&[]).await;
+    world.intercom.set(|s| s.deleted_users_may_return = true);
     let another = world.another_instance(&[]);
     let delete = json!({"type": "delete", "messageId": "d", "userId": "u"});
     world.batch(&[identify("u", &json!({}))]).await;
@@ -379,7 +425,9 @@ async fn a_delete_finds_a_contact_that_was_made_anew_elsewhere() {
             .await
             .expect("results");
     }
-    world.invoke(&delete).await.expect("results");
+    assert_eq!(world.external_ids(), ["u"]);
+    let answer = world.invoke(&delete).await.expect("results");
+    assert_eq!(answer["results"][0]["status"], "delivered", "{answer}");
     assert!(world.intercom.state().contacts.is_empty());
 }
 
@@ -629,6 +677,19 @@ async fn users_of_a_batch_are_looked_up_with_one_search() {
 }
 
 /// Where the search has room, it asks for users of events as well, which may save a call later.
+#[tokio::test]
+async fn who_is_known_already_is_not_looked_up_for_an_event() {
+    let world = World::new(&[]).await;
+    world.batch(&[identify("known", &json!({}))]).await;
+    let before = world.calls().len();
+    world
+        .batch(&[track("known", "E"), identify("new", &json!({}))])
+        .await;
+    let calls = &world.calls()[before..];
+    let search = "POST /contacts/search".to_owned();
+    assert!(!calls.contains(&search), "one alone needs none: {calls:?}");
+}
+
 #[tokio::test]
 async fn one_search_asks_for_150_users_at_most() {
     for (users, events, searches) in [

@@ -35,6 +35,18 @@ async fn an_alias_waits_until_search_shows_its_lead() {
     assert_eq!(state.contacts.len(), 1);
 }
 
+/// Not the first event that makes a contact ends the wait, but the one that makes what it waits for.
+#[tokio::test]
+async fn an_alias_waits_for_a_lead_that_only_a_later_event_of_its_batch_makes() {
+    let world = world().await;
+    let user = json!({"type": "identify", "messageId": "u", "userId": "u", "traits": {}});
+    world.batch(&[alias(), user, visitor("1")]).await;
+    let state = world.intercom.state();
+    assert_eq!(state.merged_contacts.len(), 1, "{:?}", world.reasons());
+    assert_eq!(state.contacts.len(), 1);
+    assert!(world.aws().retry.is_empty(), "nothing has to wait");
+}
+
 #[tokio::test]
 async fn a_lead_that_a_timeout_made_twice_is_merged_as_a_whole() {
     let world = world().await;

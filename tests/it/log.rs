@@ -586,6 +586,74 @@ fn messages_of_a_busy_user(count: usize, minutes: i64, receives: u32) -> Value {
 }
 
 #[tokio::test]
+async fn an_outage_raises_no_alarm_of_a_refused_account() {
+    let world = World::new(&[]).await;
+    world.intercom.add_fault(Fault::status(503));
+    let (log, _guard) = Log::start(Level::INFO);
+    world
+        .batch(&[json!({"type": "identify", "userId": "u"})])
+        .await;
+    assert_nowhere(&log.lines(), "account_refused");
+}
+
+#[tokio::test]
+async fn an_event_behind_one_that_fails_says_so_in_its_line() {
+    let world = World::new(&[]).await;
+    world.intercom.add_fault(Fault::status(503));
+    let identify = json!({"type": "identify", "messageId": "first", "userId": "u"});
+    let mut message = payload_of("u", "first", &Value::Null, Utc::now());
+    let track = json!({"type": "track", "messageId": "second", "userId": "u", "event": "E"});
+    message.body["events"] = json!([identify, track]);
+    let (log, _guard) = Log::start(Level::INFO);
+    let batch = sqs_event(&[message], 1);
+    world.invoke(&batch).await.expect("an answer");
+    let lines = fields(&log, "queued event");
+    assert_eq!(lines[0]["http_status"], 503, "{}", lines[0]);
+    assert!(lines[1]["http_status"].is_null(), "{}", lines[1]);
+    let reason = lines[1]["reason"].as_str().expect("a reason");
+    assert!(reason.contains("an earlier event"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_queued_events_line_says_why_it_is_skipped() {
+    let world = World::new(&[]).await;
+    let page = json!({"type": "page", "messageId": "p", "userId": "u"});
+    let (log, _guard) = Log::start(Level::INFO);
+    let batch = sqs_event(&[payload_of("u", "p", &page, Utc::now())], 1);
+    world.invoke(&batch).await.expect("an answer");
+    let line = &fields(&log, "queued event")[0];
+    assert_eq!(line["status"], "skipped", "{line}");
+    let reason = line["reason"].as_str().expect("a reason");
+    assert!(reason.contains("page"), "{line}");
+}
+
+#[tokio::test]
+async fn a_queued_events_line_names_what_intercom_would_not_take_and_nothing_else() {
+    let world = World::new(&[]).await;
+    world
+        .intercom
+        .set(|settings| settings.attribute_writes_allowed = false);
+    let queued = |id: &str, traits: &Value| {
+        let event = json!({"type": "identify", "messageId": id, "userId": id, "traits": traits});
+        payload_of(id, id, &event, Utc::now())
+    };
+    let batch = [
+        queued("whole", &json!({"name": "A"})),
+        queued("less", &json!({"plan": "pro"})),
+    ];
+    let (log, _guard) = Log::start(Level::INFO);
+    let batch = sqs_event(&batch, 1);
+    world.invoke(&batch).await.expect("an answer");
+    let lines = fields(&log, "queued event");
+    assert_eq!(lines[0]["warnings"], "[]", "{}", lines[0]);
+    let warnings = lines[1]["warnings"].as_str().expect("warnings");
+    assert!(
+        warnings.starts_with(r#"["attribute \"plan\" left out"#),
+        "{warnings}"
+    );
+}
+
+#[tokio::test]
 async fn a_queued_event_that_is_rejected_is_a_warning() {
     let world = World::new(&[]).await;
     let (log, _guard) = Log::start(Level::WARN);

@@ -56,3 +56,59 @@ async fn the_limit_of_event_names_is_named() {
     assert!(reasons[0].contains("120 event names"), "{reasons:?}");
     assert!(reasons[0].contains("EVENT_FILTER"), "{reasons:?}");
 }
+
+#[tokio::test]
+async fn an_event_refused_for_another_reason_than_its_name_names_that_one() {
+    let world = World::new(&[]).await;
+    let odd = Fault::status(400).code("odd").on("POST", "/events");
+    world.intercom.add_fault(odd);
+    world
+        .batch(&[json!({"type": "track", "userId": "u", "event": "E"})])
+        .await;
+    let reasons = world.reasons();
+    assert!(
+        reasons[0].starts_with("Intercom answered 400 odd"),
+        "{reasons:?}"
+    );
+}
+
+/// Intercom wouldn't answer in time, which looks as if it hung.
+#[tokio::test]
+async fn without_time_for_it_no_call_is_made() {
+    let world = World::new(&[("INLINE_BUDGET_MS", "45")]).await;
+    let identify = |id: &str| [json!({"type": "identify", "messageId": id, "userId": id})];
+    world.batch(&identify("a")).await;
+    // The queue's invocation has time, and then the secret is known.
+    world.redeliver(1).await;
+    assert_eq!(world.external_ids(), ["a"]);
+    let calls = world.calls().len();
+    world.batch(&identify("b")).await;
+    assert_eq!(world.aws().retry.len(), 1);
+    assert_eq!(world.calls().len(), calls);
+}
+
+/// The time of its answer is over before the limit's turn for it comes.
+#[tokio::test]
+async fn who_would_wait_too_long_for_the_rate_limit_is_queued_at_once() {
+    let world = World::new(&[("INLINE_BUDGET_MS", "500")]).await;
+    // 2 calls are left for the nine seconds to come, since 16 of 18 were ours.
+    let reset = (chrono::Utc::now().timestamp() + 9).to_string();
+    let answer = Fault::status(404).code("not_found").on("POST", "/events");
+    let answer = answer.header("X-RateLimit-Limit", "20");
+    let answer = answer.header("X-RateLimit-Remaining", "3");
+    world
+        .intercom
+        .add_fault(answer.header("X-RateLimit-Reset", &reset));
+    let track = |n: usize| json!({"type": "track", "messageId": format!("t{n}"), "userId": format!("u{n}"), "event": "E"});
+    world.batch(&(0..16).map(track).collect::<Vec<_>>()).await;
+    world.aws().retry.clear();
+    // Its turn comes after 0.6 of the 4.5 seconds of a call, and not sooner.
+    fastrand::seed(1_359);
+    let began = std::time::Instant::now();
+    world
+        .batch(&[json!({"type": "identify", "messageId": "i", "userId": "u"})])
+        .await;
+    let took = began.elapsed();
+    assert!(took < std::time::Duration::from_millis(1_500), "{took:?}");
+    assert_eq!(world.aws().retry.len(), 1);
+}

@@ -186,6 +186,18 @@ async fn an_event_is_given_up_by_its_age() {
 }
 
 #[tokio::test]
+async fn who_is_behind_an_event_that_is_given_up_is_tried_the_next_time() {
+    let world = World::new(&[("RETRY_HOURS", "2")]).await;
+    world.intercom.add_fault(Fault::status(503));
+    let event = json!({"type": "identify", "messageId": "old", "userId": "u"});
+    let old = payload_of("u", "old", &event, seconds_ago(3 * 3600));
+    world.queue([old, track("u", "young")]);
+    world.redeliver(1).await;
+    assert_eq!(world.queued(), ["young"]);
+    assert_eq!(world.aws().dead_letter.len(), 1);
+}
+
+#[tokio::test]
 async fn a_message_that_is_none_of_ours_goes_to_the_dead_letter_queue_alone() {
     let world = World::new(&[]).await;
     let mut broken = identify("u", "a");
@@ -233,7 +245,7 @@ async fn an_event_waits_for_the_identify_eleven_messages_behind_it() {
 
 #[tokio::test]
 async fn a_parked_event_keeps_its_age_under_a_fresh_id_in_a_group_of_its_own() {
-    let world = World::new(&[]).await;
+    let world = World::new(&[("RETRY_BASE_SECONDS", "12")]).await;
     let before = track("u", "a");
     world.queue([before.clone()]);
     let answer = world.redeliver(1).await;
@@ -242,11 +254,44 @@ async fn a_parked_event_keeps_its_age_under_a_fresh_id_in_a_group_of_its_own() {
     assert_eq!(after.body, before.body);
     assert_eq!(after.group_id, "u#waiting");
     assert_ne!(after.deduplication_id, before.deduplication_id);
-    for time in ["waitingSince", "notBefore"] {
-        assert!(after.attribute(time).is_some(), "{time}");
-    }
+    let seconds_until = |name: &str| {
+        let time = after.attribute(name).expect(name);
+        let time = chrono::DateTime::parse_from_rfc3339(time).expect("a time");
+        (time.to_utc() - chrono::Utc::now()).num_seconds()
+    };
+    let (since, not_before) = (seconds_until("waitingSince"), seconds_until("notBefore"));
+    assert!((-5..=0).contains(&since), "{since}");
+    assert!((3..=12).contains(&not_before), "{not_before}");
     let answer = world.redeliver(1).await;
     assert_eq!(failures(&answer), ["0"], "it is parked once");
+}
+
+/// It is out of their order already, and its user may be the one whom they make.
+#[tokio::test]
+async fn a_parked_event_that_fails_does_not_hold_back_its_users_other_events() {
+    let world = World::new(&[]).await;
+    let fails = Fault::status(503).body_contains("parked");
+    world.intercom.add_fault(fails);
+    let mut parked = track("u", "parked");
+    parked.group_id = "u#waiting".to_owned();
+    parked.attributes = json!({"waitingSince": {"StringValue": seconds_ago(9).to_rfc3339()}});
+    world.queue([parked, identify("u", "a"), track("u", "b")]);
+    let answer = world.redeliver(1).await;
+    assert_eq!(failures(&answer), ["0"]);
+    assert_eq!(world.event_names(), ["b"]);
+}
+
+#[tokio::test]
+async fn a_parked_event_is_asked_for_less_and_less_often() {
+    let world = World::new(&[("RETRY_BASE_SECONDS", "4")]).await;
+    let mut parked = track("u", "a");
+    parked.group_id = "u#waiting".to_owned();
+    parked.body["receivedAt"] = json!(seconds_ago(100));
+    parked.attributes = json!({"waitingSince": {"StringValue": seconds_ago(100).to_rfc3339()}});
+    world.queue([parked]);
+    world.redeliver(3).await;
+    let seconds = world.aws().hidden[0].1;
+    assert!((100..=210).contains(&seconds), "{seconds}");
 }
 
 #[tokio::test]

@@ -154,6 +154,14 @@ impl Fault {
         self
     }
 
+    /// The error message of a status fault; nothing on other kinds.
+    pub fn message(mut self, message: &str) -> Self {
+        if let FaultKind::Status(answer) = &mut self.kind {
+            answer.message = Some(message.to_owned());
+        }
+        self
+    }
+
     /// The `Retry-After` of a status fault; nothing on other kinds.
     pub fn retry_after(mut self, seconds: u64) -> Self {
         if let FaultKind::Status(answer) = &mut self.kind {
