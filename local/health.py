@@ -13,6 +13,7 @@ from tools import Failure
 
 # A new API answers 403 for some seconds.
 PATIENCE_SECONDS = 30
+UNKNOWN_HOST = "nothing, since DNS doesn't know its name"
 
 
 def check(deployed):
@@ -28,7 +29,7 @@ def check(deployed):
         version, seen = ask(url)
         if version:
             break
-        if "DomainTarget" in outputs and seen is None:
+        if "DomainTarget" in outputs and seen == UNKNOWN_HOST:
             print(f"{url} is unknown to DNS yet: make a CNAME record that points to {outputs['DomainTarget']}")
             return
         if error := first_error(deployed, outputs["LogGroupName"], since):
@@ -45,14 +46,14 @@ def check(deployed):
 
 
 def ask(url):
-    """The version of a healthy function; or None and what was seen, which is None for an unknown host."""
+    """The version of a healthy function, or None; and what was seen instead."""
     try:
         answer = http_call.request("GET", url)
         said = json.loads(answer.body)
     except ValueError:  # no JSON
         return None, str(answer.status)
     except urllib.error.URLError as error:
-        return None, None if isinstance(error.reason, socket.gaierror) else f"nothing ({error.reason})"
+        return None, UNKNOWN_HOST if isinstance(error.reason, socket.gaierror) else f"nothing ({error.reason})"
     except OSError as error:
         return None, f"nothing ({error})"
     if answer.status == 200 and said.get("status") == "ok":
@@ -68,7 +69,7 @@ def first_error(deployed, log_group, since):
         # The emulator doesn't know such a pattern, and gives every line.
         line = json.loads(event["message"]) if event["message"].startswith("{") else {}
         if line.get("level") == "ERROR":
-            return line["fields"]["message"]
+            return line.get("fields", line).get("message")
     return None
 
 
