@@ -1,4 +1,4 @@
-.PHONY: run dead-letters test bench deny mutants settings deploy secret verify delete setup clean
+.PHONY: run dead-letters test bench deny mutants package settings deploy secret verify delete setup clean
 
 PYTHON := .tools/emulator/bin/python
 SAM_PYTHON := .tools/sam/bin/python
@@ -8,7 +8,7 @@ SAM := AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
 # Runs the whole stack on this machine. Each setting is a variable (NESTED=flatten make run), and
 # PORT=… chooses the endpoint's port;
 # INTERCOM_ACCESS_TOKEN=… (and INTERCOM_REGION=us|eu|au) talks to a real workspace;
-# CONTAINERS=1 lets `sam local invoke` use the stack.
+# CONTAINERS=1 lets `sam local invoke` use the stack; PACKAGE=… deploys a package as it is.
 run: setup
 	@$(PYTHON) local/run.py
 
@@ -44,6 +44,13 @@ mutants:
 	cargo install --quiet --locked --root .tools/mutants --target-dir target/mutants --version 27.1.0 cargo-mutants
 	.tools/mutants/bin/cargo-mutants mutants --output target $(if $(SHARD),--sharding round-robin --shard $(SHARD))
 
+# What a release consists of, in target/dist: for both architectures zip, template and list of
+# dependencies, which deploy without Rust (docs/deploy.md). Same commit, same bytes.
+package: setup
+	cargo install --quiet --locked --root .tools/package --target-dir target/package-tools --version 0.7.7 cargo-auditable
+	cargo install --quiet --locked --root .tools/package --target-dir target/package-tools --version 0.5.9 cargo-cyclonedx
+	@$(SAM_PYTHON) local/package.py
+
 # A stack on AWS, with the credentials that the AWS CLI would use (docs/deploy.md). STACK=… chooses
 # its name, and deployments/STACK.toml holds its settings. YES=1 asks nothing.
 settings: setup
@@ -68,4 +75,4 @@ setup:
 	@python3 local/tools.py
 
 clean:
-	rm -rf target .aws-sam .tools
+	rm -rf target .aws-sam .tools browser/node_modules browser/build

@@ -1,5 +1,6 @@
 """A stack on AWS, as one finds it there. Runs on .tools/sam, with the credentials that the AWS CLI would use."""
 
+import json
 import os
 import re
 import sys
@@ -77,9 +78,24 @@ class Deployed:
             raise Failure(f"there is no stack {self.name} in {self.region}: `make deploy STACK={self.name}` makes it")
         return {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])}
 
+    def read_secret(self):
+        """What the stack's secret holds."""
+        arn = self.outputs()["SecretArn"]
+        text = self.aws("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError:
+            # Its text may hold a token, so it isn't quoted.
+            raise Failure(f"the secret {arn} isn't JSON: put that right in Secrets Manager, or make it {{}}") from None
+
     def waiting_count(self):
         """How many messages are in the retry queue."""
         return message_count(self.aws("sqs"), self.outputs()["RetryQueueUrl"])
+
+
+def is_filled(secret):
+    """Whether a secret has what every stack needs."""
+    return bool(secret.get("access_token") and secret.get("write_keys"))
 
 
 def message_count(sqs, queue_url):

@@ -13,8 +13,9 @@ import textwrap
 
 from samcli.yamlhelper import yaml_parse
 
+import health
 from deployed import DEPLOYMENTS, Deployed, command, default_region, read_settings, settings_path
-from tools import ROOT, SAM, Failure
+from tools import ROOT, SAM, Failure, command_for_target
 
 SAM_COMMAND = str(SAM / "sam")
 
@@ -105,7 +106,7 @@ def comment(sentence):
 
 
 def deploy(name):
-    """Builds the function and deploys the stack, with every parameter given."""
+    """Builds the function, deploys the stack with every parameter given, and asks whether it is well."""
     values = parameters(name)
     deployed = Deployed(name)
     refuse_other_partitions(deployed)
@@ -114,6 +115,7 @@ def deploy(name):
     # JSON is YAML as well.
     overrides.write_text(json.dumps(values, indent=2))
     run(["cargo", "fetch", "--locked"], "Cargo.lock doesn't name what is to be built: see cargo's message above")
+    run(command_for_target(values["Architecture"]), "adding Rust's target failed: see above")
     # The same file for both, so that what is built is of the architecture that is deployed.
     run([SAM_COMMAND, "build", "--parameter-overrides", f"file://{overrides}"], "building failed: see above")
     confirm = "--no-confirm-changeset" if os.environ.get("YES") else "--confirm-changeset"
@@ -124,7 +126,8 @@ def deploy(name):
         return
     outputs = deployed.outputs()
     width = max(map(len, outputs))
-    print("\n" + "\n".join(f"{output:<{width}}  {value}" for output, value in outputs.items()))
+    print("\n" + "\n".join(f"{output:<{width}}  {value}" for output, value in outputs.items()) + "\n", flush=True)
+    health.check(deployed)
 
 
 def refuse_other_partitions(deployed):

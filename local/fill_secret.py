@@ -21,14 +21,7 @@ def fill(name, key=None):
     if key not in (None, *INTERCOMS, *OURS):
         raise Failure(f"KEY={key} is no key of the secret: use {', '.join((*INTERCOMS, *OURS))}, or leave it out")
     deployed = Deployed(name)
-    secret_id = deployed.outputs()["SecretArn"]
-    client = deployed.aws("secretsmanager")
-    try:
-        secret = json.loads(client.get_secret_value(SecretId=secret_id)["SecretString"])
-    except json.JSONDecodeError:
-        # Its text may hold a token, so it isn't quoted.
-        todo = "put that right in Secrets Manager, or make it {}"
-        raise Failure(f"the secret {secret_id} isn't JSON: {todo}") from None
+    secret = deployed.read_secret()
     made = {}
     for wanted in [key] if key else ["access_token", *([] if secret.get("write_keys") else ["write_keys"])]:
         if wanted in INTERCOMS:
@@ -36,7 +29,8 @@ def fill(name, key=None):
         else:
             made[wanted] = secrets.token_hex(32)
             secret[wanted] = [made[wanted], *as_list(secret.get(wanted))]
-    client.put_secret_value(SecretId=secret_id, SecretString=json.dumps(secret))
+    deployed.aws("secretsmanager").put_secret_value(
+        SecretId=deployed.outputs()["SecretArn"], SecretString=json.dumps(secret))
     for wanted, value in made.items():
         print(f"{wanted}: {value}")
     print("The secret is filled. Running functions see it within 5 minutes.")

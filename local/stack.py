@@ -14,15 +14,12 @@ import signal
 import socket
 import tempfile
 import time
+from pathlib import Path
 
 import boto3
 
-try:
-    import tomllib
-except ModuleNotFoundError:  # Python 3.10
-    import tomli as tomllib
-
 import http_call
+import package
 import simulator
 from processes import Service, run_step
 from simulator import Simulator
@@ -31,12 +28,15 @@ from tools import EMULATOR, ROOT, SAM, Failure
 STACK_NAME = "segment-intercom"
 REGION = "us-east-1"
 LOGS = ROOT / "target" / "local"
+BOOTSTRAP = ROOT / "target" / "lambda" / "bootstrap" / "bootstrap"
 ARCHITECTURE = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 # The keys in the files of events/.
 SAMPLE_KEYS = {
     "api_secret": "local-api-secret", "webhook_secret": "local-webhook-secret",
     "write_keys": ["local-server-write-key"], "public_write_keys": ["local-public-write-key"],
 }
+# The emulator is done long before SAM CLI asks, which is every half second of several steps.
+POLL_OFTEN = {"SAM_CLI_POLL_DELAY": "0.1"}
 # Nobody else on this machine can guess them (see emulator.py).
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": f"LOCAL{secrets.token_hex(16).upper()}",
@@ -72,6 +72,7 @@ class Stack:
         self.emulator_url = None
         self.endpoint = None
         self.page_endpoint = None
+        self.folder = None  # of the package that is deployed
         self.outputs = {}
         self._services = []
         self._handlers = {}
@@ -121,7 +122,7 @@ class Stack:
         self.emulator_url = f"http://127.0.0.1:{self.port}"
         self._directory = tempfile.mkdtemp(prefix="segment-intercom-")
         LOGS.mkdir(parents=True, exist_ok=True)
-        build(with_simulator=not self.access_token)
+        self.folder = build(with_simulator=not self.access_token)
         if not self.access_token:
             self._start_simulator()
             self.parameters["IntercomBaseUrl"] = self.simulator.base_url
@@ -171,14 +172,16 @@ class Stack:
 
     def _deploy(self):
         progress("deploying template.yaml")
-        overrides = [*local_overrides(), *(f'{name}="{value}"' for name, value in self.parameters.items()),
-                     f"Architecture={ARCHITECTURE}"]
+        template = self.folder / f"template-{ARCHITECTURE}.yaml"
+        parameters = {**self.parameters, "Architecture": ARCHITECTURE, "EmulatorUrl": self.emulator_url}
+        overrides = [f'{name}="{value}"' for name, value in parameters.items()]
         run_step(
-            [str(SAM / "sam"), "deploy", "--config-env", "local", "--parameter-overrides", *overrides],
+            [str(SAM / "sam"), "deploy", "--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local",
+             "--template-file", str(template), "--parameter-overrides", *overrides],
             env={**sam_environment(), "AWS_ENDPOINT_URL": self.emulator_url}, cwd=ROOT,
             failure="sam deploy failed", log=LOGS / "deploy.log")
         self._read_outputs()
-        self.endpoint = f"{self.emulator_url}/restapis/{self.resources()['Api']}/prod/_user_request_"
+        self.endpoint = self.outputs["EndpointUrl"]
         # As a page calls it: by the API's own domain, which a browser takes for this machine.
         self.page_endpoint = f"http://{self.resources()['Api']}.execute-api.localhost:{self.port}/prod"
         self.allow_batches()
@@ -220,9 +223,9 @@ class Stack:
 
     # Ways in
 
-    def aws(self, service):
+    def aws(self, service, config=None):
         """A boto3 client of the emulator."""
-        return boto3.client(service, **self.client_arguments())
+        return boto3.client(service, config=config, **self.client_arguments())
 
     def client_arguments(self):
         """What leads a boto3 client to the emulator."""
@@ -355,28 +358,33 @@ def choose_port(wanted):
 
 
 def build(with_simulator=True):
-    """Builds the function, as `sam build` wants it, and the simulator, into target/."""
+    """Builds the function and the simulator into target/, and gives the package to deploy: that of PACKAGE, or what
+    `make package` would make of this build."""
+    folder = Path(os.environ["PACKAGE"]).resolve() if "PACKAGE" in os.environ else build_function()
+    if with_simulator:
+        progress("building the Intercom simulator")
+        run_step(
+            ["cargo", "build", "--locked", "--package", "intercom-simulator"], env=sam_environment(), cwd=ROOT,
+            failure="building the simulator failed: see cargo's message above")
+    return folder
+
+
+def build_function():
+    """Builds the function, as `sam build` wants it, and gives it packaged."""
     progress("building the function (minutes the first time, seconds later)")
     flags = ["--arm64"] if ARCHITECTURE == "arm64" else []
     # The very command that `sam build` runs and hides the output of; it then finds all built.
     run_step(
         ["cargo", "lambda", "build", "--release", "--locked", *flags, "--bin", "bootstrap"],
         env=sam_environment(), cwd=ROOT, failure="building the function failed: see cargo's message above")
+    # For `sam local invoke`.
     run_step(
         [str(SAM / "sam"), "build", "--config-env", "local", "--parameter-overrides",
          f"Architecture={ARCHITECTURE}"],
         env=sam_environment(), cwd=ROOT, failure="sam build failed", log=LOGS / "build.log")
-    if with_simulator:
-        progress("building the Intercom simulator")
-        run_step(
-            ["cargo", "build", "--locked", "--package", "intercom-simulator"], env=sam_environment(), cwd=ROOT,
-            failure="building the simulator failed: see cargo's message above")
-
-
-def local_overrides():
-    """The parameters of the `local` configuration, which sam drops once others are given."""
-    configuration = tomllib.loads((ROOT / "samconfig.toml").read_text())
-    return configuration["local"]["deploy"]["parameters"]["parameter_overrides"]
+    folder = LOGS / "package"
+    package.assemble(folder, {ARCHITECTURE: BOOTSTRAP})
+    return folder
 
 
 def clean_environment():
@@ -395,4 +403,5 @@ def sam_environment():
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "SAM_CLI_TELEMETRY": "0",
+        **POLL_OFTEN,
     }

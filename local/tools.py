@@ -18,6 +18,8 @@ EMULATOR = TOOLS / "emulator" / "bin"
 JAVASCRIPT = TOOLS / "javascript"
 BROWSER = ROOT / "browser"
 PYTHON_SDKS = ("2.3", "2.4")
+# Rust's names of Lambda's architectures.
+TRIPLES = {"x86_64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}
 RUST_APPLICATION = ROOT / "target" / "rust-sdk" / "debug" / "segment-application"
 
 
@@ -121,6 +123,12 @@ def browser():
     """The path of a Chromium or Chrome; None where there is none."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     return next(filter(None, map(shutil.which, names)), None)
+
+
+def command_for_target(architecture):
+    """What makes the pinned toolchain one for this architecture of Lambda: cargo-lambda does that for rustup's `stable`
+    alone. Nothing is to be done without rustup, or where it is done."""
+    return ["rustup", "target", "add", TRIPLES[architecture]] if shutil.which("rustup") else ["true"]
 
 
 def run(command, failure):

@@ -9,21 +9,21 @@ import time
 from botocore.config import Config
 
 import http_call
-from deployed import Deployed
+from deployed import Deployed, is_filled
 from tools import Failure
 
 
 class Verified(Deployed):
-    """A deployed stack with a filled secret. ENDPOINT_URL replaces the endpoint among its outputs."""
+    """A deployed stack with a filled secret."""
 
     def __init__(self, name):
         super().__init__(name)
         # What an emulator lacks is left out rather than wrong.
         self.is_emulated = bool(os.environ.get("AWS_ENDPOINT_URL"))
         self.output = self.outputs()
-        self.endpoint = os.environ.get("ENDPOINT_URL") or self.output["EndpointUrl"]
+        self.endpoint = self.output["EndpointUrl"]
         self.parameter = {each["ParameterKey"]: each["ParameterValue"] for each in self.description()["Parameters"]}
-        self.secret = self._read_secret()
+        self.secret = self._filled_secret()
         self.write_key = self.secret["write_keys"][0]
         self.unknown_user_seconds = int(self.parameter["UnknownUserSeconds"])
         self.started = int(time.time() * 1000)
@@ -33,10 +33,9 @@ class Verified(Deployed):
         """A boto3 client, which waits for as long as the function may take."""
         return super().aws(service, Config(read_timeout=60))
 
-    def _read_secret(self):
-        value = self.aws("secretsmanager").get_secret_value(SecretId=self.output["SecretArn"])
-        secret = json.loads(value["SecretString"])
-        if not (secret.get("access_token") and secret.get("write_keys")):
+    def _filled_secret(self):
+        secret = self.read_secret()
+        if not is_filled(secret):
             raise Failure(f"the secret isn't filled: `make secret STACK={self.name}`")
         return secret
 

@@ -3,20 +3,19 @@
 //! Each has its row in `docs/api.md#settings`.
 
 mod browser;
+mod delivery;
 mod intercom;
+mod mapping;
 mod variable;
 
 use std::time::Duration;
 
 use tracing::Level;
 
-use crate::delivery;
 use crate::intake::DeliveryMode;
-use crate::mapping::{self, Anonymous, CollectContext, CompanyIdHash, Nested};
 use crate::retry::Schedule;
-use crate::segment::IgnoredUserIds;
 pub use variable::ConfigError;
-use variable::{Lookup, comma_list, flag, number, one_of, required};
+use variable::{Lookup, flag, number, one_of, required};
 
 /// Longest time that an event may wait in a queue. SQS deletes it after 14 days; a day is left for
 /// the last delay and a backlog.
@@ -51,9 +50,9 @@ pub struct Config {
     /// The settings of the Messenger in the page.
     pub browser: crate::browser::Settings,
     /// The settings of the mapping.
-    pub mapping: mapping::Settings,
+    pub mapping: crate::mapping::Settings,
     /// The settings of delivery.
-    pub delivery: delivery::Settings,
+    pub delivery: crate::delivery::Settings,
 }
 
 impl Config {
@@ -114,88 +113,10 @@ impl Config {
             )?,
             strict_webhook_signature: flag(lookup, "STRICT_WEBHOOK_SIGNATURE")?,
             browser: browser::settings(lookup)?,
-            mapping: mapping_settings(lookup)?,
-            delivery: delivery_settings(lookup)?,
+            mapping: mapping::settings(lookup)?,
+            delivery: delivery::settings(lookup)?,
         })
     }
-}
-
-fn mapping_settings(lookup: Lookup<'_>) -> Result<mapping::Settings, ConfigError> {
-    let default = mapping::Settings::default();
-    Ok(mapping::Settings {
-        collect_context: one_of(
-            lookup,
-            "COLLECT_CONTEXT",
-            &[
-                ("false", CollectContext::Nothing),
-                ("true", CollectContext::Device),
-                ("all", CollectContext::All),
-            ],
-        )?,
-        nested: one_of(
-            lookup,
-            "NESTED",
-            &[
-                ("drop", Nested::Drop),
-                ("flatten", Nested::Flatten),
-                ("stringify", Nested::Stringify),
-            ],
-        )?,
-        rich_link_properties: comma_list(lookup, "RICH_LINK_PROPERTIES"),
-        metadata_limit: number(lookup, "METADATA_LIMIT", default.metadata_limit, 0..=100)?,
-        event_filter: comma_list(lookup, "EVENT_FILTER"),
-        company_id_hash: one_of(
-            lookup,
-            "COMPANY_ID_HASH",
-            &[
-                ("sha256", CompanyIdHash::Sha256),
-                ("segment", CompanyIdHash::Segment),
-            ],
-        )?,
-        anonymous: one_of(
-            lookup,
-            "ANONYMOUS",
-            &[("skip", Anonymous::Skip), ("lead", Anonymous::Lead)],
-        )?,
-        ignored_user_ids: match lookup("IGNORED_USER_IDS") {
-            None => default.ignored_user_ids,
-            // A lone comma is an empty list.
-            Some(_) => IgnoredUserIds::new(comma_list(lookup, "IGNORED_USER_IDS")),
-        },
-        require_user_hash: flag(lookup, "REQUIRE_USER_HASH")?,
-        verified_companies: flag(lookup, "VERIFIED_COMPANIES")?,
-    })
-}
-
-fn delivery_settings(lookup: Lookup<'_>) -> Result<delivery::Settings, ConfigError> {
-    use delivery::{DeleteMode, UnknownAttributes, UnknownUser};
-    Ok(delivery::Settings {
-        unknown_attributes: one_of(
-            lookup,
-            "UNKNOWN_ATTRIBUTES",
-            &[
-                ("create", UnknownAttributes::Create),
-                ("drop", UnknownAttributes::Drop),
-            ],
-        )?,
-        unknown_user: one_of(
-            lookup,
-            "UNKNOWN_USER",
-            &[
-                ("wait", UnknownUser::Wait),
-                ("create", UnknownUser::Create),
-                ("reject", UnknownUser::Reject),
-            ],
-        )?,
-        delete_mode: one_of(
-            lookup,
-            "DELETE_MODE",
-            &[
-                ("delete", DeleteMode::Delete),
-                ("archive", DeleteMode::Archive),
-            ],
-        )?,
-    })
 }
 
 #[cfg(test)]
@@ -224,8 +145,8 @@ mod tests {
         assert_eq!(config.inline_budget, Duration::from_millis(3500));
         assert_eq!(config.log_level, Level::INFO);
         assert_eq!(config.retry.give_up_after, Duration::from_secs(259_200));
-        assert_eq!(config.mapping, mapping::Settings::default());
-        assert_eq!(config.delivery, delivery::Settings::default());
+        assert_eq!(config.mapping, crate::mapping::Settings::default());
+        assert_eq!(config.delivery, crate::delivery::Settings::default());
     }
 
     #[test]

@@ -259,14 +259,16 @@ impl Intake {
         if more > 0 {
             warnings.push(format!("and {more} more, see preview"));
         }
-        let failure = match &pending.fate {
-            Fate::Queue { failure, .. } | Fate::Reject(failure) => Some(failure),
-            _ => None,
+        let (failure, first_retry, parked) = match &pending.fate {
+            Fate::Queue {
+                failure,
+                not_before,
+                parked,
+            } => (Some(failure), *not_before, parked.as_ref()),
+            Fate::Reject(failure) => (Some(failure), None, None),
+            _ => (None, None, None),
         };
-        let parked = match &pending.fate {
-            Fate::Queue { parked, .. } => parked.as_ref(),
-            _ => None,
-        };
+        let delay = first_retry.map(|time| time - request.received_at);
         EventLine {
             message: "event",
             level: match result.status {
@@ -288,7 +290,7 @@ impl Intake {
             failure,
             latency_ms: millis(request.invocation.started.elapsed()),
             attempt: None,
-            delay_seconds: None,
+            delay_seconds: delay.map(|delay| delay.num_seconds().unsigned_abs()),
             calls: pending.calls,
             waits: parked.map(|then| self.schedule.waits(request.received_at, then.status())),
             warnings: &warnings,

@@ -8,6 +8,7 @@ mod error_response;
 mod events;
 mod rate_limit;
 mod silence;
+mod trouble;
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,8 +20,9 @@ use serde::Serialize;
 
 pub use contacts::{Contact, Found, SEARCH_PAGE};
 pub use data_attributes::{DataAttribute, Model};
-pub use error_response::{ErrorResponse, Trouble, Verdict};
+pub use error_response::{ErrorResponse, Verdict};
 pub use rate_limit::{Admission, RateLimit};
+pub use trouble::Trouble;
 
 use crate::secret::{Secret, SecretError, Secrets};
 use answer::{Answer, if_readable};

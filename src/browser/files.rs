@@ -1,34 +1,61 @@
 //! The plugin's files, as `browser/` builds them.
 
-use std::sync::LazyLock;
+use std::io::Write;
+use std::sync::{LazyLock, OnceLock};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 /// A file for pages.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct File {
     /// Its name, which is the last part of its path.
     pub name: &'static str,
     /// Its text, JavaScript.
     pub text: &'static str,
+    packed: OnceLock<Vec<u8>>,
+}
+
+impl File {
+    const fn new(name: &'static str, text: &'static str) -> Self {
+        Self {
+            name,
+            text,
+            packed: OnceLock::new(),
+        }
+    }
+
+    /// Its text with gzip, packed for whoever asks first and kept.
+    pub fn packed(&self) -> &[u8] {
+        self.packed.get_or_init(|| {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+            let written = encoder.write_all(self.text.as_bytes());
+            written
+                .and_then(|()| encoder.finish())
+                .expect("memory takes everything")
+        })
+    }
+
+    /// What changes when one of this build's files does.
+    pub fn version(&self) -> &'static str {
+        &VERSION
+    }
 }
 
 /// The name of the script that makes the plugin.
 pub(super) const SCRIPT: &str = "intercom.js";
 
 static FILES: [File; 3] = [
-    File {
-        name: SCRIPT,
-        text: include_str!("../../browser/dist/intercom.js"),
-    },
-    File {
-        name: "intercom.mjs",
-        text: include_str!("../../browser/dist/intercom.mjs"),
-    },
-    File {
-        name: "intercom-device.mjs",
-        text: include_str!("../../browser/dist/intercom-device.mjs"),
-    },
+    File::new(SCRIPT, include_str!("../../browser/dist/intercom.js")),
+    File::new(
+        "intercom.mjs",
+        include_str!("../../browser/dist/intercom.mjs"),
+    ),
+    File::new(
+        "intercom-device.mjs",
+        include_str!("../../browser/dist/intercom-device.mjs"),
+    ),
 ];
 
 /// The version in the paths of this build's files, whose content never changes under such a path.
@@ -51,6 +78,12 @@ pub fn file(path: &str) -> Option<(&'static File, bool)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_packed_once() {
+        let packed = || file("/browser/intercom.js").expect("a file").0.packed();
+        assert!(std::ptr::eq(packed(), packed()));
+    }
 
     #[test]
     fn paths_of_files() {

@@ -32,6 +32,6 @@ impl Function {
         } else {
             Kept::Minutes
         };
-        Ok(Answer::script(file.text, kept, request))
+        Ok(Answer::script(file, kept, request))
     }
 }

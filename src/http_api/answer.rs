@@ -1,16 +1,13 @@
 //! The answers to HTTP requests.
 
-use std::io::Write;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use http::{StatusCode, header};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{ApiError, HttpRequest};
+use crate::browser::File;
 use crate::status::EventResult;
 
 /// An HTTP answer. Serialised by [`Answer::into_payload`] as API Gateway and Function URLs want
@@ -30,7 +27,7 @@ enum Body {
     Json(Value),
     Script(&'static str),
     /// With gzip.
-    PackedScript(Vec<u8>),
+    PackedScript(&'static [u8]),
 }
 
 /// For how long an answer may be kept.
@@ -62,22 +59,22 @@ impl Answer {
 
     /// 200 with this JSON, or 304 to a request that has it already.
     pub fn cached_json(body: Value, request: &HttpRequest) -> Self {
-        let tag = entity_tag(body.to_string().as_bytes());
-        Self::ok(body).cached(tag, Kept::Minutes, request)
+        let digest = hex::encode(&Sha256::digest(body.to_string())[..16]);
+        Self::ok(body).cached(weak_tag(&digest), Kept::Minutes, request)
     }
 
     /// 200 with this JavaScript, packed for those who can unpack it, or 304 to a request that has
     /// it already.
-    pub fn script(text: &'static str, kept: Kept, request: &HttpRequest) -> Self {
+    pub fn script(file: &'static File, kept: Kept, request: &HttpRequest) -> Self {
         let accepted = request.header(header::ACCEPT_ENCODING.as_str());
         let mut answer = Self::no_content();
         answer.status = StatusCode::OK;
-        answer.body = Body::Script(text);
+        answer.body = Body::Script(file.text);
         if accepted.is_some_and(|accepted| accepted.contains("gzip")) {
-            answer.body = Body::PackedScript(packed(text));
+            answer.body = Body::PackedScript(file.packed());
             answer.headers.push(("Content-Encoding", "gzip".to_owned()));
         }
-        let mut answer = answer.cached(entity_tag(text.as_bytes()), kept, request);
+        let mut answer = answer.cached(weak_tag(file.version()), kept, request);
         let vary = ("Vary", "Origin, Accept-Encoding".to_owned());
         answer.headers.push(vary);
         answer
@@ -198,15 +195,7 @@ impl From<&ApiError> for Answer {
     }
 }
 
-/// The ETag of these bytes. Weak, since they can be packed.
-fn entity_tag(bytes: &[u8]) -> String {
-    format!("W/\"{}\"", hex::encode(&Sha256::digest(bytes)[..16]))
-}
-
-fn packed(text: &str) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    let written = encoder.write_all(text.as_bytes());
-    written
-        .and_then(|()| encoder.finish())
-        .expect("memory takes everything")
+/// A weak ETag, since what it stands for can be packed or not.
+fn weak_tag(version: &str) -> String {
+    format!("W/\"{version}\"")
 }

@@ -144,13 +144,17 @@ impl<'r> Record<'r> {
         self.events().first().and_then(Event::message_id)
     }
 
-    /// One line per event: what became of it.
+    /// One line per event: what became of it. None while its first retry isn't due: nothing was
+    /// tried, and its last line says what it waits for.
     pub(super) fn log(
         &self,
         delay: Option<Duration>,
         schedule: &Schedule,
         invocation: Invocation<'_>,
     ) {
+        if self.not_due_for(invocation.now).is_some() {
+            return;
+        }
         let latency = self.age(invocation.now) + invocation.started.elapsed();
         for (place, fate) in self.fates.iter().enumerate() {
             let delay = delay.filter(|_| fate.stays());

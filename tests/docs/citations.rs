@@ -14,7 +14,7 @@ static PAGE: LazyLock<Regex> =
 static CODE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"`([^`\n]+)`").expect("a pattern"));
 /// A file or folder of the repository, seen from its root.
 static PATH: LazyLock<Regex> = LazyLock::new(|| {
-    let folders = "benches|browser|crates|docs|events|fuzz|local|src|tests";
+    let folders = "benches|browser|crates|docs|events|examples|fuzz|local|src|tests";
     Regex::new(&format!(r"^(?:{folders})/[\w./-]*$")).expect("a pattern")
 });
 /// `file::test`.

@@ -3,6 +3,8 @@
 mod citations;
 mod links;
 mod settings;
+mod terraform;
+mod version;
 
 use std::fs;
 use std::path::{Path, PathBuf};

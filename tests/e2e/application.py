@@ -1,5 +1,6 @@
 """An application that sends with one of Segment's SDKs, as a process of its own."""
 
+import contextlib
 import json
 import subprocess
 from pathlib import Path
@@ -23,6 +24,7 @@ class Application:
 
     def __init__(self, stack, command, settings, environment=None):
         self.stack = stack
+        self.forgotten = 0
         self.log = LOGS / "application.log"
         with open(self.log, "wb") as output:
             self.process = subprocess.Popen(
@@ -34,6 +36,9 @@ class Application:
         return self
 
     def __exit__(self, *_):
+        # Playwright closes its browser on SIGTERM, and stays for as long as there is input.
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
         end_group(self.process)
 
     def do(self, *command):
@@ -41,9 +46,13 @@ class Application:
         self.process.stdin.write(json.dumps(command) + "\n")
         self.process.stdin.flush()
 
+    def forget(self):
+        """Leaves out what it has printed until now."""
+        self.forgotten = len(self.log.read_text())
+
     def printed(self, key):
         """What stands under `key` in the lines printed so far."""
-        complete, _, _ = self.log.read_text().rpartition("\n")
+        complete, _, _ = self.log.read_text()[self.forgotten:].rpartition("\n")
         lines = [json.loads(line) for line in complete.splitlines() if line.startswith("{")]
         return [line[key] for line in lines if key in line]
 

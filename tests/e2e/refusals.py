@@ -19,6 +19,18 @@ def nowhere_to_put_events(stack):
         limit_messages(stack, 1024 * 1024)
 
 
+@contextmanager
+def no_queueing(stack):
+    """Takes the function's permission to queue."""
+    iam, role = stack.aws("iam"), {"RoleName": stack.resources()["FunctionRole"], "PolicyName": "no-queueing"}
+    denial = {"Effect": "Deny", "Action": "sqs:SendMessage*", "Resource": "*"}
+    iam.put_role_policy(**role, PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [denial]}))
+    try:
+        yield
+    finally:
+        iam.delete_role_policy(**role)
+
+
 def limit_messages(stack, size):
     stack.aws("sqs").set_queue_attributes(
         QueueUrl=stack.outputs["RetryQueueUrl"], Attributes={"MaximumMessageSize": str(size)})
@@ -58,4 +70,4 @@ def set_variables(stack, variables):
     function = {"FunctionName": stack.outputs["FunctionName"]}
     client = stack.aws("lambda")
     client.update_function_configuration(**function, Environment={"Variables": variables})
-    client.get_waiter("function_updated_v2").wait(**function, WaiterConfig={"Delay": 1})
+    client.get_waiter("function_updated_v2").wait(**function, WaiterConfig={"Delay": 0.1, "MaxAttempts": 300})

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+import tools
 from stack import CREDENTIALS, clean_environment
 from tools import ROOT, SAM
 
@@ -65,6 +66,7 @@ def test_the_architecture_is_said_once_for_build_and_deployment():
     (build,) = (command for command in commands if command[1:2] == ["build"])
     (deployment,) = (command for command in commands if command[1:2] == ["deploy"])
     assert parameters["Architecture"] == "arm64"
+    assert tools.command_for_target("arm64") in commands
     for command in (build, deployment):
         assert command[command.index("--parameter-overrides") + 1].endswith(f"{NAME}.yaml")
     assert deployment[deployment.index("--region") + 1] == "eu-west-1"

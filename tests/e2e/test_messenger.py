@@ -34,6 +34,10 @@ class Page:
         self._ask("visit", page)
         return self
 
+    def leave(self):
+        """Closes the page, with whatever it still sends."""
+        self._ask("leave")
+
     def run(self, code):
         """Runs code in the page; gives what it returns."""
         return self._ask("run", code)
@@ -67,16 +71,28 @@ class Page:
         return self.application.printed("sent")
 
 
-@pytest.fixture
-def page(stack):
-    """A browser, in which a test opens pages."""
+@pytest.fixture(scope="module")
+def running_browser(running_stack):
+    """A browser for the whole module."""
     if reason := why_no_javascript():
         pytest.skip(reason)
     if not browser():
         pytest.skip("Chromium is missing: install it (Debian: `apt install chromium`, which `make test` does as root)")
-    settings = {"executablePath": browser(), "endpoint": stack.page_endpoint, "writeKey": stack.public_write_key}
-    with Application(stack, ["node", SDKS / "javascript" / "messenger.cjs"], settings, NODE_MODULES) as application:
-        yield Page(application)
+    settings = {
+        "executablePath": browser(), "endpoint": running_stack.page_endpoint,
+        "writeKey": running_stack.public_write_key}
+    command = ["node", SDKS / "javascript" / "messenger.cjs"]
+    with Application(running_stack, command, settings, NODE_MODULES) as application:
+        yield application
+
+
+@pytest.fixture
+def page(running_browser, stack):
+    """What a test opens pages with. Each is that of a new visitor."""
+    running_browser.forget()
+    page = Page(running_browser)
+    yield page
+    page.leave()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import package
 from calls import SUCCESS, call, visitor_call
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
@@ -29,7 +30,7 @@ ANSWERS = {
     "direct-identify": ["delivered"],
     "direct-array": ["delivered", "delivered"],
     "preview": ["would_deliver", "would_deliver", "would_skip"],
-    "health": {"status": "ok", "version": "0.1.0"},
+    "health": {"status": "ok", "version": package.version()},
 }
 SENDS_NOTHING = {"rest-page", "rest-screen", "preview", "health"}
 

@@ -3,7 +3,6 @@ the rules of a company ask for."""
 
 import json
 import uuid
-from contextlib import contextmanager
 from functools import partial
 
 import boto3
@@ -11,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from calls import SUCCESS, call, contact, events_of
+from refusals import no_queueing
 from stack import CREDENTIALS, REGION, STACK_NAME
 from tools import ROOT
 
@@ -161,19 +161,6 @@ def test_the_function_may_write_that_record(stack, switch, event_bus):
         PolicySourceArn=role, ResourceArns=[queue],
         ActionNames=["sqs:SendMessage", "sqs:PurgeQueue", "sqs:DeleteQueue"])["EvaluationResults"]
     assert [answer["EvalDecision"] for answer in answers] == ["allowed", "implicitDeny", "implicitDeny"]
-
-
-@contextmanager
-def no_queueing(stack):
-    """Takes the function's permission to queue."""
-    policy = {"RoleName": stack.resources()["FunctionRole"], "PolicyName": "no-queueing"}
-    denial = {"Effect": "Deny", "Action": "sqs:SendMessage*", "Resource": "*"}
-    stack.aws("iam").put_role_policy(
-        **policy, PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [denial]}))
-    try:
-        yield
-    finally:
-        stack.aws("iam").delete_role_policy(**policy)
 
 
 def receive(stack):

@@ -672,3 +672,34 @@ async fn a_queued_event_that_is_rejected_is_a_warning() {
     assert_eq!(level_of("identify"), "INFO");
     assert_eq!(level_of("no such type"), "WARN");
 }
+
+/// SQS hands a message of a FIFO queue over at once, however long its first retry is to wait.
+#[tokio::test]
+async fn an_event_that_is_not_due_has_no_second_line() {
+    let world = World::new(&[("RETRY_BASE_SECONDS", "60")]).await;
+    let event = |id: &str| json!({"type": "track", "messageId": id, "userId": id, "event": "E"});
+    let (log, _guard) = Log::start(Level::INFO);
+    world.batch(&[event("parked")]).await;
+    world.intercom.add_fault(Fault::status(503));
+    world.batch(&[event("failed")]).await;
+    for line in fields(&log, "event") {
+        let delay_seconds = line["delay_seconds"].as_u64().expect("a delay");
+        assert!((29..=60).contains(&delay_seconds), "{line}");
+    }
+    let queued = world.aws().retry.clone();
+    assert_eq!(queued.len(), 2);
+    for (receives, lines) in [(1, 0), (2, 2)] {
+        let message = sqs_event(&queued, receives);
+        let answer = world.invoke(&message).await.expect("an answer");
+        assert_eq!(
+            answer["batchItemFailures"].as_array().map(Vec::len),
+            Some(2)
+        );
+        assert_eq!(fields(&log, "queued event").len(), lines);
+    }
+    let counted = fields(&log, "invocation").into_iter();
+    let counted: Vec<u64> = counted
+        .map(|line| line["queued"].as_u64().unwrap_or_default())
+        .collect();
+    assert_eq!(counted, [0, 1, 0, 2]);
+}

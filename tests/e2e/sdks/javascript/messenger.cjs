@@ -1,6 +1,6 @@
 // Pages with Segment's SDK for browsers and Intercom's Messenger, and a visitor in Chromium: `node messenger.cjs
-// SETTINGS`. Does what it reads, one JSON array a line: ["visit", path, page] opens a page, ["run", code] runs code in
-// it. Prints {"answer": …} for each, and {"sent": …} for what the page posts to the endpoint. In place of Intercom's
+// SETTINGS`. Does what it reads, one JSON array a line: ["visit", page] opens a page as somebody new, ["run", code] runs
+// code in it, ["leave"] closes it. Prints {"answer": …} for each, and {"sent": …} for what the page posts to the endpoint. In place of Intercom's
 // widget stands one that keeps in window.told what it is told.
 const { readFileSync } = require("node:fs");
 const { createServer } = require("node:http");
@@ -50,6 +50,7 @@ async function visit(browser, server, { sdk = "npm", widget = "there", before = 
     print({ widget: route.request().url() });
     if (widget == "blocked") return route.abort("blockedbyclient");
     if (widget == "slow") await new Promise((resolve) => setTimeout(resolve, 1500));
+    if (page.isClosed()) return;
     return route.fulfill({ contentType: "text/javascript", body: WIDGET });
   });
   // Parts of the library, which the endpoint redirects to Segment's CDN.
@@ -85,6 +86,10 @@ async function main() {
       if (command == "visit") {
         await page?.context().close();
         page = await visit(browser, server, argument);
+        print({ answer: true });
+      } else if (command == "leave") {
+        await page?.context().close();
+        page = undefined;
         print({ answer: true });
       } else {
         print({ answer: (await page.evaluate(`(async () => { ${argument} })()`)) ?? null });

@@ -1,0 +1,80 @@
+"""Whether a stack that was just deployed is well, and if not, why. Runs on .tools/sam."""
+
+import json
+import socket
+import time
+import urllib.error
+
+from botocore.exceptions import ClientError
+
+import http_call
+from deployed import is_filled
+from tools import Failure
+
+# A new API answers 403 for some seconds.
+PATIENCE_SECONDS = 30
+
+
+def check(deployed):
+    """Asks /health, and prints what it says and what is left to do.
+
+    Raises Failure with the reason for a function that isn't well.
+    """
+    since = int(time.time() * 1000)
+    outputs = deployed.outputs()
+    url = outputs["EndpointUrl"] + "/health"
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        version, seen = ask(url)
+        if version:
+            break
+        if "DomainTarget" in outputs and seen is None:
+            print(f"{url} is unknown to DNS yet: make a CNAME record that points to {outputs['DomainTarget']}")
+            return
+        if error := first_error(deployed, outputs["LogGroupName"], since):
+            raise Failure(f"{url} answers {seen}, and the function says: {error}\nPut that right in deployments/"
+                          f"{deployed.name}.toml, then: make deploy STACK={deployed.name}")
+        if time.monotonic() > deadline:
+            raise Failure(f"{url} answers {seen}. There is no error in the function's log, {outputs['LogGroupName']}: "
+                          "something in front of it answers so, such as a web ACL")
+        time.sleep(1)
+    print(f"{url}: healthy, version {version}")
+    if not has_keys(deployed):
+        print(f"Its secret has no access token or no write key yet, so events wait with their senders: "
+              f"make secret STACK={deployed.name}")
+
+
+def ask(url):
+    """The version of a healthy function; or None and what was seen, which is None for an unknown host."""
+    try:
+        answer = http_call.request("GET", url)
+        said = json.loads(answer.body)
+    except ValueError:  # no JSON
+        return None, str(answer.status)
+    except urllib.error.URLError as error:
+        return None, None if isinstance(error.reason, socket.gaierror) else f"nothing ({error.reason})"
+    except OSError as error:
+        return None, f"nothing ({error})"
+    if answer.status == 200 and said.get("status") == "ok":
+        return said["version"], None
+    return None, f"{answer.status} {said.get('message', '')}".strip()
+
+
+def first_error(deployed, log_group, since):
+    """The first line of level ERROR since then (Unix milliseconds); None when there is none."""
+    found = deployed.aws("logs").filter_log_events(
+        logGroupName=log_group, startTime=since, filterPattern='{ $.level = "ERROR" }')
+    for event in found["events"]:
+        # The emulator doesn't know such a pattern, and gives every line.
+        line = json.loads(event["message"]) if event["message"].startswith("{") else {}
+        if line.get("level") == "ERROR":
+            return line["fields"]["message"]
+    return None
+
+
+def has_keys(deployed):
+    """Whether the secret is filled; True as well when these credentials mayn't read it."""
+    try:
+        return is_filled(deployed.read_secret())
+    except ClientError:
+        return True
