@@ -38,8 +38,8 @@ deny:
 	.tools/deny/bin/cargo-deny check
 
 # Breaks the mapping, delivery, redelivery and the client of Intercom in some 1,200 ways, one after
-# another, and lists those that no test notices (.cargo/mutants.toml). Takes hours: SHARD=3/20 runs
-# one of twenty equal parts, 0/20 to 19/20. The report is target/mutants.out.
+# another, and lists those that no test notices (.cargo/mutants.toml). Takes half a day on two cores,
+# so SHARD=3/20 runs one of twenty equal parts, 0/20 to 19/20. The report is target/mutants.out.
 mutants:
 	cargo install --quiet --locked --root .tools/mutants --target-dir target/mutants --version 27.1.0 cargo-mutants
 	.tools/mutants/bin/cargo-mutants mutants --output target $(if $(SHARD),--sharding round-robin --shard $(SHARD))

@@ -75,7 +75,7 @@ async fn an_attribute_that_cannot_be_made_now_is_made_with_the_next_event() {
     assert_eq!(contact.custom_attributes["plan"], "pro");
 }
 
-/// Intercom refuses to create it once more, and it is no reason to leave it out.
+/// Intercom refuses to create it once more, which is no reason to leave it out.
 #[tokio::test]
 async fn an_attribute_that_another_instance_creates_meanwhile_is_kept() {
     let world = World::new(&[]).await;

@@ -87,11 +87,11 @@ async fn without_time_for_it_no_call_is_made() {
     assert_eq!(world.calls().len(), calls);
 }
 
-/// The time of its answer is over before the limit's turn for it comes.
+/// By its turn, the time for the answer would be over.
 #[tokio::test]
 async fn who_would_wait_too_long_for_the_rate_limit_is_queued_at_once() {
     let world = World::new(&[("INLINE_BUDGET_MS", "500")]).await;
-    // 2 calls are left for the nine seconds to come, since 16 of 18 were ours.
+    // Two calls are left for the next nine seconds, nearly both ours: 16 of 18 so far were.
     let reset = (chrono::Utc::now().timestamp() + 9).to_string();
     let answer = Fault::status(404).code("not_found").on("POST", "/events");
     let answer = answer.header("X-RateLimit-Limit", "20");
@@ -102,13 +102,13 @@ async fn who_would_wait_too_long_for_the_rate_limit_is_queued_at_once() {
     let track = |n: usize| json!({"type": "track", "messageId": format!("t{n}"), "userId": format!("u{n}"), "event": "E"});
     world.batch(&(0..16).map(track).collect::<Vec<_>>()).await;
     world.aws().retry.clear();
-    // Its turn comes after 0.6 of the 4.5 seconds of a call, and not sooner.
+    // With this seed the jitter is above 0.6 each time, so its turn is more than 2.5 seconds off.
     fastrand::seed(1_359);
     let began = std::time::Instant::now();
     world
         .batch(&[json!({"type": "identify", "messageId": "i", "userId": "u"})])
         .await;
     let took = began.elapsed();
-    assert!(took < std::time::Duration::from_millis(1_500), "{took:?}");
+    assert!(took < std::time::Duration::from_secs(2), "{took:?}");
     assert_eq!(world.aws().retry.len(), 1);
 }
