@@ -54,7 +54,8 @@ fn every_path_in_the_documentation_is_there() {
     for file in files(&["md"]) {
         for code in codes_of(&file) {
             let path = code.split("::").next().unwrap_or_default();
-            if !PATH.is_match(path) || path.contains("…") {
+            // What npm installs isn't there in a fresh clone.
+            if !PATH.is_match(path) || path.contains("…") || path.contains("node_modules") {
                 continue;
             }
             count += 1;
