@@ -6,7 +6,7 @@ import time
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from stack import LOGS
+from environment import LOGS
 
 FUNCTION_LOG = LOGS / "function.log"
 EVENT_LINES = ("event", "queued event")

@@ -14,6 +14,11 @@ LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
 
 
+def progress(text):
+    """Shows the user what is being done."""
+    print(f"▸ {text}", flush=True)
+
+
 def end_with_parent():
     """Has the kernel end this process when its parent is killed and can't do so itself."""
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -13,8 +13,9 @@ import containers
 import page
 import settings
 from changes import changes
+from environment import CREDENTIALS, LOGS
 from follow import FUNCTION_LOG, follow
-from stack import CREDENTIALS, LOGS, STACK_NAME, Stack
+from stack import STACK_NAME, Stack
 from tools import ROOT, SAM, Failure, install_sdks, why_no_javascript
 
 DELIVERY_SECONDS = 10

@@ -7,47 +7,29 @@ import base64
 import hmac
 import json
 import os
-import platform
 import secrets
 import shutil
 import signal
 import socket
 import tempfile
 import time
-from pathlib import Path
 
 import boto3
 
 import http_call
-import package
 import simulator
-from processes import Service, run_step
+from build import ARCHITECTURE, build
+from environment import CREDENTIALS, LOGS, REGION, clean_environment, sam_environment
+from processes import Service, progress, run_step
 from simulator import Simulator
 from tools import EMULATOR, ROOT, SAM, Failure
 
 STACK_NAME = "segment-intercom"
-REGION = "us-east-1"
-LOGS = ROOT / "target" / "local"
-BOOTSTRAP = ROOT / "target" / "lambda" / "bootstrap" / "bootstrap"
-ARCHITECTURE = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 # The keys in the files of events/.
 SAMPLE_KEYS = {
     "api_secret": "local-api-secret", "webhook_secret": "local-webhook-secret",
     "write_keys": ["local-server-write-key"], "public_write_keys": ["local-public-write-key"],
 }
-# The emulator is done long before SAM CLI asks, which is every half second of several steps.
-POLL_OFTEN = {"SAM_CLI_POLL_DELAY": "0.1"}
-# Nobody else on this machine can guess them (see emulator.py).
-CREDENTIALS = {
-    "AWS_ACCESS_KEY_ID": f"LOCAL{secrets.token_hex(16).upper()}",
-    "AWS_SECRET_ACCESS_KEY": secrets.token_hex(32),
-    "AWS_DEFAULT_REGION": REGION,
-}
-
-
-def progress(text):
-    """Shows the user what is being done."""
-    print(f"▸ {text}", flush=True)
 
 
 class Stack:
@@ -355,53 +337,3 @@ def choose_port(wanted):
         except (OSError, OverflowError):
             raise Failure(f"port {wanted} can't be used: free it, or choose another with PORT=…") from None
         return probe.getsockname()[1]
-
-
-def build(with_simulator=True):
-    """Builds the function and the simulator into target/, and gives the package to deploy: that of PACKAGE, or what
-    `make package` would make of this build."""
-    folder = Path(os.environ["PACKAGE"]).resolve() if "PACKAGE" in os.environ else build_function()
-    if with_simulator:
-        progress("building the Intercom simulator")
-        run_step(
-            ["cargo", "build", "--locked", "--package", "intercom-simulator"], env=sam_environment(), cwd=ROOT,
-            failure="building the simulator failed: see cargo's message above")
-    return folder
-
-
-def build_function():
-    """Builds the function, as `sam build` wants it, and gives it packaged."""
-    progress("building the function (minutes the first time, seconds later)")
-    flags = ["--arm64"] if ARCHITECTURE == "arm64" else []
-    # The very command that `sam build` runs and hides the output of; it then finds all built.
-    run_step(
-        ["cargo", "lambda", "build", "--release", "--locked", *flags, "--bin", "bootstrap"],
-        env=sam_environment(), cwd=ROOT, failure="building the function failed: see cargo's message above")
-    # For `sam local invoke`.
-    run_step(
-        [str(SAM / "sam"), "build", "--config-env", "local", "--parameter-overrides",
-         f"Architecture={ARCHITECTURE}"],
-        env=sam_environment(), cwd=ROOT, failure="sam build failed", log=LOGS / "build.log")
-    folder = LOGS / "package"
-    package.assemble(folder, {ARCHITECTURE: BOOTSTRAP})
-    return folder
-
-
-def clean_environment():
-    """This process's environment without the user's own AWS and Intercom settings, which must
-    neither reach the emulated function nor be used by mistake."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "INTERCOM_"))}
-    return {**kept, "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
-
-
-def sam_environment():
-    """What SAM CLI and cargo-lambda need to be found, to find each other, and to work offline."""
-    return {
-        **clean_environment(), **CREDENTIALS,
-        "PATH": f"{SAM}{os.pathsep}{os.environ['PATH']}",
-        "CARGO_TARGET_DIR": str(ROOT / "target"),
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "SAM_CLI_TELEMETRY": "0",
-        **POLL_OFTEN,
-    }

@@ -5,8 +5,8 @@ import json
 import subprocess
 from pathlib import Path
 
+from environment import LOGS, clean_environment
 from processes import end_group, end_with_parent
-from stack import LOGS, clean_environment
 from tools import JAVASCRIPT
 
 SDKS = Path(__file__).parent / "sdks"

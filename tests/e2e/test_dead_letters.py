@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from calls import call, events_of
-from stack import CREDENTIALS, STACK_NAME
+from environment import CREDENTIALS
+from stack import STACK_NAME
 
 WRAPPER = Path(__file__).resolve().parents[2] / "local" / "dead_letters.py"
 USERS = [f"u-{number}" for number in range(10)]

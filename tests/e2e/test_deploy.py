@@ -15,9 +15,11 @@ from botocore.exceptions import ClientError
 
 import package
 import simulator
+from build import ARCHITECTURE
 from calls import call, contact
+from environment import CREDENTIALS, POLL_OFTEN, REGION, clean_environment
 from refusals import function_with
-from stack import ARCHITECTURE, CREDENTIALS, POLL_OFTEN, REGION, STACK_NAME, clean_environment
+from stack import STACK_NAME
 from tools import ROOT, SAM
 
 PAGE = (ROOT / "docs" / "deploy.md").read_text()

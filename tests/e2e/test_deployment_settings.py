@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 import tools
-from stack import CREDENTIALS, clean_environment
+from environment import CREDENTIALS, clean_environment
 from tools import ROOT, SAM
 
 NAME = "segment-intercom-settings"

@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "local"))
 
 from emulator import Guard
-from stack import CREDENTIALS
+from environment import CREDENTIALS
 
 KEY = "LOCALKEY"
 API = "/restapis/abc123/prod/_user_request_"

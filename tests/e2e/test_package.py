@@ -11,7 +11,7 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 import package
-from stack import ARCHITECTURE
+from build import ARCHITECTURE
 from tools import ROOT, Failure
 
 

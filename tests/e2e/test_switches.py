@@ -10,8 +10,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from calls import SUCCESS, call, contact, events_of
+from environment import CREDENTIALS, REGION
 from refusals import no_queueing
-from stack import CREDENTIALS, REGION, STACK_NAME
+from stack import STACK_NAME
 from tools import ROOT
 
 EVENT = json.loads((ROOT / "events" / "eventbridge-track.json").read_text())

@@ -4,8 +4,9 @@ import re
 import signal
 import subprocess
 
+from environment import CREDENTIALS, clean_environment
 from refusals import without_write_keys
-from stack import CREDENTIALS, STACK_NAME, clean_environment
+from stack import STACK_NAME
 from tools import ROOT, SAM
 
 LEFT_OUT_HERE = {

@@ -1,0 +1,43 @@
+"""Builds what the local stack runs: the function, packaged as a release is, and Intercom's simulator."""
+
+import os
+import platform
+from pathlib import Path
+
+import package
+from environment import LOGS, sam_environment
+from processes import progress, run_step
+from tools import ROOT, SAM
+
+ARCHITECTURE = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+BOOTSTRAP = ROOT / "target" / "lambda" / "bootstrap" / "bootstrap"
+
+
+def build(with_simulator=True):
+    """Builds the function and the simulator into target/, and gives the package to deploy: that of PACKAGE, or what
+    `make package` would make of this build."""
+    folder = Path(os.environ["PACKAGE"]).resolve() if "PACKAGE" in os.environ else build_function()
+    if with_simulator:
+        progress("building the Intercom simulator")
+        run_step(
+            ["cargo", "build", "--locked", "--package", "intercom-simulator"], env=sam_environment(), cwd=ROOT,
+            failure="building the simulator failed: see cargo's message above")
+    return folder
+
+
+def build_function():
+    """Builds the function, as `sam build` wants it, and gives it packaged."""
+    progress("building the function (minutes the first time, seconds later)")
+    flags = ["--arm64"] if ARCHITECTURE == "arm64" else []
+    # The very command that `sam build` runs and hides the output of; it then finds all built.
+    run_step(
+        ["cargo", "lambda", "build", "--release", "--locked", *flags, "--bin", "bootstrap"],
+        env=sam_environment(), cwd=ROOT, failure="building the function failed: see cargo's message above")
+    # For `sam local invoke`.
+    run_step(
+        [str(SAM / "sam"), "build", "--config-env", "local", "--parameter-overrides",
+         f"Architecture={ARCHITECTURE}"],
+        env=sam_environment(), cwd=ROOT, failure="sam build failed", log=LOGS / "build.log")
+    folder = LOGS / "package"
+    package.assemble(folder, {ARCHITECTURE: BOOTSTRAP})
+    return folder
