@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use divan::{AllocProfiler, Bencher};
 use segment_intercom::http_api::parse_call;
 use segment_intercom::mapping::{Action, Arrival, Budget, Channel, Mapped, Sender, Settings, map};
-use segment_intercom::queue::Source;
 use segment_intercom::segment::Kind;
+use segment_intercom::source::Source;
 use serde_json::Value;
 
 #[global_allocator]

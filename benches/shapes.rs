@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use segment_intercom::entry::Entry;
 use segment_intercom::http_api::{entries_of_array, parse_call};
 use segment_intercom::mapping::{Arrival, Budget, Channel, Nested, Sender, Settings, map};
-use segment_intercom::queue::Source;
+use segment_intercom::source::Source;
 
 const SIZES_KB: [usize; 4] = [1, 8, 64, 500];
 

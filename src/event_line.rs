@@ -8,8 +8,9 @@ use tracing::Level;
 use crate::delivery::Failure;
 use crate::invocation::Tally;
 use crate::log::COUNTED;
-use crate::queue::{Source, message_id};
+use crate::queue::message_id;
 use crate::segment::Event;
+use crate::source::Source;
 use crate::status::Status;
 
 /// Hex digits of a user's hash in the log.

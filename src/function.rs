@@ -28,9 +28,10 @@ use crate::intercom::Intercom;
 use crate::invocation::{Invocation, Request, Tally, millis};
 use crate::log::COUNTED;
 use crate::mapping::{Channel, Sender};
-use crate::queue::{Queues, Source};
+use crate::queue::Queues;
 use crate::redelivery::Redelivery;
 use crate::secret::{SecretError, Secrets};
+use crate::source::Source;
 use crate::status::{EventResult, Status};
 use crate::trigger::{Trigger, TriggerError};
 

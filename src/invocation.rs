@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
-use crate::queue::Source;
 use crate::secret::WriteKey;
+use crate::source::Source;
 use crate::status::Status;
 
 /// One invocation of the function.

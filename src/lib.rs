@@ -28,6 +28,7 @@ pub mod redelivery;
 pub mod retry;
 pub mod secret;
 pub mod segment;
+pub mod source;
 pub mod status;
 pub mod trigger;
 mod ttl_cache;

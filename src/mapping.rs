@@ -33,8 +33,8 @@ pub use sender::{Channel, Rights, Sender};
 pub use settings::{Anonymous, CollectContext, CompanyIdHash, Nested, Settings};
 pub use warning::{Change, Place, Warning};
 
-use crate::queue::Source;
 use crate::segment::{Event, Kind, Value, is_addressed_to_intercom, is_delivered_by_page};
+use crate::source::Source;
 use values::is_too_long;
 
 /// What one event becomes.

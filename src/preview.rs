@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use crate::entry::{Entry, Parsed};
 use crate::http_api::MAX_ANSWER_BYTES;
 use crate::mapping::{Arrival, Budget, Mapped, NotSent, Settings, map};
-use crate::queue::Source;
 use crate::segment::Event;
+use crate::source::Source;
 use crate::status::PreviewStatus;
 
 /// The body of the answer to `POST /v1/preview`. `None` when it is larger than an answer may be.

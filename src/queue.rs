@@ -19,7 +19,7 @@ use aws_sdk_sqs::types::{
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 
-pub use envelope::{ENVELOPE_VERSION, Envelope, Received, Source, read_body};
+pub use envelope::{ENVELOPE_VERSION, Envelope, Received, read_body};
 pub use ids::{message_id, queue_id};
 pub use lane::time_to_send;
 pub use message::{

@@ -9,8 +9,9 @@ use segment_intercom::mapping::{
     Action, Arrival, Budget, Channel, Mapped, Sender, Settings, map, named_user,
 };
 use segment_intercom::preview::preview;
-use segment_intercom::queue::{Envelope, Message, Received, Source, read_body};
+use segment_intercom::queue::{Envelope, Message, Received, read_body};
 use segment_intercom::segment::{Event, Value};
+use segment_intercom::source::Source;
 use serde_json::value::RawValue;
 
 use super::settings;

@@ -14,10 +14,11 @@ use crate::mapping::{self, Arrival, Budget, NotSent, Sender, map};
 use crate::preview::preview_of_event;
 use crate::queue::{
     Message, Queue, REASON_ATTRIBUTE, REJECTED_AT_ATTRIBUTE, REQUEST_ID_ATTRIBUTE, Received,
-    STATUS_ATTRIBUTE, Source, Stored, read_body, sender,
+    STATUS_ATTRIBUTE, Stored, read_body, sender,
 };
 use crate::secret::Secret;
 use crate::segment::{Event, IgnoredUserIds};
+use crate::source::Source;
 
 /// The reason of a message that SQS itself moved.
 const NO_REASON: &str = "moved by SQS after 1,000 receives, without a reason";

@@ -155,8 +155,8 @@ mod tests {
 
     use super::*;
     use crate::mapping::{Arrival, Budget, Channel, Mapped, Sender, Settings, map};
-    use crate::queue::Source;
     use crate::segment::Event;
+    use crate::source::Source;
 
     fn identify(json: &'static str) -> Event<'static> {
         Event::new(serde_json::from_str(json).expect("valid JSON")).expect("an object")

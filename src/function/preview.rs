@@ -5,7 +5,7 @@ use crate::http_api::{Answer, ApiError, HttpRequest, parse_preview};
 use crate::invocation::Invocation;
 use crate::mapping::{Channel, Sender};
 use crate::preview::preview;
-use crate::queue::Source;
+use crate::source::Source;
 
 impl Function {
     /// What would be sent for these events?

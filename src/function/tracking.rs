@@ -8,9 +8,9 @@ use crate::http_api::{
     Answer, ApiError, BodyError, Call, HttpRequest, MAX_BODY_BYTES, decode, parse_call,
 };
 use crate::invocation::{Invocation, Request};
-use crate::queue::Source;
 use crate::secret::WriteKey;
 use crate::segment::Kind;
+use crate::source::Source;
 
 /// A parser of bodies.
 type Parse<'p> = &'p (dyn for<'b> Fn(&'b [u8]) -> Result<Call<'b>, BodyError> + Sync);

@@ -7,8 +7,8 @@ use crate::http_api::{
 };
 use crate::invocation::{Invocation, Request};
 use crate::mapping::{Channel, Sender};
-use crate::queue::Source;
 use crate::secret::Secret;
+use crate::source::Source;
 use crate::status::{EventResult, Status};
 
 impl Function {

@@ -7,34 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::segment::Event;
-
-/// How an event came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the variants are named like the triggers")]
-pub enum Source {
-    Api,
-    Webhook,
-    EventBridge,
-    Direct,
-}
-
-impl Source {
-    /// Whether Segment itself sent it, rather than an SDK with a write key.
-    pub fn is_segment(self) -> bool {
-        self != Self::Api
-    }
-
-    /// Its name in a message.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Api => "api",
-            Self::Webhook => "webhook",
-            Self::EventBridge => "eventbridge",
-            Self::Direct => "direct",
-        }
-    }
-}
+use crate::source::Source;
 
 /// The body of a message in either queue. `E` is the event as it was received, unmapped. Several
 /// events of one user that share a message are in `events` instead, in order, so that a single

@@ -213,8 +213,8 @@ mod tests {
 
     use super::*;
     use crate::http_api::{MAX_BATCH_EVENTS, MAX_SEGMENT_EVENTS};
-    use crate::queue::Source;
     use crate::segment::Event;
+    use crate::source::Source;
 
     /// As intake sends them: the first has a time of its own at which its retry is due.
     fn events_of_one_user(count: usize) -> Vec<((), Message)> {

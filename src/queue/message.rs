@@ -5,11 +5,12 @@ use std::borrow::Cow;
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 
-use super::envelope::{Source, body, json, printable};
+use super::envelope::{body, json, printable};
 use super::ids::{fresh_id, message_id, queue_id, sha256, waiting_group};
 use super::keyless::{Keyless, without_write_key};
 use crate::delivery::Failure;
 use crate::segment::{Event, Object, Value};
+use crate::source::Source;
 
 /// Message attribute of an event that failed within its request: when the first retry is due
 /// (RFC 3339). A FIFO queue has no delay of its own for a single message.

@@ -1,8 +1,9 @@
 //! The sender of an event, kept in its message's attributes. Otherwise a retry, or a dead letter
 //! moved back, could do what its sender may not.
 
-use super::{Message, Source};
+use super::Message;
 use crate::mapping::{Channel, Sender};
+use crate::source::Source;
 
 /// Message attribute: the channel of the event, unless its source implies it.
 const CHANNEL: &str = "channel";

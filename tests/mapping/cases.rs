@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use segment_intercom::mapping::{Arrival, Channel, Sender};
-use segment_intercom::queue::Source;
+use segment_intercom::source::Source;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};

@@ -11,7 +11,7 @@ use segment_intercom::config::Config;
 use segment_intercom::entry::Entry;
 use segment_intercom::mapping::{Arrival, Channel, Sender, Settings};
 use segment_intercom::preview::preview;
-use segment_intercom::queue::Source;
+use segment_intercom::source::Source;
 use serde_json::Value;
 use serde_json::value::RawValue;
 

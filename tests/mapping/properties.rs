@@ -7,8 +7,8 @@ use segment_intercom::entry::Entry;
 use segment_intercom::mapping::{
     Anonymous, Arrival, Channel, CollectContext, CompanyIdHash, Nested, Sender, Settings,
 };
-use segment_intercom::queue::Source;
 use segment_intercom::segment::Event;
+use segment_intercom::source::Source;
 use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
 
