@@ -1,6 +1,6 @@
 //! The worst shapes of events, from 1 KB to 500 KB: the time that reading and mapping takes has
-//! to be linear in the bytes. Fails when a byte of a larger event costs more than twice as much
-//! as one of a smaller.
+//! to be linear in the bytes. Fails when a byte of a larger event costs much more than one of a
+//! smaller.
 
 use std::fmt::Write;
 use std::hint::black_box;
@@ -13,6 +13,11 @@ use segment_intercom::mapping::{Arrival, Budget, Channel, Nested, Sender, Settin
 use segment_intercom::source::Source;
 
 const SIZES_KB: [usize; 4] = [1, 8, 64, 500];
+
+/// How many times as much a byte of a larger event may cost. What doesn't fit the processor's caches
+/// any more, such as 500 KB of nested lists, costs three times as much; what grows with the square of
+/// the bytes costs eight times as much at 500 KB as at 64.
+const MOST_TIMES_THE_COST: f64 = 4.0;
 
 const ARRIVAL: Arrival = Arrival {
     received_at_millis: 1_763_899_200_000,
@@ -174,12 +179,12 @@ fn main() -> ExitCode {
     if is_linear {
         return ExitCode::SUCCESS;
     }
-    eprintln!("a byte costs more than twice as much in a larger event");
+    eprintln!("a byte costs more than {MOST_TIMES_THE_COST} times as much in a larger event");
     ExitCode::FAILURE
 }
 
-/// Measures bodies, the smallest first, and prints a line; says whether no byte costs more than
-/// twice what one of a smaller body does. Other programs can only make it slower, so what looks
+/// Measures bodies, the smallest first, and prints a line; says whether no byte costs much
+/// more than one of a smaller body does. Other programs can only make it slower, so what looks
 /// so is measured again.
 fn measure(name: &str, bodies: &[(String, usize)], settings: &Settings) -> bool {
     const MOST_ROUNDS: usize = 20;
@@ -192,7 +197,7 @@ fn measure(name: &str, bodies: &[(String, usize)], settings: &Settings) -> bool 
         let mut least = f64::MAX;
         is_linear = costs.iter().all(|cost| {
             least = least.min(*cost);
-            *cost <= 2.0 * least
+            *cost <= MOST_TIMES_THE_COST * least
         });
         if is_linear {
             break;
