@@ -268,7 +268,7 @@ impl Intake {
             Fate::Reject(failure) => (Some(failure), None, None),
             _ => (None, None, None),
         };
-        let delay = first_retry.map(|time| time - request.received_at);
+        let delay = first_retry.and_then(|time| (time - request.received_at).to_std().ok());
         EventLine {
             message: "event",
             level: match result.status {
@@ -290,7 +290,7 @@ impl Intake {
             failure,
             latency_ms: millis(request.invocation.started.elapsed()),
             attempt: None,
-            delay_seconds: delay.map(|delay| delay.num_seconds().unsigned_abs()),
+            delay_seconds: delay.map(|delay| delay.as_secs()),
             calls: pending.calls,
             waits: parked.map(|then| self.schedule.waits(request.received_at, then.status())),
             warnings: &warnings,

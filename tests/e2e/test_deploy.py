@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 import package
 import simulator
-from build import ARCHITECTURE
+from build import ARCHITECTURE, BOOTSTRAP
 from calls import call, contact
 from environment import CREDENTIALS, POLL_OFTEN, REGION, clean_environment
 from refusals import function_with
@@ -245,8 +245,7 @@ def test_a_function_that_cannot_start_fails_the_deployment_with_its_own_words(st
 def bootstrap_output(stack):
     """What the deployed binary prints with the function's variables when it can't start."""
     ended = subprocess.run(
-        [ROOT / "target" / "lambda" / "bootstrap" / "bootstrap"], env=stack.function_environment(), text=True,
-        stdout=subprocess.PIPE, timeout=10)
+        [BOOTSTRAP], env=stack.function_environment(), text=True, stdout=subprocess.PIPE, timeout=10)
     assert ended.returncode != 0
     return ended.stdout
 

@@ -156,12 +156,8 @@ def test_the_function_may_write_that_record(stack, switch, event_bus):
     switch(SegmentEventSource=event_bus)
     queue = stack.aws("sqs").get_queue_attributes(
         QueueUrl=stack.outputs["FailedInvocationQueueUrl"], AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    iam = stack.aws("iam")
-    role = iam.get_role(RoleName=stack.resources()["FunctionRole"])["Role"]["Arn"]
-    answers = iam.simulate_principal_policy(
-        PolicySourceArn=role, ResourceArns=[queue],
-        ActionNames=["sqs:SendMessage", "sqs:PurgeQueue", "sqs:DeleteQueue"])["EvaluationResults"]
-    assert [answer["EvalDecision"] for answer in answers] == ["allowed", "implicitDeny", "implicitDeny"]
+    assert decisions(stack, queue, "sqs:SendMessage", "sqs:PurgeQueue", "sqs:DeleteQueue") == {
+        "sqs:SendMessage": "allowed", "sqs:PurgeQueue": "implicitDeny", "sqs:DeleteQueue": "implicitDeny"}
 
 
 def receive(stack):
@@ -308,11 +304,16 @@ def test_memory_tracing_and_access_log_are_as_asked(stack, switch):
 
 def allowed(stack, resource, *actions):
     """Which of the actions the function's role may do."""
+    return sorted(
+        action for action, decision in decisions(stack, resource, *actions).items() if decision == "allowed")
+
+
+def decisions(stack, resource, *actions):
+    """What IAM says of each of the actions by the function's role."""
     iam = stack.aws("iam")
     role = iam.get_role(RoleName=stack.resources()["FunctionRole"])["Role"]["Arn"]
     answers = iam.simulate_principal_policy(PolicySourceArn=role, ResourceArns=[resource], ActionNames=actions)
-    return sorted(answer["EvalActionName"] for answer in answers["EvaluationResults"]
-                  if answer["EvalDecision"] == "allowed")
+    return {answer["EvalActionName"]: answer["EvalDecision"] for answer in answers["EvaluationResults"]}
 
 
 def processed(stack):
