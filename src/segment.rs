@@ -11,6 +11,7 @@ mod nobody;
 mod options;
 mod repeated;
 mod time;
+mod weight;
 
 pub use date::{iso_timestamp, timestamp};
 pub use email::looks_like_email;
@@ -20,6 +21,8 @@ pub use integrations::{is_addressed_to_intercom, is_delivered_by_page};
 pub use loose::{are_loosely_equal, get_loose, is_loosely};
 pub use nobody::IgnoredUserIds;
 pub use options::ACTIVE;
+pub(crate) use repeated::Parts;
+pub use weight::Weight;
 
 /// A JSON value that borrows its strings from the request's bytes.
 pub type Value<'e> = serde_json_borrow::Value<'e>;
