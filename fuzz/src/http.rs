@@ -166,12 +166,11 @@ fn enter(
     if let_in.is_none() && !in_headers.is_empty() {
         return Err(ApiError::WriteKey);
     }
-    let key = match let_in {
-        Some(key) => key,
-        None => {
-            let in_body = write_key_in(raw, MAX_BODY_BYTES)?;
-            in_body.as_ref().and_then(known).ok_or(ApiError::WriteKey)?
-        }
+    let key = if let Some(key) = let_in {
+        key
+    } else {
+        let in_body = write_key_in(raw, MAX_BODY_BYTES)?;
+        in_body.as_ref().and_then(known).ok_or(ApiError::WriteKey)?
     };
     let body = decode(raw, MAX_BODY_BYTES)?;
     let mut entries = parse(&body, route)?;
