@@ -1,4 +1,4 @@
-.PHONY: run dead-letters test bench deny mutants package settings deploy secret verify delete setup clean
+.PHONY: run dead-letters replay test bench deny mutants package settings deploy secret verify delete setup clean
 
 PYTHON := .tools/emulator/bin/python
 SAM_PYTHON := .tools/sam/bin/python
@@ -17,6 +17,10 @@ run: setup
 dead-letters: setup
 	@$(PYTHON) local/dead_letters.py $(if $(filter file,$(origin STACK)),--local,--stack $(STACK)) $(or $(ARGS),list)
 
+# An archive of events into Intercom (docs/replay.md), by the stack of `make run` or STACK=name on AWS.
+replay: setup
+	@$(SAM_PYTHON) local/replay $(if $(filter file,$(origin STACK)),--local,--stack $(STACK)) $(or $(ARGS),--help)
+
 test: setup
 	@python3 local/tools.py tests
 	cargo fmt --all --check
@@ -26,7 +30,7 @@ test: setup
 	cargo test --workspace
 	$(SAM) validate --lint # cfn-lint, after the SAM transform
 	.tools/checkov/bin/checkov --file template.yaml --framework cloudformation --skip-download --compact --quiet
-	$(PYTHON) -m pytest -rs tests/e2e
+	$(PYTHON) -m pytest -rs tests/replay tests/e2e
 
 bench: setup
 	@python3 benches/run.py
