@@ -6,7 +6,7 @@ import { test } from "node:test"
 
 import { load } from "./source.mjs"
 
-const { rules, contactOf, isAddressed } = await load('export * from "./device"; export * from "./contact"; export * from "./event"')
+const { rules, contactOf, isAddressed } = await load('export * from "./rules"; export * from "./contact"; export * from "./event"')
 
 const NOW_SECONDS = 1_700_000_000
 Date.now = () => NOW_SECONDS * 1e3
