@@ -26,7 +26,7 @@ export function isAddressed({ integrations, context }: Fields): boolean {
 
 /** The first option of this canonical name that `is` accepts: in `integrations`, else in `context.Intercom`. */
 export const option = <T>(event: SegmentEvent, name: string, is: (value: unknown) => value is T): T | undefined =>
-  [...[WEB_NAME, NAME, CLOUD_NAME].map((of) => (event.integrations as Fields | null)?.[of]), loosely(event.context).intercom]
+  [...[NAME, CLOUD_NAME, WEB_NAME].map((of) => (event.integrations as Fields | null)?.[of]), loosely(event.context).intercom]
     .map((options) => loosely(options)[name])
     .find(is)
 

@@ -19,6 +19,7 @@ function isOfFunctionAlone({ event, source, settings = {} }) {
   if (!["identify", "group", "track"].includes(event?.type)) return "the page tells no such call"
   if (source || event.timestamp) return "the time of an event, which the Messenger sets itself"
   if (event._metadata) return "a mark that the plugin itself makes"
+  if (/\(Actions\)":(true|false)/.test(JSON.stringify(event.integrations))) return "addressed to one half alone"
   if (settings.COLLECT_CONTEXT) return "the Messenger collects the context itself"
 }
 
