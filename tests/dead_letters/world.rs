@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
+use segment_intercom::clock::Clock;
 use segment_intercom::function::Function;
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
@@ -42,10 +43,9 @@ impl World {
         let now = move || now_of(&of_sqs);
         let aws = SimulatedAws::start(now, 17).await;
         let of_function = Arc::clone(&ahead);
-        let clock = move || DateTime::from(UNIX_EPOCH + now_of(&of_function));
-        let function = function(variables, "http://127.0.0.1:9", &aws.url());
+        let clock = Clock::new(move || DateTime::from(UNIX_EPOCH + now_of(&of_function)));
         Self {
-            function: function.with_clock(Arc::new(clock)),
+            function: function_at(variables, "http://127.0.0.1:9", &aws.url(), clock),
             aws,
             ahead,
         }
