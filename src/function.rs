@@ -17,7 +17,6 @@ use serde_json::{Value, json};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::dead_letters::{DeadLetters, DeadLettersError};
 use crate::delivery::Delivery;
 use crate::entry::Entry;
 use crate::http_api::{
@@ -76,9 +75,6 @@ pub enum InvocationError {
     /// Events could be neither delivered nor queued.
     #[error("{0} events could be neither delivered nor queued: {1}")]
     Lost(usize, String),
-    /// A person's command could not be done.
-    #[error(transparent)]
-    DeadLetters(#[from] DeadLettersError),
 }
 
 impl From<InvocationError> for Diagnostic {
@@ -90,8 +86,6 @@ impl From<InvocationError> for Diagnostic {
             InvocationError::Secret(_) => "SecretUnavailable",
             InvocationError::NotConfigured(_) => "NotConfigured",
             InvocationError::Lost(..) => "EventsLost",
-            InvocationError::DeadLetters(DeadLettersError::Command(_)) => "WrongCommand",
-            InvocationError::DeadLetters(_) => "DeadLettersUnavailable",
         };
         Self {
             error_type: error_type.to_owned(),
@@ -125,7 +119,6 @@ impl Function {
                 sqs,
                 config.retry_queue_url.clone(),
                 config.dead_letter_queue_url,
-                config.failed_invocation_queue_url,
             ),
             delivery: Delivery::new(intercom, config.delivery),
             intake: Intake {
@@ -234,14 +227,6 @@ impl Function {
             Trigger::Direct(events) => {
                 self.take_invocation(events, Source::Direct, invocation)
                     .await
-            }
-            Trigger::DeadLetters(command) => {
-                let dead_letters = DeadLetters {
-                    queues: &self.queues,
-                    mapping: &self.intake.mapping,
-                    secrets: &self.secrets,
-                };
-                Ok(dead_letters.answer(command, invocation).await?)
             }
         }
     }

@@ -3,14 +3,13 @@
 //! The flow, module by module: the [`trigger`] of an invocation is recognised, the [`http_api`]
 //! authenticates a call and parses it into [`segment`] events, [`intake`] has the [`mapping`] turn
 //! each into Intercom actions and [`delivery`] execute them through the [`intercom`] client; what
-//! fails for now or for good goes to a [`queue`], [`redelivery`] tries it again, and a person looks
-//! after the [`dead_letters`]. [`function`] ties them together.
+//! fails for now or for good goes to a [`queue`], and [`redelivery`] tries it again. [`function`] ties
+//! them together.
 
 mod aws_error;
 pub mod browser;
 pub mod clock;
 pub mod config;
-pub mod dead_letters;
 pub mod delivery;
 pub mod entry;
 mod event_line;

@@ -29,10 +29,6 @@ pub const STATUS_ATTRIBUTE: &str = "status";
 /// Message attribute of a dead letter: Intercom's id of the request, else that of the invocation.
 pub const REQUEST_ID_ATTRIBUTE: &str = "requestId";
 
-/// Message attribute of a dead letter that was [put to the back](super::Stored::to_the_back) of
-/// its queue: when it first came there (RFC 3339).
-pub const REJECTED_AT_ATTRIBUTE: &str = "rejectedAt";
-
 /// Most bytes of a body, so that in the dead-letter queue its attributes fit as well. SQS takes
 /// 1 MiB including them.
 const LARGEST: usize = 1024 * 1024 - 16 * 1024;
@@ -125,17 +121,6 @@ impl Message {
             body,
             group_id: id.clone(),
             deduplication_id: id,
-            attributes: Vec::new(),
-            is_event: false,
-        }
-    }
-
-    /// A message with this very body in this group, under a fresh id.
-    pub(super) fn copy(body: String, group_id: String) -> Self {
-        Self {
-            body,
-            group_id,
-            deduplication_id: fresh_id(),
             attributes: Vec::new(),
             is_event: false,
         }
