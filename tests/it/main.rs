@@ -6,6 +6,7 @@ mod attributes;
 mod body;
 mod browser;
 mod contacts;
+mod dead_letters;
 mod delivery;
 mod direct;
 mod duplicates;
