@@ -30,8 +30,6 @@ pub struct Config {
     pub retry_queue_url: String,
     /// `DEAD_LETTER_QUEUE_URL`.
     pub dead_letter_queue_url: String,
-    /// `FAILED_INVOCATION_QUEUE_URL`: set only when `SegmentEventSource` is.
-    pub failed_invocation_queue_url: Option<String>,
     /// `INTERCOM_BASE_URL`, else the URL of `INTERCOM_REGION`; without a slash at the end.
     pub intercom_base_url: String,
     /// `INTERCOM_VERSION`.
@@ -83,7 +81,6 @@ impl Config {
                 "DEAD_LETTER_QUEUE_URL",
                 "the dead-letter queue's URL",
             )?,
-            failed_invocation_queue_url: lookup("FAILED_INVOCATION_QUEUE_URL"),
             intercom_base_url: intercom::base_url(lookup)?,
             intercom_version: intercom::version(lookup)?,
             delivery_mode: one_of(

@@ -16,7 +16,6 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::config::Config;
-use crate::dead_letters::{DeadLetters, DeadLettersError};
 use crate::delivery::Delivery;
 use crate::entry::Entry;
 use crate::http_api::{
@@ -28,6 +27,7 @@ use crate::intercom::Intercom;
 use crate::invocation::{Invocation, Request, Tally, millis};
 use crate::log::COUNTED;
 use crate::mapping::{Channel, Sender};
+use crate::processing::Processing;
 use crate::queue::Queues;
 use crate::redelivery::Redelivery;
 use crate::secret::{SecretError, Secrets};
@@ -49,9 +49,8 @@ pub struct Function {
     clock: Clock,
     secrets: Arc<Secrets>,
     queues: Queues,
-    delivery: Delivery,
+    processing: Processing,
     intake: Intake,
-    redelivery: Redelivery,
     retry_queue_url: String,
     strict_webhook_signature: bool,
     browser: crate::browser::Settings,
@@ -77,9 +76,6 @@ pub enum InvocationError {
     /// Events could be neither delivered nor queued.
     #[error("{0} events could be neither delivered nor queued: {1}")]
     Lost(usize, String),
-    /// A person's command could not be done.
-    #[error(transparent)]
-    DeadLetters(#[from] DeadLettersError),
 }
 
 impl From<InvocationError> for Diagnostic {
@@ -91,8 +87,6 @@ impl From<InvocationError> for Diagnostic {
             InvocationError::Secret(_) => "SecretUnavailable",
             InvocationError::NotConfigured(_) => "NotConfigured",
             InvocationError::Lost(..) => "EventsLost",
-            InvocationError::DeadLetters(DeadLettersError::Command(_)) => "WrongCommand",
-            InvocationError::DeadLetters(_) => "DeadLettersUnavailable",
         };
         Self {
             error_type: error_type.to_owned(),
@@ -123,19 +117,16 @@ impl Function {
                 sqs,
                 config.retry_queue_url.clone(),
                 config.dead_letter_queue_url,
-                config.failed_invocation_queue_url,
             ),
-            delivery: Delivery::new(intercom, config.delivery),
-            intake: Intake {
-                mapping: config.mapping.clone(),
-                mode: config.delivery_mode,
-                budget: config.inline_budget,
-                schedule: config.retry,
-                deduplication: Deduplication::default(),
-            },
-            redelivery: Redelivery {
+            processing: Processing {
                 mapping: config.mapping,
                 schedule: config.retry,
+                delivery: Delivery::new(intercom, config.delivery),
+            },
+            intake: Intake {
+                mode: config.delivery_mode,
+                budget: config.inline_budget,
+                deduplication: Deduplication::default(),
             },
             retry_queue_url: config.retry_queue_url,
             strict_webhook_signature: config.strict_webhook_signature,
@@ -170,7 +161,7 @@ impl Function {
         let started = Instant::now();
         let is_cold_start = !self.has_started.swap(true, Ordering::Relaxed);
         let tally = Tally::default();
-        let calls_before = self.delivery.calls();
+        let calls_before = self.processing.delivery.calls();
         let limit = lambda.context.deadline();
         let left = limit.duration_since(SystemTime::now()).unwrap_or_default();
         let invocation = Invocation {
@@ -187,7 +178,7 @@ impl Function {
             Ok(trigger) => self.handle_trigger(trigger, invocation).await,
             Err(unknown) => Err(unknown.into()),
         };
-        let calls = self.delivery.calls();
+        let calls = self.processing.delivery.calls();
         tracing::info!(
             target: COUNTED,
             trigger = name,
@@ -220,10 +211,12 @@ impl Function {
                 Ok(answer.into_payload(request.origin()))
             }
             Trigger::Sqs(batch) => {
-                let redelivered =
-                    self.redelivery
-                        .redeliver(&batch, invocation, &self.delivery, &self.queues);
-                Ok(redelivered.await)
+                let redelivery = Redelivery {
+                    processing: &self.processing,
+                    queues: &self.queues,
+                    invocation,
+                };
+                Ok(redelivery.redeliver(&batch).await)
             }
             Trigger::EventBridge(event) => {
                 self.take_invocation(event, Source::EventBridge, invocation)
@@ -232,14 +225,6 @@ impl Function {
             Trigger::Direct(events) => {
                 self.take_invocation(events, Source::Direct, invocation)
                     .await
-            }
-            Trigger::DeadLetters(command) => {
-                let dead_letters = DeadLetters {
-                    queues: &self.queues,
-                    mapping: &self.intake.mapping,
-                    secrets: &self.secrets,
-                };
-                Ok(dead_letters.answer(command, invocation).await?)
             }
         }
     }
@@ -277,15 +262,15 @@ impl Function {
 
     /// Ignores userIds that mean nobody.
     fn ignore_user_ids(&self, entries: &mut [Entry<'_>]) {
-        let ignored = &self.intake.mapping.ignored_user_ids;
+        let ignored = &self.processing.mapping.ignored_user_ids;
         for event in entries.iter_mut().filter_map(Entry::event_mut) {
             event.ignore_user_id(ignored);
         }
     }
 
     async fn take(&self, entries: &[Entry<'_>], request: &Request<'_>) -> Vec<EventResult> {
-        let (delivery, queues) = (&self.delivery, &self.queues);
-        self.intake.take(entries, request, delivery, queues).await
+        let (processing, queues) = (&self.processing, &self.queues);
+        self.intake.take(entries, request, processing, queues).await
     }
 
     async fn answer(

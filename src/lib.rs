@@ -3,26 +3,26 @@
 //! The flow, module by module: the [`trigger`] of an invocation is recognised, the [`http_api`]
 //! authenticates a call and parses it into [`segment`] events, [`intake`] has the [`mapping`] turn
 //! each into Intercom actions and [`delivery`] execute them through the [`intercom`] client; what
-//! fails for now or for good goes to a [`queue`], [`redelivery`] tries it again, and a person looks
-//! after the [`dead_letters`]. [`function`] ties them together.
+//! fails for now or for good goes to a [`queue`], and [`redelivery`] tries it again. [`function`] ties
+//! them together.
 
 mod aws_error;
 pub mod browser;
 pub mod config;
-pub mod dead_letters;
 pub mod delivery;
 pub mod entry;
-mod event_line;
+pub mod failure;
 pub mod function;
 pub mod http_api;
 pub mod http_client;
+pub mod in_progress;
 pub mod intake;
 pub mod intercom;
 pub mod invocation;
-mod job;
 pub mod log;
 pub mod mapping;
 pub mod preview;
+pub mod processing;
 pub mod queue;
 pub mod redelivery;
 pub mod retry;

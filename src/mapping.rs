@@ -10,9 +10,10 @@ mod alias;
 mod attribute_names;
 mod attributes;
 mod budget;
-mod claims;
 mod company;
 mod delete;
+mod field_reader;
+mod field_values;
 mod group;
 mod identify;
 mod number;
@@ -20,6 +21,7 @@ mod options;
 mod price;
 mod sender;
 mod settings;
+mod text;
 mod track;
 mod values;
 mod warning;
@@ -35,7 +37,7 @@ pub use warning::{Change, Place, Warning};
 
 use crate::segment::{Event, Kind, Value, is_addressed_to_intercom, is_delivered_by_page};
 use crate::source::Source;
-use values::is_too_long;
+use text::is_too_long;
 
 /// What one event becomes.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +55,8 @@ pub enum NotSent {
     Skip(Cow<'static, str>),
     /// It can never be sent; says what is wrong and what to do.
     Reject(Cow<'static, str>),
+    /// Its sender may not do that; says what to do instead.
+    Forbid(Cow<'static, str>),
 }
 
 /// When and how an event reached this project.

@@ -53,7 +53,7 @@ fn preview_of(
 }
 
 /// What would be sent for this event.
-pub(crate) fn preview_of_event(
+fn preview_of_event(
     event: &Event<'_>,
     arrival: Arrival,
     settings: &Settings,
@@ -79,7 +79,7 @@ fn show(
             json!([]),
             Vec::new(),
         ),
-        Err(NotSent::Reject(reason)) => (
+        Err(NotSent::Reject(reason) | NotSent::Forbid(reason)) => (
             PreviewStatus::WouldReject,
             Some(reason),
             json!([]),

@@ -1,13 +1,12 @@
-//! The queues of SQS: events to try again, events that can never be delivered, and what AWS could
-//! not hand over.
+//! The queues of SQS: events to try again, and events that can never be delivered.
 
 mod envelope;
 mod ids;
 mod keyless;
 mod lane;
 mod message;
+mod received;
 mod sender_attributes;
-mod stored;
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -22,30 +21,20 @@ use futures_util::stream::{self, StreamExt};
 pub use envelope::{ENVELOPE_VERSION, Envelope, Received, read_body};
 pub use ids::{message_id, queue_id};
 pub use lane::time_to_send;
-pub use message::{
-    Message, NOT_BEFORE_ATTRIBUTE, REASON_ATTRIBUTE, REJECTED_AT_ATTRIBUTE, REQUEST_ID_ATTRIBUTE,
-    STATUS_ATTRIBUTE, WAITING_SINCE_ATTRIBUTE,
-};
+pub use message::Message;
+pub use received::ReceivedMessage;
 pub use sender_attributes::sender;
-pub use stored::Stored;
 
 use crate::aws_error;
 use lane::Lane;
 
 /// One of the stack's queues.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queue {
-    /// Events to try again. No person's command names it.
-    #[serde(skip)]
+    /// Events to try again.
     Retry,
     /// Events that can never be delivered, with their reason.
-    #[default]
-    #[serde(rename = "deadLetters")]
     DeadLetter,
-    /// What EventBridge and Lambda could not hand over to the function. A standard queue, because
-    /// they can't send to a FIFO queue; it exists only with `SegmentEventSource`.
-    FailedInvocations,
 }
 
 /// Why SQS didn't do what was asked.
@@ -53,13 +42,12 @@ pub enum Queue {
 #[error("{0}")]
 pub struct QueueError(String);
 
-/// The stack's queues: sends, receives, delays and deletes messages.
+/// The stack's queues: sends and delays messages.
 #[derive(Debug)]
 pub struct Queues {
     client: aws_sdk_sqs::Client,
     retry_url: String,
     dead_letter_url: String,
-    failed_invocations_url: Option<String>,
 }
 
 /// Most messages in one call to SQS.
@@ -80,30 +68,18 @@ struct NotTaken {
 
 impl Queues {
     /// The queues at these URLs.
-    pub fn new(
-        client: aws_sdk_sqs::Client,
-        retry_url: String,
-        dead_letter_url: String,
-        failed_invocations_url: Option<String>,
-    ) -> Self {
+    pub fn new(client: aws_sdk_sqs::Client, retry_url: String, dead_letter_url: String) -> Self {
         Self {
             client,
             retry_url,
             dead_letter_url,
-            failed_invocations_url,
         }
     }
 
-    fn url(&self, queue: Queue) -> Result<&str, QueueError> {
+    fn url(&self, queue: Queue) -> &str {
         match queue {
-            Queue::Retry => Ok(&self.retry_url),
-            Queue::DeadLetter => Ok(&self.dead_letter_url),
-            Queue::FailedInvocations => self.failed_invocations_url.as_deref().ok_or_else(|| {
-                QueueError(
-                    "this stack has no failed-invocation queue: it is made with SegmentEventSource"
-                        .to_owned(),
-                )
-            }),
+            Queue::Retry => &self.retry_url,
+            Queue::DeadLetter => &self.dead_letter_url,
         }
     }
 
@@ -146,9 +122,9 @@ impl Queues {
         queue: Queue,
         batch: impl Iterator<Item = &Message>,
     ) -> Result<HashMap<usize, NotTaken>, QueueError> {
-        let url = self.url(queue)?;
+        let url = self.url(queue);
         let entries = batch.enumerate();
-        let entries = entries.map(|(place, message)| entry(queue, place, message));
+        let entries = entries.map(|(place, message)| entry(place, message));
         let request = self.client.send_message_batch().queue_url(url);
         let answer = request.set_entries(Some(entries.collect())).send().await;
         let answer = answer.map_err(|error| QueueError(aws_error::reason(&error)))?;
@@ -164,7 +140,7 @@ impl Queues {
     /// Hides received messages for the given delays. A failure is only logged: the message then
     /// comes back when its visibility timeout ends.
     pub async fn hide(&self, queue: Queue, receipts: &[(String, Duration)]) {
-        let Ok(url) = self.url(queue) else { return };
+        let url = self.url(queue);
         for batch in receipts.chunks(MAX_BATCH_MESSAGES) {
             let entries = batch.iter().enumerate().map(|(index, (receipt, delay))| {
                 ChangeMessageVisibilityBatchRequestEntry::builder()
@@ -192,15 +168,12 @@ impl Queues {
     }
 }
 
-fn entry(queue: Queue, place: usize, message: &Message) -> SendMessageBatchRequestEntry {
+fn entry(place: usize, message: &Message) -> SendMessageBatchRequestEntry {
     let mut entry = SendMessageBatchRequestEntry::builder()
         .id(place.to_string())
-        .message_body(message.body());
-    if queue != Queue::FailedInvocations {
-        entry = entry
-            .message_group_id(message.group_id())
-            .message_deduplication_id(message.deduplication_id());
-    }
+        .message_body(message.body())
+        .message_group_id(message.group_id())
+        .message_deduplication_id(message.deduplication_id());
     for (name, value) in &message.attributes {
         let value = MessageAttributeValue::builder()
             .data_type("String")

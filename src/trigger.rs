@@ -19,8 +19,6 @@ pub enum Trigger<'p> {
     EventBridge(&'p RawValue),
     /// Segment's Amazon Lambda destination, or a person: a bare event, or an array of events.
     Direct(&'p RawValue),
-    /// A person who looks after what could not be delivered: what stands under `deadLetters`.
-    DeadLetters(&'p RawValue),
 }
 
 /// A payload that isn't one of the triggers.
@@ -29,7 +27,7 @@ pub enum TriggerError {
     /// None of the marks is there.
     #[error(
         "unknown trigger: {0}. This function takes API Gateway requests, SQS records, \
-         EventBridge events with detail, Segment events with a type, and deadLetters"
+         EventBridge events with detail, and Segment events with a type"
     )]
     Unknown(String),
     /// The marks of a trigger are there, but not its shape.
@@ -45,7 +43,6 @@ impl<'p> Trigger<'p> {
             Self::Sqs(_) => "sqs",
             Self::EventBridge(_) => "eventbridge",
             Self::Direct(_) => "direct",
-            Self::DeadLetters(_) => "dead letters",
         }
     }
 
@@ -63,9 +60,6 @@ impl<'p> Trigger<'p> {
             .map_err(|_| TriggerError::Unknown(what(payload.get()).to_owned()))?;
         if marks.has_type {
             return Ok(Self::Direct(payload));
-        }
-        if let (Some(command), true) = (marks.dead_letters, marks.keys.len() == 1) {
-            return Ok(Self::DeadLetters(command));
         }
         let broken = |trigger| move |error| TriggerError::Broken(trigger, error);
         if let Some(records) = marks.records {
@@ -128,7 +122,6 @@ struct Marks<'p> {
     has_detail_type: bool,
     detail: Option<&'p RawValue>,
     has_type: bool,
-    dead_letters: Option<&'p RawValue>,
 }
 
 /// An error names this many keys at most.
@@ -151,7 +144,6 @@ impl<'de> Deserialize<'de> for Marks<'de> {
                     match key.as_str() {
                         "Records" => marks.records = Some(map.next_value()?),
                         "detail" => marks.detail = Some(map.next_value()?),
-                        "deadLetters" => marks.dead_letters = Some(map.next_value()?),
                         "version" => {
                             let version: &RawValue = map.next_value()?;
                             marks.version = serde_json::from_str(version.get()).ok();
@@ -269,7 +261,6 @@ mod tests {
             r#""detail-type":"delete","detail":{"type":"delete"}"#,
             r#""requestContext":{"http":{"method":"POST"}},"version":"2.0""#,
             r#""requestContext":{},"httpMethod":"POST","path":"/v1/track""#,
-            r#""deadLetters":{"drop":{"dryRun":false}}"#,
         ] {
             for json in [
                 format!(r#"{{"type":"track",{other}}}"#),
@@ -300,11 +291,6 @@ mod tests {
             panic!("an EventBridge event");
         };
         assert_eq!(detail.get(), r#"{"type":"track"}"#);
-        let payload = raw(r#"{"deadLetters":{"list":{}}}"#);
-        let Ok(Trigger::DeadLetters(command)) = Trigger::of(&payload, QUEUE) else {
-            panic!("a command");
-        };
-        assert_eq!(command.get(), r#"{"list":{}}"#);
     }
 
     #[test]
@@ -325,10 +311,6 @@ mod tests {
             ),
             (r#"{"detail-type":"x"}"#, "detail-type"),
             (r#"{"requestContext":{}}"#, "requestContext"),
-            (
-                r#"{"deadLetters":{"list":{}},"more":1}"#,
-                r#"["deadLetters", "more"]"#,
-            ),
             ("3", "a number"),
             ("null", "null"),
             (r#""x""#, "a string"),

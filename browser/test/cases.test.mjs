@@ -42,7 +42,7 @@ const settingsOf = (variables = {}) => ({
   metadataLimit: variables.METADATA_LIMIT && +variables.METADATA_LIMIT,
   ignoredUserIds: list(variables.IGNORED_USER_IDS) ?? DEFAULT_IGNORED,
 })
-const nobody = readFileSync(new URL("../../src/segment/nobody.rs", import.meta.url), "utf8")
+const nobody = readFileSync(new URL("../../src/segment/ignored_user_ids.rs", import.meta.url), "utf8")
 const DEFAULT_IGNORED = [...nobody.split("= [")[1].split("];")[0].matchAll(/"(.*)"/g)].map(([, id]) => id)
 
 function expected({ expect: { actions } }) {

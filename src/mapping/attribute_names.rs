@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::values::Rules;
+use super::text::end_of;
 
 /// Longest name of a custom attribute, in characters.
 const MAX_KEY_CHARS: usize = 190;
@@ -10,25 +10,35 @@ const MAX_KEY_CHARS: usize = 190;
 /// The ending that tells Intercom that a number is a date.
 const DATE_SUFFIX: &str = "_at";
 
+/// What a name is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Naming {
+    /// A custom attribute.
+    Attribute,
+    /// Event metadata, where any key is taken.
+    Metadata,
+}
+
 /// The key as Intercom takes it, where that differs from the one sent.
-pub(super) fn renamed(key: &str, rules: Rules, is_date: bool) -> Option<String> {
-    let longest = if rules.is_metadata {
+pub(super) fn renamed(key: &str, naming: Naming, is_date: bool) -> Option<String> {
+    let is_metadata = naming == Naming::Metadata;
+    let longest = if is_metadata {
         usize::MAX
     } else {
         MAX_KEY_CHARS
     };
-    let is_clean = rules.is_metadata || !key.contains(['.', '$']);
+    let is_clean = is_metadata || !key.contains(['.', '$']);
     let clean = match end_of(key, longest) {
         None if is_clean => Cow::Borrowed(key),
         end => Cow::Owned(key[..end.unwrap_or(key.len())].replace(['.', '$'], "_")),
     };
-    if !is_date || says_date(&clean, rules) {
+    if !is_date || says_date(&clean, naming) {
         return match clean {
             Cow::Borrowed(_) => None,
             Cow::Owned(clean) => Some(clean),
         };
     }
-    let at = clean.strip_suffix("At").filter(|_| rules.is_metadata);
+    let at = clean.strip_suffix("At").filter(|_| is_metadata);
     let stem = at.or_else(|| clean.strip_suffix(" at")).unwrap_or(&clean);
     let end = end_of(stem, longest - DATE_SUFFIX.len()).unwrap_or(stem.len());
     Some(format!("{}{DATE_SUFFIX}", &stem[..end]))
@@ -36,33 +46,17 @@ pub(super) fn renamed(key: &str, rules: Rules, is_date: bool) -> Option<String> 
 
 /// Whether this key says that its value is a date. In event metadata Intercom recognises only `_at`
 /// and `_date`.
-fn says_date(key: &str, rules: Rules) -> bool {
-    let other = if rules.is_metadata { "_date" } else { "At" };
+fn says_date(key: &str, naming: Naming) -> bool {
+    let other = match naming {
+        Naming::Attribute => "At",
+        Naming::Metadata => "_date",
+    };
     key.ends_with(DATE_SUFFIX) || key.ends_with(other)
-}
-
-/// Where a text longer than `longest` characters is to be cut, in bytes.
-pub(super) fn end_of(text: &str, longest: usize) -> Option<usize> {
-    if text.len() <= longest {
-        return None;
-    }
-    text.char_indices().nth(longest).map(|(end, _)| end)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Place;
     use super::*;
-
-    const TRAIT: Rules = Rules {
-        place: Place::Trait,
-        is_metadata: false,
-    };
-
-    const PROPERTY: Rules = Rules {
-        place: Place::Property,
-        is_metadata: true,
-    };
 
     #[test]
     fn names_of_custom_attributes() {
@@ -78,12 +72,18 @@ mod tests {
             ("born_date", true, "born_date_at"),
         ];
         for (key, is_date, expected) in cases {
-            let name = renamed(key, TRAIT, is_date).unwrap_or(key.to_owned());
+            let name = renamed(key, Naming::Attribute, is_date).unwrap_or(key.to_owned());
             assert_eq!(name, expected, "{key}");
         }
         let long = "é".repeat(200);
-        assert_eq!(renamed(&long, TRAIT, false), Some("é".repeat(190)));
-        assert_eq!(renamed(&long, TRAIT, true), Some("é".repeat(187) + "_at"));
+        assert_eq!(
+            renamed(&long, Naming::Attribute, false),
+            Some("é".repeat(190))
+        );
+        assert_eq!(
+            renamed(&long, Naming::Attribute, true),
+            Some("é".repeat(187) + "_at")
+        );
     }
 
     #[test]
@@ -99,7 +99,7 @@ mod tests {
             ("shipped at", true, "shipped_at"),
         ];
         for (key, is_date, expected) in cases {
-            let name = renamed(key, PROPERTY, is_date).unwrap_or(key.to_owned());
+            let name = renamed(key, Naming::Metadata, is_date).unwrap_or(key.to_owned());
             assert_eq!(name, expected, "{key}");
         }
     }

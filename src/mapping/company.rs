@@ -1,19 +1,22 @@
-//! Companies, as a group's traits or as a contact's `company` and `companies`.
+//! NamedCompanies, as a group's traits or as a contact's `company` and `companies`.
 
 use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 
-use super::claims::{Claims, Fit};
-use super::identify::{ANOTHER_DATE, CREATED, EMPTY, NOT_A_STRING, date, text_of};
+use super::attribute_names::Naming;
+use super::field_reader::{FieldReader, Fit};
+use super::field_values::{
+    ANOTHER_DATE, CREATED, EMPTY, date, text_of, text_or_attribute, text_or_empty, whole_number,
+};
 use super::number::integer;
 use super::values::Rules;
 use super::{Action, Change, Company, CompanyIdHash, Identity, Mapper, Place};
-use crate::segment::{Object, Value, id_text, is_loosely};
+use crate::segment::{Object, Value, id_text, key_matches};
 
 const TRAITS: Rules = Rules {
     place: Place::Company,
-    is_metadata: false,
+    naming: Naming::Attribute,
 };
 
 /// Most companies taken from one event: each costs two calls.
@@ -30,7 +33,7 @@ const SIZE: [&str; 3] = ["employees", "size", "employeecount"];
 
 /// What an identify's traits say of the contact's companies.
 #[derive(Default)]
-pub(super) struct Companies<'e> {
+pub(super) struct NamedCompanies<'e> {
     /// The traits `company` and `companies`.
     named: [(&'static str, Option<&'e Value<'e>>); 2],
     /// The contact's own traits, which a company that is only a name takes over.
@@ -38,13 +41,13 @@ pub(super) struct Companies<'e> {
     monthly_spend: Option<&'e Value<'e>>,
 }
 
-impl<'e> Companies<'e> {
-    pub(super) fn claim(traits: &mut Claims<'e>) -> Self {
+impl<'e> NamedCompanies<'e> {
+    pub(super) fn read(traits: &mut FieldReader<'e>) -> Self {
         Self {
             // Each company has warnings of its own.
-            named: ["company", "companies"].map(|name| (name, traits.claim(name, Fit::Whole))),
-            plan: traits.get("plan"),
-            monthly_spend: traits.get("monthlyspend"),
+            named: ["company", "companies"].map(|name| (name, traits.read(name, Fit::Whole))),
+            plan: traits.peek("plan"),
+            monthly_spend: traits.peek("monthlyspend"),
         }
     }
 }
@@ -53,7 +56,7 @@ impl<'e> Mapper<'e, '_> {
     /// Actions for the companies that a contact's traits name.
     pub(super) fn companies_of_contact(
         &mut self,
-        contact: &Companies<'e>,
+        contact: &NamedCompanies<'e>,
         identity: &Identity<'e>,
         actions: &mut Vec<Action<'e>>,
     ) {
@@ -97,13 +100,13 @@ impl<'e> Mapper<'e, '_> {
     fn add_company(
         &mut self,
         value: &'e Value<'e>,
-        contact: &Companies<'e>,
+        contact: &NamedCompanies<'e>,
         identity: &Identity<'e>,
         actions: &mut Vec<Action<'e>>,
     ) -> Option<()> {
         let company = match value {
             Value::Object(object) => {
-                let mut traits = Claims::new(object);
+                let mut traits = FieldReader::new(object);
                 if asks_for_removal(&mut traits) {
                     let company_id = self.company_id(&traits)?;
                     self.warn_of_removed(object);
@@ -129,7 +132,7 @@ impl<'e> Mapper<'e, '_> {
 
     /// The company of a group call. `None` when it has neither id nor name.
     pub(super) fn company_of_group(&mut self, object: &'e Object<'e>) -> Option<Company<'e>> {
-        let mut traits = Claims::new(object);
+        let mut traits = FieldReader::new(object);
         if asks_for_removal(&mut traits) {
             let reason = "only an identify takes a contact out of a company";
             self.warn(Place::Company, "remove", Change::LeftOut(reason));
@@ -140,45 +143,45 @@ impl<'e> Mapper<'e, '_> {
 
     fn company(
         &mut self,
-        mut traits: Claims<'e>,
+        mut traits: FieldReader<'e>,
         group_id: Option<Cow<'e, str>>,
     ) -> Option<Company<'e>> {
         let company_id = group_id.or_else(|| self.company_id(&traits))?;
         for name in ID {
-            traits.claim(name, |value| match id_text(value) {
+            traits.read(name, |value| match id_text(value) {
                 Some(id) if id == company_id => Fit::Whole(()),
                 _ => Fit::LeftOut("another id is the company's"),
             });
         }
         let mut company = Company {
             company_id,
-            name: traits.claim("name", |value| match text(value) {
+            name: traits.read("name", |value| match text_or_attribute(value) {
                 Fit::Whole(_) => text_of(value).map_or(Fit::LeftOut(EMPTY), Fit::Whole),
                 fit => fit,
             }),
-            plan: traits.claim("plan", text),
-            monthly_spend: traits.claim("monthlyspend", whole_number),
-            size: traits.claim_first(&SIZE, "another size is used", whole_number),
-            website: traits.claim("website", text),
-            industry: traits.claim("industry", text),
-            remote_created_at: traits.claim_first(&CREATED, ANOTHER_DATE, date),
+            plan: traits.read("plan", text_or_attribute),
+            monthly_spend: traits.read("monthlyspend", whole_number),
+            size: traits.read_first(&SIZE, "another size is used", whole_number),
+            website: traits.read("website", text_or_attribute),
+            industry: traits.read("industry", text_or_attribute),
+            remote_created_at: traits.read_first(&CREATED, ANOTHER_DATE, date),
             ..Company::default()
         };
-        self.add_unclaimed(&mut company.custom_attributes, TRAITS, traits);
+        self.add_unread(&mut company.custom_attributes, TRAITS, traits);
         Some(company)
     }
 
     /// The id that a company's own traits give it.
-    fn company_id(&self, traits: &Claims<'e>) -> Option<Cow<'e, str>> {
-        let own_id = ID.iter().find_map(|name| id_text(traits.get(name)?));
+    fn company_id(&self, traits: &FieldReader<'e>) -> Option<Cow<'e, str>> {
+        let own_id = ID.iter().find_map(|name| id_text(traits.peek(name)?));
         own_id.or_else(|| {
-            let name = id_text(traits.get("name")?)?;
+            let name = id_text(traits.peek("name")?)?;
             Some(self.id_of_name(&name))
         })
     }
 
     /// A company that is only a string takes the rest from the contact's traits.
-    fn company_by_name(&mut self, name: &'e str, contact: &Companies<'e>) -> Company<'e> {
+    fn company_by_name(&mut self, name: &'e str, contact: &NamedCompanies<'e>) -> Company<'e> {
         let spend = contact.monthly_spend.and_then(integer);
         if let Some(spend) = spend.filter(|spend| spend.is_rounded) {
             self.warn(Place::Company, "monthlySpend", Change::Rounded(spend.value));
@@ -196,7 +199,7 @@ impl<'e> Mapper<'e, '_> {
     fn warn_of_removed(&mut self, object: &'e Object<'e>) {
         let is_needed = |key: &str| {
             let mut needed = ID.iter().chain(&["name", "remove"]);
-            needed.any(|name| is_loosely(key, name))
+            needed.any(|name| key_matches(key, name))
         };
         for (key, _) in object.iter().filter(|(key, _)| !is_needed(key)) {
             let reason = "the contact only leaves this company";
@@ -214,8 +217,8 @@ impl<'e> Mapper<'e, '_> {
 }
 
 /// Whether the traits ask to take the contact out of the company.
-fn asks_for_removal(traits: &mut Claims<'_>) -> bool {
-    let remove = traits.claim("remove", |value| {
+fn asks_for_removal(traits: &mut FieldReader<'_>) -> bool {
+    let remove = traits.read("remove", |value| {
         truth(value).map_or(Fit::LeftOut("it isn't a boolean"), Fit::Whole)
     });
     remove == Some(true)
@@ -242,31 +245,6 @@ fn is_empty(value: &Value<'_>) -> bool {
         Value::Object(object) => object.is_empty(),
         Value::Str(text) => text.trim().is_empty(),
         _ => false,
-    }
-}
-
-/// A string, trimmed and possibly empty, or a number written out.
-fn text<'e>(value: &'e Value<'e>) -> Fit<'e, Cow<'e, str>> {
-    text_or_empty(value).map_or(Fit::Attribute(Some(NOT_A_STRING)), Fit::Whole)
-}
-
-fn whole_number<'e>(value: &'e Value<'e>) -> Fit<'e, i64> {
-    match integer(value) {
-        Some(number) if number.is_rounded => {
-            Fit::Changed(number.value, Change::Rounded(number.value))
-        }
-        Some(number) => Fit::Whole(number.value),
-        None => Fit::Attribute(Some(
-            "it isn't a whole number below 2147483648: Intercom's field takes only those",
-        )),
-    }
-}
-
-/// A string, trimmed and possibly empty (an empty one is sent), or a number written out.
-fn text_or_empty<'e>(value: &'e Value<'e>) -> Option<Cow<'e, str>> {
-    match value {
-        Value::Str(text) => Some(Cow::Borrowed(text.trim())),
-        _ => id_text(value),
     }
 }
 

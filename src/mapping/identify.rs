@@ -2,19 +2,18 @@
 
 use std::borrow::Cow;
 
-use super::claims::{Claims, Fit};
-use super::company::Companies;
+use super::attribute_names::Naming;
+use super::company::NamedCompanies;
+use super::field_reader::{FieldReader, Fit};
+use super::field_values::{ANOTHER_DATE, CREATED, NOT_A_STRING, date, not_blank, text};
 use super::values::Rules;
 use super::{Action, Actions, Attributes, Change, CollectContext, Contact, Mapper, Place};
-use crate::segment::{Event, Object, Value, get_loose, id_text, timestamp};
+use crate::segment::{Event, Object, Value, get_matching, id_text};
 
 const TRAITS: Rules = Rules {
     place: Place::Trait,
-    is_metadata: false,
+    naming: Naming::Attribute,
 };
-
-/// Names of the date of creation, of a contact and of a company; the first that is a date wins.
-pub(super) const CREATED: [&str; 3] = ["created", "createdat", "remotecreatedat"];
 
 /// The context's fields about the sender's device, and their custom attributes.
 const COLLECTED: [(&str, &str, &str); 7] = [
@@ -38,18 +37,18 @@ impl<'e> Mapper<'e, '_> {
         if event.traits().is_none_or(Object::is_empty) {
             let in_context = event
                 .context()
-                .and_then(|context| get_loose(context, "traits"));
+                .and_then(|context| get_matching(context, "traits"));
             self.warn_unless_object("context.traits", in_context);
         }
         let mut contact = Contact::of(&identity);
         contact.unsubscribed_from_emails = self.unsubscribed_from_emails();
         contact.last_seen_at = self.last_seen_at();
-        let mut companies = Companies::default();
+        let mut companies = NamedCompanies::default();
         if let Some(object) = event.identify_traits() {
-            let mut traits = Claims::new(object);
-            claim_fields(event, &mut traits, &mut contact);
-            companies = Companies::claim(&mut traits);
-            self.add_unclaimed(&mut contact.custom_attributes, TRAITS, traits);
+            let mut traits = FieldReader::new(object);
+            read_fields(event, &mut traits, &mut contact);
+            companies = NamedCompanies::read(&mut traits);
+            self.add_unread(&mut contact.custom_attributes, TRAITS, traits);
         }
         // Without a trait, a userId that looks like an address is the email.
         contact.email = contact.email.or_else(|| event.email());
@@ -66,7 +65,7 @@ impl<'e> Mapper<'e, '_> {
     fn collect_context(&mut self, attributes: &mut Attributes<'e>) {
         const CONTEXT: Rules = Rules {
             place: Place::Context,
-            is_metadata: false,
+            naming: Naming::Attribute,
         };
         let collect = self.settings.collect_context;
         let event = self.event;
@@ -77,13 +76,13 @@ impl<'e> Mapper<'e, '_> {
             return;
         };
         for (group, field, name) in COLLECTED {
-            let holder = get_loose(context, group).and_then(Value::as_object);
-            if let Some(value) = holder.and_then(|holder| get_loose(holder, field)) {
+            let holder = get_matching(context, group).and_then(Value::as_object);
+            if let Some(value) = holder.and_then(|holder| get_matching(holder, field)) {
                 self.add(attributes, CONTEXT, Cow::Borrowed(name), value);
             }
         }
         for (field, name) in COLLECTED_WITH_ALL {
-            let value = get_loose(context, field).filter(|_| collect == CollectContext::All);
+            let value = get_matching(context, field).filter(|_| collect == CollectContext::All);
             if let Some(value) = value {
                 self.add(attributes, CONTEXT, Cow::Borrowed(name), value);
             }
@@ -92,18 +91,18 @@ impl<'e> Mapper<'e, '_> {
 }
 
 /// The traits that become fields of the contact, and those that never become custom attributes.
-fn claim_fields<'e>(event: &'e Event<'e>, traits: &mut Claims<'e>, contact: &mut Contact<'e>) {
-    contact.email = traits.claim("email", |value| match value {
+fn read_fields<'e>(event: &'e Event<'e>, traits: &mut FieldReader<'e>, contact: &mut Contact<'e>) {
+    contact.email = traits.read("email", |value| match value {
         Value::Str(_) => text(value),
         _ => Fit::LeftOut(NOT_A_STRING),
     });
-    contact.name = traits.claim("name", text).or_else(|| full_name(traits));
-    contact.phone = traits.claim("phone", text);
+    contact.name = traits.read("name", text).or_else(|| full_name(traits));
+    contact.phone = traits.read("phone", text);
     if contact.phone.is_none() {
-        contact.phone = traits.claim("phones", first_phone);
+        contact.phone = traits.read("phones", first_phone);
     }
-    contact.signed_up_at = traits.claim_first(&CREATED, ANOTHER_DATE, date);
-    let last_request_at = traits.claim("lastrequestat", |value| match date(value) {
+    contact.signed_up_at = traits.read_first(&CREATED, ANOTHER_DATE, date);
+    let last_request_at = traits.read("lastrequestat", |value| match date(value) {
         Fit::Whole(_) if !event.is_active() => {
             Fit::LeftOut("the event says that the user was not active")
         }
@@ -114,11 +113,11 @@ fn claim_fields<'e>(event: &'e Event<'e>, traits: &mut Claims<'e>, contact: &mut
         &["avatar", "photourl", "avatarurl"],
         "Intercom derives the picture itself",
     );
-    claim_ids(event, traits);
+    read_ids(event, traits);
 }
 
 /// Ids that repeat the event's own. The classic Android library puts both into the traits.
-fn claim_ids<'e>(event: &'e Event<'e>, traits: &mut Claims<'e>) {
+fn read_ids<'e>(event: &'e Event<'e>, traits: &mut FieldReader<'e>) {
     let (user_id, anonymous_id) = (event.user_id(), event.anonymous_id());
     for (name, id, problem) in [
         ("id", &user_id, None),
@@ -129,7 +128,7 @@ fn claim_ids<'e>(event: &'e Event<'e>, traits: &mut Claims<'e>) {
             Some("the event's own anonymousId counts"),
         ),
     ] {
-        traits.claim(name, |value| match problem {
+        traits.read(name, |value| match problem {
             _ if id.is_some() && id_text(value) == *id => Fit::Whole(()),
             Some(problem) => Fit::LeftOut(problem),
             None => Fit::Attribute(None),
@@ -137,32 +136,9 @@ fn claim_ids<'e>(event: &'e Event<'e>, traits: &mut Claims<'e>) {
     }
 }
 
-/// Why a value of another type isn't a text.
-pub(super) const NOT_A_STRING: &str = "it isn't a string";
-
-/// Why a text that is empty isn't sent.
-pub(super) const EMPTY: &str = "it is empty, and would blank what Intercom has";
-
-/// Why a date of creation isn't sent beside another.
-pub(super) const ANOTHER_DATE: &str = "another date of creation is used";
-
-/// A string with something in it, or a number written out.
-fn text<'e>(value: &'e Value<'e>) -> Fit<'e, Cow<'e, str>> {
-    match (text_of(value), value) {
-        (Some(text), _) => Fit::Whole(text),
-        (None, Value::Str(_)) => Fit::LeftOut(EMPTY),
-        (None, _) => Fit::LeftOut(NOT_A_STRING),
-    }
-}
-
-/// A date, in Unix seconds.
-pub(super) fn date<'e>(value: &'e Value<'e>) -> Fit<'e, i64> {
-    timestamp(value).map_or(Fit::LeftOut("it isn't a date"), Fit::Whole)
-}
-
 /// `firstName lastName` when both exist. Both stay custom attributes.
-fn full_name<'e>(traits: &Claims<'e>) -> Option<Cow<'e, str>> {
-    let part = |name| traits.get(name)?.as_str().and_then(not_blank);
+fn full_name<'e>(traits: &FieldReader<'e>) -> Option<Cow<'e, str>> {
+    let part = |name| traits.peek(name)?.as_str().and_then(not_blank);
     Some(format!("{} {}", part("firstname")?, part("lastname")?).into())
 }
 
@@ -179,17 +155,4 @@ fn first_phone<'e>(phones: &'e Value<'e>) -> Fit<'e, Cow<'e, str>> {
             Fit::Changed(first, Change::LeftOut(reason))
         }
     }
-}
-
-/// A string, trimmed, with something in it, or a number written out.
-pub(super) fn text_of<'e>(value: &'e Value<'e>) -> Option<Cow<'e, str>> {
-    match value {
-        Value::Str(text) => not_blank(text),
-        _ => id_text(value),
-    }
-}
-
-fn not_blank(text: &str) -> Option<Cow<'_, str>> {
-    let text = text.trim();
-    (!text.is_empty()).then_some(Cow::Borrowed(text))
 }

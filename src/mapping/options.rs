@@ -1,6 +1,6 @@
 //! The sender's options for Intercom: which are used, and why the others aren't.
 
-use super::claims::{Claims, Fit};
+use super::field_reader::{FieldReader, Fit};
 use super::{Change, Mapper, Place};
 use crate::segment::{ACTIVE, Kind, Value};
 
@@ -26,24 +26,24 @@ impl Mapper<'_, '_> {
             (UNSUBSCRIBED, self.unsubscribed_problem(kind)),
         ];
         for options in event.options() {
-            let mut options = Claims::new(options);
+            let mut options = FieldReader::new(options);
             // Verified before the mapping.
-            options.claim("userhash", |_| Fit::Whole(()));
+            options.read("userhash", |_| Fit::Whole(()));
             options.ignore(
                 &["hidedefaultlauncher"],
                 "only Intercom's Messenger in the browser knows it",
             );
             for (name, problem) in &mut flags {
-                options.claim(name, |value| match (value, *problem) {
+                options.read(name, |value| match (value, *problem) {
                     (Value::Bool(_), None) => Fit::Whole(()),
                     (Value::Bool(_), Some(problem)) => Fit::LeftOut(problem),
                     _ => Fit::LeftOut("it isn't a boolean"),
                 });
-                if options.get(name).is_some_and(Value::is_bool) {
+                if options.peek(name).is_some_and(Value::is_bool) {
                     *problem = Some("another one takes precedence");
                 }
             }
-            self.each_unclaimed(options, Place::Option, |mapper, key, value| {
+            self.each_unread(options, Place::Option, |mapper, key, value| {
                 if !value.is_null() {
                     let reason = "this destination has no such option";
                     mapper.warn(Place::Option, key, Change::LeftOut(reason));

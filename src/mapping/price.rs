@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use super::Change;
-use super::claims::{Claims, Fit};
-use super::identify::NOT_A_STRING;
+use super::field_reader::{FieldReader, Fit};
+use super::field_values::NOT_A_STRING;
 use super::number::{Whole, cents, decimal};
-use crate::segment::{Value, is_loosely};
+use crate::segment::{Value, key_matches};
 
 /// Segment's names of a completed order, whose `total` stands for a missing `revenue`.
 const COMPLETED_ORDER: [&str; 2] = ["ordercompleted", "completedorder"];
@@ -14,10 +14,13 @@ const COMPLETED_ORDER: [&str; 2] = ["ordercompleted", "completedorder"];
 /// Intercom's price, `{amount, currency}` in positive hundredths: `revenue`, else `total` of a
 /// completed order, times 100; else a `price` that is one already. The properties it is made of
 /// aren't repeated.
-pub(super) fn claim_price<'e>(event_name: &str, properties: &mut Claims<'e>) -> Option<Value<'e>> {
-    let revenue = properties.get("revenue");
+pub(super) fn read_price<'e>(
+    event_name: &str,
+    properties: &mut FieldReader<'e>,
+) -> Option<Value<'e>> {
+    let revenue = properties.peek("revenue");
     if let Some(amount) = revenue.and_then(cents) {
-        properties.claim("revenue", |_| match rounded(amount) {
+        properties.read("revenue", |_| match rounded(amount) {
             Some(change) => Fit::Changed((), change),
             None => Fit::Whole(()),
         });
@@ -28,15 +31,15 @@ pub(super) fn claim_price<'e>(event_name: &str, properties: &mut Claims<'e>) -> 
     }
     let is_order = || {
         let mut names = COMPLETED_ORDER.iter();
-        names.any(|name| is_loosely(event_name, name))
+        names.any(|name| key_matches(event_name, name))
     };
-    let total = properties.get("total").and_then(cents);
+    let total = properties.peek("total").and_then(cents);
     if let Some(amount) = total.filter(|_| is_order()) {
         properties.ignore(&["revenue"], "the price is that of total");
         properties.decide("total", false, rounded(amount));
         return Some(price(amount, properties));
     }
-    let price = properties.get("price").filter(|price| is_price(price))?;
+    let price = properties.peek("price").filter(|price| is_price(price))?;
     properties.decide("price", true, None);
     Some(price.clone())
 }
@@ -47,8 +50,8 @@ fn rounded(amount: Whole) -> Option<Change<'static>> {
 }
 
 /// The price of this amount, in the currency of the properties.
-fn price<'e>(amount: Whole, properties: &mut Claims<'e>) -> Value<'e> {
-    let currency = properties.claim("currency", |value| match (value, currency(value)) {
+fn price<'e>(amount: Whole, properties: &mut FieldReader<'e>) -> Value<'e> {
+    let currency = properties.read("currency", |value| match (value, currency(value)) {
         (_, Some(currency)) => Fit::Whole(currency),
         (Value::Str(_), None) => Fit::LeftOut("it is empty, so the price is in usd"),
         _ => Fit::LeftOut(NOT_A_STRING),

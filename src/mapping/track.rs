@@ -2,17 +2,18 @@
 
 use std::borrow::Cow;
 
-use super::claims::Claims;
-use super::price::claim_price;
+use super::attribute_names::Naming;
+use super::field_reader::FieldReader;
+use super::price::read_price;
 use super::values::Rules;
 use super::{
     Action, Actions, Attributes, Identity, IntercomEvent, Mapper, NotSent, Place, Settings,
 };
-use crate::segment::{Object, Value, are_loosely_equal};
+use crate::segment::{Object, Value, are_same_key};
 
 const PROPERTIES: Rules = Rules {
     place: Place::Property,
-    is_metadata: true,
+    naming: Naming::Metadata,
 };
 
 impl<'e> Mapper<'e, '_> {
@@ -52,14 +53,14 @@ impl<'e> Mapper<'e, '_> {
     }
 
     fn metadata(&mut self, event_name: &str, object: &'e Object<'e>) -> Attributes<'e> {
-        let mut properties = Claims::new(object);
+        let mut properties = FieldReader::new(object);
         let mut metadata = Attributes::default();
         if self.settings.metadata_limit > 0
-            && let Some(price) = claim_price(event_name, &mut properties)
+            && let Some(price) = read_price(event_name, &mut properties)
         {
             metadata.insert("price".into(), price);
         }
-        self.each_unclaimed(properties, Place::Property, |mapper, key, value| {
+        self.each_unread(properties, Place::Property, |mapper, key, value| {
             let key = Cow::Borrowed(key);
             match mapper.rich_link(&key, value) {
                 Some(link) => mapper.insert(&mut metadata, PROPERTIES, key, link, false),
@@ -78,7 +79,7 @@ impl<'e> Mapper<'e, '_> {
             text => Cow::Borrowed(text.as_str()?),
         };
         let mut names = self.settings.rich_link_properties.iter();
-        let is_link = names.any(|name| are_loosely_equal(name, key));
+        let is_link = names.any(|name| are_same_key(name, key));
         let link = vec![("url", url.clone()), ("value", Value::Str(text))];
         is_link.then(|| Value::Object(link.into()))
     }

@@ -3,13 +3,11 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 
-use super::attribute_names::{end_of, renamed};
-use super::claims::Claims;
+use super::attribute_names::{Naming, renamed};
+use super::field_reader::FieldReader;
+use super::text::{MAX_VALUE_CHARS, end_of};
 use super::{Attributes, Change, Mapper, Nested, Place};
 use crate::segment::{Value, iso_timestamp};
-
-/// Longest string that Intercom stores, in characters.
-const MAX_VALUE_CHARS: usize = 255;
 
 /// Most attributes of a contact or company. A workspace has some 250.
 const MAX_CUSTOM_ATTRIBUTES: usize = 1_000;
@@ -25,19 +23,25 @@ const MAX_PATH_BYTES: usize = 1_000;
 pub(super) struct Rules {
     /// The part that warnings name.
     pub(super) place: Place,
-    /// Event metadata: Intercom takes no booleans there, and any key.
-    pub(super) is_metadata: bool,
+    /// Where its values go. Intercom takes no booleans in event metadata.
+    pub(super) naming: Naming,
+}
+
+impl Rules {
+    fn is_metadata(self) -> bool {
+        self.naming == Naming::Metadata
+    }
 }
 
 impl<'e> Mapper<'e, '_> {
-    /// Adds the traits that no field claims.
-    pub(super) fn add_unclaimed(
+    /// Adds the traits that no field reads.
+    pub(super) fn add_unread(
         &mut self,
         attributes: &mut Attributes<'e>,
         rules: Rules,
-        traits: Claims<'e>,
+        traits: FieldReader<'e>,
     ) {
-        self.each_unclaimed(traits, rules.place, |mapper, key, value| {
+        self.each_unread(traits, rules.place, |mapper, key, value| {
             mapper.add(attributes, rules, Cow::Borrowed(key), value);
         });
     }
@@ -52,7 +56,7 @@ impl<'e> Mapper<'e, '_> {
     ) {
         let scalar = match value {
             Value::Null => return self.warn(rules.place, key, Change::Null),
-            Value::Bool(flag) if rules.is_metadata => {
+            Value::Bool(flag) if rules.is_metadata() => {
                 Value::Str(Cow::Borrowed(if *flag { "true" } else { "false" }))
             }
             Value::Bool(flag) => Value::Bool(*flag),
@@ -148,13 +152,13 @@ impl<'e> Mapper<'e, '_> {
         value: Value<'e>,
         is_date: bool,
     ) {
-        let renamed = renamed(&key, rules, is_date);
+        let renamed = renamed(&key, rules.naming, is_date);
         let name = renamed.as_deref().unwrap_or(&key);
         if name.is_empty() {
             self.warn(rules.place, key, Change::LeftOut("its key is empty"));
         } else if attributes.get(name).is_some() {
             self.warn(rules.place, key, Change::LeftOut(NAME_TAKEN));
-        } else if rules.is_metadata && attributes.len() >= self.settings.metadata_limit {
+        } else if rules.is_metadata() && attributes.len() >= self.settings.metadata_limit {
             let limit = self.settings.metadata_limit;
             self.warn(rules.place, key, Change::OverLimit(limit));
         } else if attributes.len() >= MAX_CUSTOM_ATTRIBUTES {
@@ -177,8 +181,3 @@ const TOO_MUCH_NESTED: &str = "there is too much nested data to flatten all of i
 
 /// Why a key that would overwrite an earlier one isn't sent.
 const NAME_TAKEN: &str = "an earlier key has the same name in Intercom";
-
-/// Whether a text is longer than Intercom stores, for values that must not be cut.
-pub(super) fn is_too_long(text: &str) -> bool {
-    end_of(text, MAX_VALUE_CHARS).is_some()
-}

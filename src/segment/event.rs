@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::repeated::with_last_of_equal_keys;
-use super::{IgnoredUserIds, Object, Value, get_loose, looks_like_email};
+use super::{IgnoredUserIds, Object, Value, get_matching, looks_like_email};
 
 /// The kinds of call of Segment's specification, and `delete` of its privacy tools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,7 +180,7 @@ impl<'e> Event<'e> {
 
     /// `context.traits`, when it is an object.
     pub fn context_traits(&self) -> Option<&Object<'_>> {
-        get_loose(self.context()?, "traits")?.as_object()
+        get_matching(self.context()?, "traits")?.as_object()
     }
 
     pub(super) fn object(&self, key: &str) -> Option<&Object<'_>> {
@@ -238,7 +238,7 @@ pub(crate) fn id_text<'e>(value: &'e Value<'e>) -> Option<Cow<'e, str>> {
 }
 
 fn email_in<'e>(traits: Option<&'e Object<'e>>) -> Option<Cow<'e, str>> {
-    let email = get_loose(traits?, "email")?.as_str()?.trim();
+    let email = get_matching(traits?, "email")?.as_str()?.trim();
     (!email.is_empty()).then_some(Cow::Borrowed(email))
 }
 

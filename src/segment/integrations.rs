@@ -1,7 +1,7 @@
 //! Whether an event is meant for Intercom, as its `integrations` say.
 
 use super::options::OUR_NAMES;
-use super::{Object, Value, get_loose};
+use super::{Object, Value, get_matching};
 
 /// Whether the event is addressed to Intercom.
 ///
@@ -11,7 +11,7 @@ use super::{Object, Value, get_loose};
 pub fn is_addressed_to_intercom(event: &Object<'_>) -> bool {
     let Some(integrations) = event.get("integrations").and_then(Value::as_object) else {
         let context = event.get("context").and_then(Value::as_object);
-        let intercom = context.and_then(|context| get_loose(context, "intercom"));
+        let intercom = context.and_then(|context| get_matching(context, "intercom"));
         return intercom != Some(&Value::Bool(false));
     };
     OUR_NAMES

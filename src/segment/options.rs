@@ -1,6 +1,6 @@
 //! The sender's options for this destination, and where the call came from.
 
-use super::{Event, Object, Value, get_loose};
+use super::{Event, Object, Value, get_matching};
 
 /// The keys under which Segment's users name this destination, the classic one first.
 pub(super) const OUR_NAMES: [&str; 2] = ["Intercom", "Intercom Cloud Mode (Actions)"];
@@ -18,16 +18,16 @@ impl Event<'_> {
             .filter_map(move |name| integrations?.get(name));
         let in_context = self
             .context()
-            .and_then(|context| get_loose(context, "intercom"));
+            .and_then(|context| get_matching(context, "intercom"));
         in_integrations
             .chain(in_context)
             .filter_map(Value::as_object)
     }
 
-    /// The first option of this name. `canonical` as in [`get_loose`].
+    /// The first option of this name. `canonical` as in [`get_matching`].
     pub fn option(&self, canonical: &str) -> Option<&Value<'_>> {
         self.options()
-            .find_map(|options| get_loose(options, canonical))
+            .find_map(|options| get_matching(options, canonical))
     }
 
     /// The first option of this name that is a boolean, as [`Self::option`] looks for it;
@@ -35,9 +35,9 @@ impl Event<'_> {
     pub fn flag(&self, canonical: &str) -> Option<&Value<'_>> {
         let in_options = self
             .options()
-            .filter_map(|options| get_loose(options, canonical));
+            .filter_map(|options| get_matching(options, canonical));
         let in_context = self.context().filter(|_| canonical == ACTIVE);
-        let in_context = in_context.and_then(|context| get_loose(context, canonical));
+        let in_context = in_context.and_then(|context| get_matching(context, canonical));
         in_options.chain(in_context).find(|value| value.is_bool())
     }
 
@@ -52,8 +52,8 @@ impl Event<'_> {
     pub fn is_from_browser(&self) -> bool {
         let channel = self.fields().get("channel").and_then(Value::as_str);
         let library = || {
-            let library = get_loose(self.context()?, "library")?.as_object()?;
-            get_loose(library, "name")?.as_str()
+            let library = get_matching(self.context()?, "library")?.as_object()?;
+            get_matching(library, "name")?.as_str()
         };
         matches!(channel, Some("client" | "browser")) || library() == Some("analytics.js")
     }

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use segment_intercom::mapping::{
     Action, Arrival, Budget, Contact, Mapped, NotSent, Place, Settings, Warning,
 };
-use segment_intercom::segment::{Event, Object, Value, is_loosely};
+use segment_intercom::segment::{Event, Object, Value, key_matches};
 
 /// Maps an event that comes alone.
 fn map<'e>(
@@ -38,7 +38,9 @@ pub(crate) fn what_intercom_takes(event: &Event<'_>, arrival: Arrival, settings:
             let mut lines = warnings.iter().map(ToString::to_string);
             assert!(lines.all(|line| !line.is_empty()));
         }
-        Err(NotSent::Skip(reason) | NotSent::Reject(reason)) => assert!(!reason.is_empty()),
+        Err(NotSent::Skip(reason) | NotSent::Reject(reason) | NotSent::Forbid(reason)) => {
+            assert!(!reason.is_empty());
+        }
     }
 }
 
@@ -80,7 +82,7 @@ pub(crate) fn every_property_is_sent_or_named(
     let metadata: Vec<&str> = sent.metadata.iter().map(|(key, _)| key).collect();
     let has_price = sent.metadata.get("price").is_some_and(Value::is_object);
     for (key, value) in event.properties().into_iter().flat_map(Object::iter) {
-        let is_price = has_price && (is_loosely(key, "revenue") || is_loosely(key, "currency"));
+        let is_price = has_price && (key_matches(key, "revenue") || key_matches(key, "currency"));
         assert!(
             is_price
                 || warnings.iter().any(|warning| is_about(key, &warning.key))
@@ -162,14 +164,14 @@ fn is_named(key: &str, warnings: &[Warning<'_>]) -> bool {
         .iter()
         .filter(|warning| warning.place == Place::Trait);
     // A company is named by the trait's name, however it was spelt.
-    warnings.any(|warning| is_about(key, &warning.key) || is_loosely(key, &warning.key))
+    warnings.any(|warning| is_about(key, &warning.key) || key_matches(key, &warning.key))
 }
 
 fn is_sent(key: &str, actions: &[Action<'_>]) -> bool {
     let [Action::UpsertContact { contact, .. }, companies @ ..] = actions else {
         panic!("an identify starts with its contact, not {actions:?}");
     };
-    let is = |field: &str| is_loosely(key, field);
+    let is = |field: &str| key_matches(key, field);
     contact
         .custom_attributes
         .iter()
@@ -179,7 +181,7 @@ fn is_sent(key: &str, actions: &[Action<'_>]) -> bool {
 }
 
 fn is_field(key: &str, contact: &Contact<'_>) -> bool {
-    let is = |field: &str| is_loosely(key, field);
+    let is = |field: &str| key_matches(key, field);
     is("email") && contact.email.is_some()
         || is("name") && contact.name.is_some()
         || (is("phone") || is("phones")) && contact.phone.is_some()
@@ -192,7 +194,7 @@ fn is_field(key: &str, contact: &Contact<'_>) -> bool {
 
 /// Whether a trait says nothing but who the user is, as the event itself does.
 fn repeats_an_id(key: &str, value: &Value<'_>, event: &Event<'_>) -> bool {
-    let is = |field: &str| is_loosely(key, field);
+    let is = |field: &str| key_matches(key, field);
     let repeats = |id: Option<Cow<'_, str>>| id.as_deref() == Some(&*text_of(value));
     (is("id") || is("userid")) && repeats(event.user_id())
         || is("anonymousid") && repeats(event.anonymous_id())

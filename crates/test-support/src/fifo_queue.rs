@@ -131,11 +131,6 @@ impl FifoQueue {
         self.messages.retain(|stored| !ids.contains(&&*stored.id));
     }
 
-    /// Deletes the message that was handed out with this receipt.
-    pub fn delete_received(&mut self, receipt: &str) {
-        self.messages.retain(|stored| stored.receipt != receipt);
-    }
-
     /// Hides the message with this receipt from now on for `timeout`. A receipt that is no longer
     /// the last one changes nothing.
     pub fn hide(&mut self, receipt: &str, timeout: Duration, now: Duration) {
@@ -234,31 +229,6 @@ impl Batch {
     /// The payload for the function.
     pub fn payload(&self) -> Value {
         json!({"Records": self.records})
-    }
-
-    /// The messages as `ReceiveMessage` gives them.
-    pub fn of_receive(&self) -> Vec<Value> {
-        let messages = self.records.iter().map(|record| {
-            let attributes = record["messageAttributes"]
-                .as_object()
-                .into_iter()
-                .flatten();
-            let attributes: serde_json::Map<String, Value> = attributes
-                .map(|(name, value)| {
-                    let text = &value["stringValue"];
-                    let value = json!({"StringValue": text, "DataType": "String"});
-                    (name.clone(), value)
-                })
-                .collect();
-            json!({
-                "MessageId": record["messageId"],
-                "ReceiptHandle": record["receiptHandle"],
-                "Body": record["body"],
-                "Attributes": record["attributes"],
-                "MessageAttributes": attributes,
-            })
-        });
-        messages.collect()
     }
 
     /// The ids of the messages that the function's answer lets go, in order.

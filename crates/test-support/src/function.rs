@@ -21,8 +21,6 @@ pub const RETRY_QUEUE_URL: &str =
 pub const RETRY_QUEUE_ARN: &str = "arn:aws:sqs:us-east-1:123456789012:segment-intercom-retry.fifo";
 pub const DEAD_LETTER_QUEUE_URL: &str =
     "https://sqs.us-east-1.amazonaws.com/123456789012/segment-intercom-dead-letter.fifo";
-pub const FAILED_INVOCATION_QUEUE_URL: &str =
-    "https://sqs.us-east-1.amazonaws.com/123456789012/segment-intercom-failed-invocations";
 
 /// Lambda's id of every invocation.
 const INVOCATION_ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
@@ -36,7 +34,6 @@ pub fn function(variables: &[(&str, &str)], intercom_url: &str, aws_url: &str) -
         ("SECRET_ID", "a-secret"),
         ("RETRY_QUEUE_URL", RETRY_QUEUE_URL),
         ("DEAD_LETTER_QUEUE_URL", DEAD_LETTER_QUEUE_URL),
-        ("FAILED_INVOCATION_QUEUE_URL", FAILED_INVOCATION_QUEUE_URL),
         ("INTERCOM_BASE_URL", intercom_url),
     ];
     let config = Config::read(|name| {

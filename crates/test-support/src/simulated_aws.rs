@@ -10,8 +10,7 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use crate::fifo_queue::{FifoQueue, Message};
 use crate::function::{
-    ACCESS_TOKEN, API_SECRET, DEAD_LETTER_QUEUE_URL, FAILED_INVOCATION_QUEUE_URL, RETRY_QUEUE_URL,
-    WEBHOOK_SECRET, WRITE_KEY,
+    ACCESS_TOKEN, API_SECRET, DEAD_LETTER_QUEUE_URL, RETRY_QUEUE_URL, WEBHOOK_SECRET, WRITE_KEY,
 };
 use crate::{KEYS, Keys, ROTATED_KEYS};
 
@@ -20,7 +19,6 @@ pub struct SimulatedAwsState {
     now: Box<dyn Fn() -> Duration + Send>,
     pub retry: FifoQueue,
     pub dead_letter: FifoQueue,
-    pub failed_invocations: FifoQueue,
     /// Whether the keys were rotated: the old ones are still good.
     pub is_rotated: bool,
     /// Share of calls to SQS that fail.
@@ -37,12 +35,6 @@ impl SimulatedAwsState {
             return ResponseTemplate::new(400).set_body_json(error);
         }
         let now = (self.now)();
-        if target == "AmazonSQS.ReceiveMessage" {
-            let mut rng = self.rng.fork();
-            let messages = self.queue(&body["QueueUrl"]).receive(now, &mut rng);
-            let answer = json!({"Messages": messages.of_receive()});
-            return ResponseTemplate::new(200).set_body_json(answer);
-        }
         let entries = body["Entries"].as_array().expect("entries");
         assert!(entries.len() <= 10, "SQS takes ten at most");
         let (mut done, mut failed) = (Vec::new(), Vec::new());
@@ -55,25 +47,15 @@ impl SimulatedAwsState {
                 queue.hide(&text("ReceiptHandle"), timeout, now);
                 continue;
             }
-            if target == "AmazonSQS.DeleteMessageBatch" {
-                let queue = self.queue(&body["QueueUrl"]);
-                queue.delete_received(&text("ReceiptHandle"));
-                done.push(json!({"Id": entry["Id"]}));
-                continue;
-            }
-            let group = entry["MessageGroupId"].as_str().map(str::to_owned);
-            // Without one, as in a queue that is no FIFO queue, each message is its own group.
-            let group = group.unwrap_or_else(|| self.rng.u128(..).to_string());
             if self.rng.f64() < self.refusal_rate {
                 failed.push(json!({"Id": entry["Id"], "Code": "InternalError",
                     "SenderFault": false, "Message": "SQS fails"}));
                 continue;
             }
             done.push(json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "x"}));
-            let deduplication_id = entry["MessageDeduplicationId"].as_str();
             let message = Message {
-                deduplication_id: deduplication_id.unwrap_or(&group).to_owned(),
-                group_id: group,
+                deduplication_id: text("MessageDeduplicationId"),
+                group_id: text("MessageGroupId"),
                 body: text("MessageBody"),
                 attributes: entry["MessageAttributes"].clone(),
             };
@@ -87,7 +69,6 @@ impl SimulatedAwsState {
         match url.as_str() {
             Some(RETRY_QUEUE_URL) => &mut self.retry,
             Some(DEAD_LETTER_QUEUE_URL) => &mut self.dead_letter,
-            Some(FAILED_INVOCATION_QUEUE_URL) => &mut self.failed_invocations,
             other => panic!("no such queue: {other:?}"),
         }
     }
@@ -140,7 +121,6 @@ impl SimulatedAws {
             now: Box::new(now),
             retry: FifoQueue::default(),
             dead_letter: FifoQueue::default(),
-            failed_invocations: FifoQueue::default(),
             is_rotated: false,
             failure_rate: 0.0,
             refusal_rate: 0.0,

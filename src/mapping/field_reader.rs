@@ -1,22 +1,22 @@
 //! Which traits become fields: each is named once, where it is read.
 
 use super::{Change, Mapper, Place};
-use crate::segment::{Object, Value, is_loosely};
+use crate::segment::{Object, Value, key_matches};
 
-/// The traits or properties of an object while fields claim them. What no field claims becomes a
-/// custom attribute, or metadata. Names are canonical, as for [`is_loosely`], and each is claimed
+/// Reads the fields of an object of traits, properties or options. What no field reads becomes a
+/// custom attribute, or metadata. Names are canonical, as for [`key_matches`], and each is read
 /// once; of several spellings of one name the first that isn't null counts.
-pub(super) struct Claims<'e> {
+pub(super) struct FieldReader<'e> {
     object: &'e Object<'e>,
-    verdicts: Vec<Verdict<'e>>,
+    decisions: Vec<Decision<'e>>,
 }
 
 /// What becomes of one trait.
-struct Verdict<'e> {
+struct Decision<'e> {
     /// Its place in the object.
     index: usize,
     /// False for one that becomes a custom attribute.
-    is_claimed: bool,
+    is_read: bool,
     /// What the warning says.
     change: Option<Change<'e>>,
 }
@@ -36,79 +36,79 @@ pub(super) enum Fit<'e, T> {
 /// Why a second spelling of a key isn't sent.
 const ANOTHER_SPELLING: &str = "another spelling of this key came first";
 
-impl<'e> Claims<'e> {
-    /// The traits of an object, none of them claimed yet.
+impl<'e> FieldReader<'e> {
+    /// A reader that has read nothing yet.
     pub(super) fn new(object: &'e Object<'e>) -> Self {
         Self {
             object,
-            verdicts: Vec::new(),
+            decisions: Vec::new(),
         }
     }
 
-    /// The value under a name, claimed or not.
-    pub(super) fn get(&self, name: &str) -> Option<&'e Value<'e>> {
+    /// The value under a name. It stays unread.
+    pub(super) fn peek(&self, name: &str) -> Option<&'e Value<'e>> {
         spellings(self.object, name).next().map(|(_, value)| value)
     }
 
-    /// Claims a trait for a field; `read` says what the field makes of it.
-    pub(super) fn claim<T>(
+    /// Reads a trait for a field; `read` says what the field makes of it.
+    pub(super) fn read<T>(
         &mut self,
         name: &str,
         read: impl Fn(&'e Value<'e>) -> Fit<'e, T>,
     ) -> Option<T> {
-        self.claim_first(&[name], ANOTHER_SPELLING, read)
+        self.read_first(&[name], ANOTHER_SPELLING, read)
     }
 
-    /// Claims several traits for one field. The first name, in this order, that the field can read
+    /// Reads several traits for one field. The first name, in this order, that the field can read
     /// gives its value; the others are left out for the reason `another`.
-    pub(super) fn claim_first<T>(
+    pub(super) fn read_first<T>(
         &mut self,
         names: &[&str],
         another: &'static str,
         read: impl Fn(&'e Value<'e>) -> Fit<'e, T>,
     ) -> Option<T> {
-        let mut claimed = None;
+        let mut found = None;
         for name in names {
             let mut repeated = another;
-            let is_free = claimed.is_none();
+            let is_free = found.is_none();
             for (place, (index, value)) in spellings(self.object, name).enumerate() {
-                let (is_claimed, change) = match read(value) {
+                let (is_read, change) = match read(value) {
                     Fit::Whole(value) if is_free && place == 0 => {
-                        (claimed, repeated) = (Some(value), ANOTHER_SPELLING);
+                        (found, repeated) = (Some(value), ANOTHER_SPELLING);
                         (true, None)
                     }
                     Fit::Changed(value, change) if is_free && place == 0 => {
-                        (claimed, repeated) = (Some(value), ANOTHER_SPELLING);
+                        (found, repeated) = (Some(value), ANOTHER_SPELLING);
                         (true, Some(change))
                     }
                     Fit::Whole(_) | Fit::Changed(..) => (true, Some(Change::LeftOut(repeated))),
                     Fit::LeftOut(reason) => (true, Some(Change::LeftOut(reason))),
                     Fit::Attribute(reason) => (false, reason.map(Change::Attribute)),
                 };
-                self.verdicts.push(Verdict {
+                self.decisions.push(Decision {
                     index,
-                    is_claimed,
+                    is_read,
                     change,
                 });
             }
         }
-        claimed
+        found
     }
 
-    /// Claims traits that no field carries, for this reason.
+    /// Reads traits that no field carries, for this reason.
     pub(super) fn ignore(&mut self, names: &[&str], reason: &'static str) {
         for name in names {
-            self.claim(name, |_| Fit::<()>::LeftOut(reason));
+            self.read(name, |_| Fit::<()>::LeftOut(reason));
         }
     }
 
     /// Decides about the value under a name alone, not about its other spellings: whether it is
-    /// claimed, and what the warning says.
-    pub(super) fn decide(&mut self, name: &str, is_claimed: bool, change: Option<Change<'e>>) {
+    /// read, and what the warning says.
+    pub(super) fn decide(&mut self, name: &str, is_read: bool, change: Option<Change<'e>>) {
         let first = spellings(self.object, name).next();
-        self.verdicts.extend(first.map(|(index, _)| Verdict {
+        self.decisions.extend(first.map(|(index, _)| Decision {
             index,
-            is_claimed,
+            is_read,
             change,
         }));
     }
@@ -121,30 +121,30 @@ fn spellings<'e, 'n>(
 ) -> impl Iterator<Item = (usize, &'e Value<'e>)> + use<'e, 'n> {
     let traits = object.iter().enumerate();
     traits.filter_map(move |(index, (key, value))| {
-        (!value.is_null() && is_loosely(key, name)).then_some((index, value))
+        (!value.is_null() && key_matches(key, name)).then_some((index, value))
     })
 }
 
 impl<'e> Mapper<'e, '_> {
-    /// Goes through the traits in the order sent: warns about what the claims changed, and hands
-    /// those that nobody claimed to `each`.
-    pub(super) fn each_unclaimed(
+    /// Goes through the keys in the order sent: warns about what the fields changed, and hands those
+    /// that no field read to `each`.
+    pub(super) fn each_unread(
         &mut self,
-        mut claims: Claims<'e>,
+        mut reader: FieldReader<'e>,
         place: Place,
         mut each: impl FnMut(&mut Self, &'e str, &'e Value<'e>),
     ) {
-        claims
-            .verdicts
-            .sort_unstable_by_key(|verdict| verdict.index);
-        let mut verdicts = claims.verdicts.into_iter().peekable();
-        for (index, (key, value)) in claims.object.iter().enumerate() {
-            let verdict = verdicts.next_if(|verdict| verdict.index == index);
-            let is_claimed = verdict.as_ref().is_some_and(|verdict| verdict.is_claimed);
-            if let Some(change) = verdict.and_then(|verdict| verdict.change) {
+        reader
+            .decisions
+            .sort_unstable_by_key(|decision| decision.index);
+        let mut decisions = reader.decisions.into_iter().peekable();
+        for (index, (key, value)) in reader.object.iter().enumerate() {
+            let decision = decisions.next_if(|decision| decision.index == index);
+            let is_read = decision.as_ref().is_some_and(|decision| decision.is_read);
+            if let Some(change) = decision.and_then(|decision| decision.change) {
                 self.warn(place, key, change);
             }
-            if !is_claimed {
+            if !is_read {
                 each(self, key, value);
             }
         }

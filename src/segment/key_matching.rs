@@ -6,7 +6,7 @@ use super::{Object, Value};
 ///
 /// Traits and properties are read ignoring case, spaces and punctuation save the dot, as
 /// Segment's own libraries do.
-pub fn is_loosely(key: &str, canonical: &str) -> bool {
+pub fn key_matches(key: &str, canonical: &str) -> bool {
     // Each key is compared with all the names that the mapping knows, so this returns at the
     // first letter that differs.
     let mut expected = canonical.bytes();
@@ -27,7 +27,7 @@ fn is_significant(byte: u8) -> bool {
 }
 
 /// Whether two keys, as sent or as written in a setting, are the same one.
-pub fn are_loosely_equal(one: &str, other: &str) -> bool {
+pub fn are_same_key(one: &str, other: &str) -> bool {
     significant(one).eq(significant(other))
 }
 
@@ -39,10 +39,10 @@ fn significant(key: &str) -> impl Iterator<Item = char> {
 
 /// The first value in key order whose key is loosely `canonical`. A null counts as absent,
 /// because a null never overwrites anything.
-pub fn get_loose<'e>(object: &'e Object<'e>, canonical: &str) -> Option<&'e Value<'e>> {
+pub fn get_matching<'e>(object: &'e Object<'e>, canonical: &str) -> Option<&'e Value<'e>> {
     object
         .iter()
-        .find(|(key, value)| !value.is_null() && is_loosely(key, canonical))
+        .find(|(key, value)| !value.is_null() && key_matches(key, canonical))
         .map(|(_, value)| value)
 }
 
@@ -60,14 +60,14 @@ mod tests {
             "first-name",
             "$first name",
         ] {
-            assert!(is_loosely(key, "firstname"), "{key}");
+            assert!(key_matches(key, "firstname"), "{key}");
         }
         for key in ["first.name", "firstNames", "first", ""] {
-            assert!(!is_loosely(key, "firstname"), "{key}");
+            assert!(!key_matches(key, "firstname"), "{key}");
         }
-        assert!(is_loosely("É_tat", "état"));
-        assert!(are_loosely_equal("helpArticle", "help_article"));
-        assert!(!are_loosely_equal("helpArticle", "help.article"));
+        assert!(key_matches("É_tat", "état"));
+        assert!(are_same_key("helpArticle", "help_article"));
+        assert!(!are_same_key("helpArticle", "help.article"));
     }
 
     #[test]
@@ -77,9 +77,9 @@ mod tests {
                 .expect("valid JSON");
         let object = object.as_object().expect("an object");
         assert_eq!(
-            get_loose(object, "firstname"),
+            get_matching(object, "firstname"),
             Some(&Value::Str("a".into()))
         );
-        assert_eq!(get_loose(object, "lastname"), None);
+        assert_eq!(get_matching(object, "lastname"), None);
     }
 }
