@@ -102,6 +102,8 @@ pub(crate) async fn exchange(
     let request = read(request);
     let response = if request.path.starts_with(control::PREFIX) {
         shared.lock().control(&request)
+    } else if let Some(response) = shared.lock().oauth(&request) {
+        response
     } else {
         answer(shared, &request).await?
     };
