@@ -1,4 +1,4 @@
-"""Pages with Segment's SDK for browsers in Chromium, and a stand-in for Intercom's widget that keeps what it is told."""
+"""Pages with Segment's SDK in Chromium, and a stand-in for Intercom's widget that keeps what it is told."""
 
 import contextlib
 import json

@@ -1,5 +1,5 @@
-"""What real pages do with the Messenger: other versions of the SDK, blocked hosts, middlewares, consent, several pages of one
-visit."""
+"""What real pages do with the Messenger: other versions of the SDK, blocked hosts, middlewares, consent, several pages of
+one visit."""
 
 import json
 
@@ -28,7 +28,8 @@ def test_a_visit_with_each_version_of_the_sdk(stack, page, sdk, version):
     page.call("page")
     page.call("identify", "u-1", {"name": "Ada", "email": "a@example.com"})
     page.call("track", "Signed Up")
-    assert page.wait_for_told("boot", "show", "update")[2] == {**APP, "user_id": "u-1", "name": "Ada", "email": "a@example.com"}
+    user = {"user_id": "u-1", "name": "Ada", "email": "a@example.com"}
+    assert page.wait_for_told("boot", "show", "update")[2] == {**APP, **user}
     stack.wait_for(lambda: events_of(stack, "u-1") == ["Signed Up"], "the event")
     page.visit(sdk=sdk, version=version, goesOn=True, calls="analytics.reset(); analytics.page()")
     if sdk == "npm":
