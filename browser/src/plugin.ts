@@ -52,31 +52,37 @@ export function plugin(settings: Settings, loadDevice: () => Promise<{ deviceOf:
 
   const withMore = (said: Said, more?: Fields): Said => ({ ...said, fields: { ...said.fields, ...more } })
 
+  const isAllowed = (event: unknown) => isConsented(event as SegmentEvent, settings.consentCategories)
+
+  /** Ends the conversation when consent is withdrawn, whether or not the event goes on from here. */
+  function obey(ctx: Context): Context {
+    if (!isAllowed(ctx.event)) messenger!.shutDown()
+    return ctx
+  }
+
   /** Before every middleware, which may change the ids: whether whoever made the event is still there. */
   function arrive(ctx: Context): Context {
     const { messageId, userId, anonymousId } = ctx.event
     const user = analytics.user()
-    const isTheirs = (userId || null) == user.id() && (anonymousId || null) == user.anonymousId()
+    const isTheirs = userId == user.id() && anonymousId == user.anonymousId()
     arrivals.set(messageId, { departures: isTheirs && departures })
     if (arrivals.size > MOST_ARRIVALS) arrivals.clear()
-    return ctx
+    return obey(ctx)
   }
 
   const isOver = (arrival?: Arrival) => arrival && arrival.departures != departures
 
-  const isAllowed = (event: SegmentEvent) => isConsented(event, settings.consentCategories)
 
   /** After every source middleware, and before the event goes to the function. */
   async function pass(ctx: Context): Promise<Context> {
     const event = asSent(ctx)
     const arrival = arrivals.get(event.messageId)
-    if (!isAllowed(event)) messenger!.shutDown()
-    else if (device && arrival && isAddressed(event)) {
+    if (device && arrival && isAddressed(event) && isAllowed(event)) {
       const said = await read(event)
       const more = await device.rules(event, said.fields, settings)
       arrival.isDevice = more && !isOver(arrival) && device.takes(messenger!, withMore(said, more), ctx)
     }
-    return ctx
+    return obey(ctx)
   }
 
   /** Tells the Messenger of an event, after all middlewares. */

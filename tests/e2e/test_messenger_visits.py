@@ -111,21 +111,23 @@ def test_the_name_of_segments_destination_for_pages(stack, page, sdk):
 
 
 @pytest.mark.parametrize("model", ["opt-in", "opt-out"])
-def test_consent(stack, page, model):
-    """With Segment's consent tools, which know the categories by the settings document."""
-    with function_with(stack, CONSENT_CATEGORIES="Support"):
-        page.visit(sdk="consent", consentModel=model, before="")
-        page.run("window.consent = { Support: false }; await analytics.page()")
-        page.call("identify", "u-1")
-        assert page.told() == [] and page.asked() == []
-        page.visit(sdk="consent", consentModel=model, consent={"Support": True})
-        page.call("page")
-        assert page.wait_for_told("boot") == [APP]
-        page.run("changeConsent({ Support: false })")
-        assert page.wait_for_told("shutdown") == [[]]
-        page.call("identify", "u-2")
-        page.call("page")
-        assert names_of(page) == ["boot", "shutdown"]
+def test_consent(page, model):
+    """With Segment's consent tools, and the categories that Intercom needs."""
+    page.visit(sdk="consent", consentModel=model, consent={"Support": False})
+    page.call("page")
+    page.call("identify", "u-1")
+    assert (page.told(), page.asked()) == ([], [])
+    page.visit(sdk="consent", consentModel=model, consent={"Support": True})
+    page.call("page")
+    assert page.wait_for_told("boot") == [APP]
+    page.run("changeConsent({ Support: false })")
+    assert page.wait_for_told("shutdown") == [[]]
+    page.call("identify", "u-2")
+    page.call("page")
+    assert names_of(page) == ["boot", "shutdown"]
+    page.run("changeConsent({ Support: true })")
+    page.call("page")
+    assert page.wait_for_told("boot") == [{**APP, "user_id": "u-2"}]
 
 
 # Device delivery

@@ -29,7 +29,8 @@ const PAGES = {
     window.isThere = true
     </script>`,
   // With one of Segment's consent wrappers, for which the page's own code decides.
-  consent: ({ consentModel }) => `<script>window.consent = {}</script><script src="/wrapped.js"></script><script>
+  consent: ({ consentModel, consent }) => `<script>window.consent = ${JSON.stringify(consent)}</script>
+    <script src="/wrapped.js"></script><script>
     window.analytics = wrapped.load("${writeKey}", "${endpoint}", "${consentModel}");
     window.isThere = true
     </script>`,
@@ -54,10 +55,11 @@ const WRAPPED = `
     const withConsent = createWrapper({
       shouldLoadSegment: (context) => context.load({ consentModel }),
       getCategories: () => window.consent,
+      integrationCategoryMappings: { Intercom: ["Support"] },
       registerOnConsentChanged: (change) => { window.changeConsent = (to) => change(window.consent = to); },
     });
     const analytics = new AnalyticsBrowser();
-    withConsent(analytics).load({ writeKey, cdnURL });
+    withConsent(analytics).load({ writeKey, cdnURL }, { integrations: { Intercom: { consentCategories: ["Support"] } } });
     return analytics;
   }`;
 
