@@ -1,5 +1,4 @@
-"""What real pages do with the Messenger: other versions of the SDK, blocked hosts, middlewares, consent, several pages of
-one visit."""
+"""What real pages do with the Messenger: other versions of the SDK, middlewares, consent, several pages of a visit."""
 
 import json
 
