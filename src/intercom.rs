@@ -24,14 +24,9 @@ pub use rate_limit::{Admission, RateLimit};
 pub use trouble::Trouble;
 
 use crate::secret::{Secret, SecretError, Secrets};
+use crate::time_budget::{CALL_WITHIN, SHORTEST_CALL};
 use answer::{Answer, if_readable};
 use silence::Silence;
-
-/// Longest time for one call, if the deadline allows it.
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// With less time than this left a call isn't made: its answer would hardly arrive.
-const SHORTEST_CALL: Duration = Duration::from_millis(50);
 
 /// A failed call, named by what the caller does next.
 #[derive(Debug, thiserror::Error)]
@@ -227,7 +222,7 @@ impl Session<'_> {
             .bearer_auth(token)
             .header(header::ACCEPT, "application/json")
             .header("Intercom-Version", &intercom.version)
-            .timeout(left.min(CALL_TIMEOUT));
+            .timeout(left.min(CALL_WITHIN));
         if let Some(body) = &call.body {
             request = request
                 .header(header::CONTENT_TYPE, "application/json")
