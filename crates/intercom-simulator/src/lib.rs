@@ -29,6 +29,7 @@ mod memberships;
 mod merge;
 mod message;
 mod metadata;
+mod oauth;
 mod path;
 mod race;
 mod rate_limit;

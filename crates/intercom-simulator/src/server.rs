@@ -87,6 +87,8 @@ async fn respond(
     let request = read(request).await?;
     let response = if request.path.starts_with(control::PREFIX) {
         shared.lock().control(&request)
+    } else if let Some(response) = shared.lock().oauth(&request) {
+        response
     } else {
         answer(&shared, &request).await?
     };

@@ -1,5 +1,7 @@
 //! What a user of the simulator can change.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -25,6 +27,15 @@ pub struct Settings {
     /// Bearer tokens that are accepted; never shown or logged.
     #[serde(skip_serializing)]
     pub tokens: Vec<String>,
+    /// Apps that may ask for a token by OAuth: client secrets by client id; never shown.
+    #[serde(skip_serializing)]
+    pub oauth_apps: BTreeMap<String, String>,
+    /// Whether the person who is asked by OAuth declines.
+    pub oauth_denied: bool,
+    /// Where the workspace is, as `GET /me` names it: `US`, `Europe`, `Australia`.
+    pub region: String,
+    /// Whether the workspace asks its Messengers for a `user_hash`.
+    pub identity_verification: bool,
     /// Seconds until `POST /contacts/search` sees a new or changed contact.
     pub search_lag_seconds: u64,
     /// Requests per window of 10 seconds.
@@ -62,6 +73,13 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             tokens: vec!["simulator-token".to_owned()],
+            oauth_apps: BTreeMap::from([(
+                "simulator-app".to_owned(),
+                "simulator-app-secret".to_owned(),
+            )]),
+            oauth_denied: false,
+            region: "US".to_owned(),
+            identity_verification: false,
             search_lag_seconds: 0,
             rate_limit: 1667,
             attribute_limit: 250,
@@ -88,6 +106,7 @@ impl Settings {
             return Err("settings are not an object".to_owned());
         };
         merged.insert("tokens".to_owned(), json!(self.tokens));
+        merged.insert("oauth_apps".to_owned(), json!(self.oauth_apps));
         merged.extend(changes);
         let mut settings: Self =
             serde_json::from_value(Value::Object(merged)).map_err(|error| error.to_string())?;

@@ -18,6 +18,7 @@ use crate::fault::{self, Fault, FaultStatus};
 use crate::ids::Ids;
 use crate::log::RequestLog;
 use crate::message::{self, ApiRequest, ApiResponse};
+use crate::oauth::Codes;
 use crate::path;
 use crate::rate_limit::{RateLimiter, RateStatus};
 use crate::settings::Settings;
@@ -43,6 +44,7 @@ pub(crate) struct State {
     pub(crate) log: RequestLog,
     pub(crate) answered_by_status: BTreeMap<u16, u64>,
     pub(crate) dropped_connections: u64,
+    pub(crate) codes: Codes,
     rate: RateLimiter,
 }
 
@@ -61,6 +63,7 @@ impl State {
             log: RequestLog::default(),
             answered_by_status: BTreeMap::new(),
             dropped_connections: 0,
+            codes: Codes::default(),
             rate: RateLimiter::default(),
         }
     }
@@ -244,7 +247,7 @@ impl State {
     ) -> Result<ApiResponse> {
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         match (request.method.as_str(), segments.as_slice()) {
-            ("GET", ["me"]) => Ok(ApiResponse::ok(me())),
+            ("GET", ["me"]) => Ok(ApiResponse::ok(me(&self.settings))),
 
             ("GET", ["contacts"]) => self.list_contacts(request),
             ("POST", ["contacts"]) => {
@@ -329,7 +332,7 @@ fn finish(outcome: Result<ApiResponse>, request_id: &str, rate: Option<RateStatu
     response
 }
 
-fn me() -> Value {
+fn me(settings: &Settings) -> Value {
     json!({
         "type": "admin",
         "id": "991267459",
@@ -341,10 +344,10 @@ fn me() -> Value {
             "id_code": WORKSPACE_ID,
             "name": "Intercom simulator",
             "created_at": 1_734_537_243,
-            "secure": false,
-            "identity_verification": false,
+            "secure": settings.identity_verification,
+            "identity_verification": settings.identity_verification,
             "timezone": "Etc/UTC",
-            "region": "US",
+            "region": settings.region,
         },
         "avatar": {"type": "avatar", "image_url": null},
         "has_inbox_seat": true,
