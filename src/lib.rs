@@ -8,6 +8,7 @@
 
 mod aws_error;
 pub mod browser;
+pub mod clock;
 pub mod config;
 pub mod delivery;
 pub mod entry;

@@ -26,6 +26,7 @@ impl State {
             status: error.status,
             headers: Vec::new(),
             body: Some(error.body(&self.ids.uuid())),
+            page: None,
         });
         response.set_header("content-type", "application/json; charset=utf-8");
         Some(response)
@@ -49,6 +50,7 @@ impl State {
             status: 302,
             headers: Vec::new(),
             body: None,
+            page: None,
         };
         response.set_header("location", format!("{}?{query}", value("redirect_uri")));
         response

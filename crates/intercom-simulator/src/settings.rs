@@ -20,6 +20,29 @@ pub enum TakenEmails {
     Shared,
 }
 
+/// What becomes of a value that doesn't fit its custom attribute: of another type, too long, or
+/// none of its options. Intercom's words for it aren't public, nor whether it always refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Misfits {
+    /// The value is ignored, the rest is written.
+    Ignored,
+    /// `Custom attribute 'tier' must be of type …`, with `field`.
+    Named,
+    /// `Custom attribute 'tier' has an invalid value: 'gold' is not in the list of allowed values`.
+    NamedBeforeValue,
+    /// `'gold' is not a valid option for 'tier'`.
+    NamedAfterValue,
+    /// `"tier" must be one of …`.
+    DoubleQuoted,
+    /// `tier must be one of …`.
+    Unquoted,
+    /// `is invalid`, with `field`.
+    FieldAlone,
+    /// `A custom attribute has an invalid value`.
+    Unnamed,
+}
+
 /// The simulator's settings. All but `clock` can be changed while it runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,6 +65,10 @@ pub struct Settings {
     pub rate_limit: u64,
     /// Custom data attributes per model.
     pub attribute_limit: usize,
+    /// What becomes of values that don't fit.
+    pub misfits: Misfits,
+    /// Whether an attribute's name may have nothing but letters, digits, `_` and `-`.
+    pub strict_attribute_names: bool,
     /// Whether the token has the "Write data attributes" permission.
     pub attribute_writes_allowed: bool,
     /// Distinct event names per workspace.
@@ -83,6 +110,8 @@ impl Default for Settings {
             search_lag_seconds: 0,
             rate_limit: 1667,
             attribute_limit: 250,
+            misfits: Misfits::Named,
+            strict_attribute_names: false,
             attribute_writes_allowed: true,
             event_name_limit: 120,
             metadata_limit: 10,

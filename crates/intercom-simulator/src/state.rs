@@ -137,12 +137,16 @@ impl State {
             .code
             .clone()
             .unwrap_or_else(|| fault::usual_code(fault.status).to_owned());
-        let error = ApiError::new(fault.status, code, message);
+        let mut error = ApiError::new(fault.status, code, message);
+        if let Some(field) = &fault.field {
+            error = error.with_field(field);
+        }
         let mut response = match lost {
             Some(lost) => ApiResponse {
                 status: fault.status,
                 headers: lost.headers,
                 body: Some(error.body(&request_id)),
+                page: None,
             },
             None => {
                 let rate = self.count_rate(request);
@@ -154,6 +158,14 @@ impl State {
         }
         if let Some(seconds) = fault.retry_after {
             response.set_header("retry-after", seconds.to_string());
+        }
+        if fault.no_rate_limit {
+            let is_told = |name: &String| name.starts_with("x-ratelimit-");
+            response.headers.retain(|(name, _)| !is_told(name));
+        }
+        if let Some(page) = &fault.page {
+            response.page = Some(page.clone());
+            response.set_header("content-type", "text/html");
         }
         for (name, value) in &fault.headers {
             response.set_header(name, value.clone());
@@ -318,6 +330,7 @@ fn finish(outcome: Result<ApiResponse>, request_id: &str, rate: Option<RateStatu
             .map(|link| ("link".to_owned(), link.clone()))
             .collect(),
         body: Some(error.body(request_id)),
+        page: None,
     });
     if response.body.is_some() {
         response.set_header("content-type", "application/json; charset=utf-8");
