@@ -11,6 +11,7 @@ mod key_matching;
 mod options;
 mod repeated;
 mod time;
+mod weight;
 
 pub use date::{iso_timestamp, timestamp};
 pub use email::looks_like_email;
@@ -20,6 +21,8 @@ pub use ignored_user_ids::IgnoredUserIds;
 pub use integrations::{is_addressed_to_intercom, is_delivered_by_page};
 pub use key_matching::{are_same_key, get_matching, key_matches};
 pub use options::ACTIVE;
+pub(crate) use repeated::Parts;
+pub use weight::Weight;
 
 /// A JSON value that borrows its strings from the request's bytes.
 pub type Value<'e> = serde_json_borrow::Value<'e>;

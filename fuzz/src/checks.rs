@@ -2,7 +2,7 @@
 
 use segment_intercom::entry::{Entry, Parsed};
 use segment_intercom::http_api::{
-    Answer, ApiError, BodyError, Call, MAX_BODY_BYTES, MAX_SEGMENT_EVENTS, Route, decode,
+    Answer, ApiError, BodyError, MAX_BODY_BYTES, MAX_SEGMENT_EVENTS, Route, decode,
     entries_of_array, parse_call, parse_preview, user_hash_is_valid, write_key_in,
 };
 use segment_intercom::mapping::{
@@ -30,10 +30,7 @@ pub(super) fn check_body(route: Route, raw: &[u8]) {
         let entries = entries_of_array(&body, MAX_SEGMENT_EVENTS);
         (entries, Channel::Server)
     } else {
-        (
-            parse(&body, route).map(|call| call.entries),
-            Channel::Browser,
-        )
+        (parse(&body, route), Channel::Browser)
     };
     let mut entries = match entries {
         Ok(entries) => entries,
@@ -50,7 +47,7 @@ pub(super) fn check_body(route: Route, raw: &[u8]) {
     check_entries(entries, &Settings::default());
 }
 
-pub(super) fn parse(body: &[u8], route: Route) -> Result<Call<'_>, BodyError> {
+pub(super) fn parse(body: &[u8], route: Route) -> Result<Vec<Entry<'_>>, BodyError> {
     match route {
         Route::Single(kind) => parse_call(body, Some(kind)),
         Route::Batch => parse_call(body, None),
@@ -62,7 +59,7 @@ fn check_refusal(broken: BodyError, body: &[u8]) {
     let answer = Answer::from(&ApiError::from(broken)).into_payload(None);
     assert_eq!(answer["statusCode"], 400);
     // Whatever it holds, looking for a key in it must not panic.
-    drop(write_key_in(body));
+    drop(write_key_in(body, MAX_BODY_BYTES));
 }
 
 /// Checks that a batch which holds one event as often as a request may stays within bounds.
@@ -80,12 +77,12 @@ pub(super) fn check_many(text: &[u8], settings: &Settings) {
     let count = MAX_BATCH_EVENTS.min(left / (event.len() + 1));
     let events = vec![event; count].join(&b","[..]);
     let body = [b"{", shared, b"\"batch\":[", &events, b"]}"].concat();
-    let Ok(call) = parse_call(&body, None) else {
+    let Ok(entries) = parse_call(&body, None) else {
         return;
     };
     let mut budget = Budget::default();
     let mut bytes = 0;
-    for entry in call.entries {
+    for entry in entries {
         if budget.is_used_up() {
             break;
         }
