@@ -27,6 +27,7 @@ use crate::intercom::Intercom;
 use crate::invocation::{Invocation, Request, Tally, millis};
 use crate::log::COUNTED;
 use crate::mapping::{Channel, Sender};
+use crate::processing::Processing;
 use crate::queue::Queues;
 use crate::redelivery::Redelivery;
 use crate::secret::{SecretError, Secrets};
@@ -48,9 +49,8 @@ pub struct Function {
     clock: Clock,
     secrets: Arc<Secrets>,
     queues: Queues,
-    delivery: Delivery,
+    processing: Processing,
     intake: Intake,
-    redelivery: Redelivery,
     retry_queue_url: String,
     strict_webhook_signature: bool,
     browser: crate::browser::Settings,
@@ -118,17 +118,15 @@ impl Function {
                 config.retry_queue_url.clone(),
                 config.dead_letter_queue_url,
             ),
-            delivery: Delivery::new(intercom, config.delivery),
-            intake: Intake {
-                mapping: config.mapping.clone(),
-                mode: config.delivery_mode,
-                budget: config.inline_budget,
-                schedule: config.retry,
-                deduplication: Deduplication::default(),
-            },
-            redelivery: Redelivery {
+            processing: Processing {
                 mapping: config.mapping,
                 schedule: config.retry,
+                delivery: Delivery::new(intercom, config.delivery),
+            },
+            intake: Intake {
+                mode: config.delivery_mode,
+                budget: config.inline_budget,
+                deduplication: Deduplication::default(),
             },
             retry_queue_url: config.retry_queue_url,
             strict_webhook_signature: config.strict_webhook_signature,
@@ -163,7 +161,7 @@ impl Function {
         let started = Instant::now();
         let is_cold_start = !self.has_started.swap(true, Ordering::Relaxed);
         let tally = Tally::default();
-        let calls_before = self.delivery.calls();
+        let calls_before = self.processing.delivery.calls();
         let limit = lambda.context.deadline();
         let left = limit.duration_since(SystemTime::now()).unwrap_or_default();
         let invocation = Invocation {
@@ -180,7 +178,7 @@ impl Function {
             Ok(trigger) => self.handle_trigger(trigger, invocation).await,
             Err(unknown) => Err(unknown.into()),
         };
-        let calls = self.delivery.calls();
+        let calls = self.processing.delivery.calls();
         tracing::info!(
             target: COUNTED,
             trigger = name,
@@ -213,10 +211,12 @@ impl Function {
                 Ok(answer.into_payload(request.origin()))
             }
             Trigger::Sqs(batch) => {
-                let redelivered =
-                    self.redelivery
-                        .redeliver(&batch, invocation, &self.delivery, &self.queues);
-                Ok(redelivered.await)
+                let redelivery = Redelivery {
+                    processing: &self.processing,
+                    queues: &self.queues,
+                    invocation,
+                };
+                Ok(redelivery.redeliver(&batch).await)
             }
             Trigger::EventBridge(event) => {
                 self.take_invocation(event, Source::EventBridge, invocation)
@@ -262,15 +262,15 @@ impl Function {
 
     /// Ignores userIds that mean nobody.
     fn ignore_user_ids(&self, entries: &mut [Entry<'_>]) {
-        let ignored = &self.intake.mapping.ignored_user_ids;
+        let ignored = &self.processing.mapping.ignored_user_ids;
         for event in entries.iter_mut().filter_map(Entry::event_mut) {
             event.ignore_user_id(ignored);
         }
     }
 
     async fn take(&self, entries: &[Entry<'_>], request: &Request<'_>) -> Vec<EventResult> {
-        let (delivery, queues) = (&self.delivery, &self.queues);
-        self.intake.take(entries, request, delivery, queues).await
+        let (processing, queues) = (&self.processing, &self.queues);
+        self.intake.take(entries, request, processing, queues).await
     }
 
     async fn answer(

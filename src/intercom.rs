@@ -10,8 +10,7 @@ mod rate_limit;
 mod silence;
 mod trouble;
 
-use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -82,25 +81,12 @@ pub struct Calls {
     pub over_limit: u64,
 }
 
-tokio::task_local! {
-    /// Calls made so far by the work that `counting_calls` runs.
-    static CALLS: Cell<u32>;
-}
-
-/// Runs the work; gives its output and how many calls of Intercom it made.
-pub async fn counting_calls<T>(work: impl Future<Output = T>) -> (T, u32) {
-    let counted = async {
-        let output = work.await;
-        (output, CALLS.with(Cell::get))
-    };
-    CALLS.scope(Cell::new(0), counted).await
-}
-
-/// The calls of one invocation, all over by its deadline.
-#[derive(Clone, Copy, Debug)]
+/// Calls that are counted together, all over by their deadline.
+#[derive(Debug)]
 pub struct Session<'i> {
     intercom: &'i Intercom,
     deadline: Instant,
+    calls: AtomicU32,
 }
 
 /// One call of an endpoint.
@@ -173,6 +159,7 @@ impl Intercom {
         Session {
             intercom: self,
             deadline,
+            calls: AtomicU32::default(),
         }
     }
 
@@ -191,6 +178,11 @@ impl Intercom {
 }
 
 impl Session<'_> {
+    /// How many calls it has made so far.
+    pub fn calls_made(&self) -> u32 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
     /// Makes the call, and again with a newer token if Intercom refuses this one.
     async fn call(&self, call: Call<'_>) -> Result<Answer, CallError> {
         let secrets = &self.intercom.secrets;
@@ -248,8 +240,7 @@ impl Session<'_> {
             lost(&error)
         };
         intercom.calls.fetch_add(1, Ordering::Relaxed);
-        // Outside of that, what is looked up for several events together.
-        let _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
+        self.calls.fetch_add(1, Ordering::Relaxed);
         let sent = SystemTime::now();
         let answer = request.send().await.map_err(lost)?;
         let received = SystemTime::now();

@@ -27,7 +27,7 @@ impl Function {
             }
         }
         let now = invocation.now.timestamp_millis();
-        let answer = preview(&entries, now, Source::Api, &self.intake.mapping).map(Answer::ok);
+        let answer = preview(&entries, now, Source::Api, &self.processing.mapping).map(Answer::ok);
         answer
             .filter(|answer| !answer.is_too_large())
             .ok_or(ApiError::PreviewTooLarge)

@@ -5,6 +5,7 @@ mod attributes;
 mod body;
 mod browser;
 mod contacts;
+mod dead_letters;
 mod delivery;
 mod direct;
 mod duplicates;
