@@ -285,7 +285,7 @@ async fn a_hanging_intercom_is_answered_for_within_five_seconds() {
 }
 
 #[tokio::test]
-async fn what_waits_for_its_user_is_parked_at_once_unless_another_event_has_to_be_retried() {
+async fn what_waits_for_its_user_goes_there_at_once_unless_another_event_has_to_be_retried() {
     let track = |id: &str| {
         json!({"type": "track", "messageId": id, "userId": "u1", "event": id,
         "timestamp": "2026-11-23T12:00:00Z"})
@@ -293,12 +293,13 @@ async fn what_waits_for_its_user_is_parked_at_once_unless_another_event_has_to_b
     let mut fails = identify("u1");
     fails["messageId"] = json!("fails");
     fails["traits"] = json!({"name": "fails"});
-    for (events, groups) in [
-        (vec![track("waits")], vec![("waits", "u1#waiting")]),
+    for (events, waiting, queued) in [
+        (vec![track("waits")], vec!["waits"], vec![]),
         // What fails may bring its user: until that has been tried, its wait isn't over.
         (
             vec![track("waits"), fails, track("behind")],
-            vec![("waits", "u1"), ("fails", "u1"), ("behind", "u1")],
+            vec![],
+            vec!["waits", "fails", "behind"],
         ),
     ] {
         let world = World::new(&[]).await;
@@ -307,12 +308,18 @@ async fn what_waits_for_its_user_is_parked_at_once_unless_another_event_has_to_b
             .add_fault(Fault::status(503).body_contains("fails"));
         batch(&events).send(&world).await.assert_success();
         let aws = world.aws();
-        let sent = aws.retry.iter();
-        let sent = sent.map(|message| (&*message.deduplication_id, &*message.group_id));
-        assert_eq!(sent.collect::<Vec<_>>(), groups);
-        for message in &aws.retry {
-            let is_parked = message.group_id == "u1#waiting";
-            assert_eq!(message.attribute("waitingSince").is_some(), is_parked);
+        let ids = |sent: &[Sent]| -> Vec<String> {
+            let ids = sent.iter().flat_map(Sent::message_ids);
+            ids.map(str::to_owned).collect()
+        };
+        assert_eq!((ids(&aws.waiting), ids(&aws.retry)), {
+            let owned = |ids: Vec<&str>| ids.into_iter().map(str::to_owned).collect::<Vec<_>>();
+            (owned(waiting), owned(queued))
+        });
+        for (messages, waits) in [(&aws.waiting, true), (&aws.retry, false)] {
+            for message in messages {
+                assert_eq!(message.attribute("waitingSince").is_some(), waits);
+            }
         }
     }
 }

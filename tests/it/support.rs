@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 pub(crate) use test_support::function::{
     ACCESS_TOKEN, API_SECRET, WEBHOOK_SECRET, WRITE_KEY, invoke,
 };
-use test_support::function::{RETRY_QUEUE_ARN, function, invoke_raw, invoke_within};
+use test_support::function::{
+    RETRY_QUEUE_ARN, WAITING_QUEUE_ARN, function, invoke_raw, invoke_within,
+};
 use wiremock::matchers::header;
 use wiremock::{Mock, MockServer};
 
@@ -128,6 +130,16 @@ impl World {
 }
 
 impl World {
+    /// Hands all messages that wait to the function, as if their delays were over.
+    pub(crate) async fn try_waiting(&self) {
+        let messages = std::mem::take(&mut self.aws().waiting);
+        for batch in messages.chunks(10) {
+            let answer = self.invoke(&waiting_event(batch)).await;
+            let answer = answer.expect("an answer");
+            assert_eq!(answer, json!({"batchItemFailures": []}));
+        }
+    }
+
     /// Sends a batch that must be answered with success.
     pub(crate) async fn batch(&self, events: &[Value]) {
         let answer = self.call("/v1/batch", &json!({"batch": events})).await;
@@ -191,6 +203,15 @@ pub(crate) fn reason(record: &Sent) -> &str {
     record.attribute("reason").expect("a reason")
 }
 
+/// A payload with these messages of the queue of those that wait.
+pub(crate) fn waiting_event(messages: &[Sent]) -> Value {
+    let mut payload = sqs_event(messages, 1);
+    for record in payload["Records"].as_array_mut().expect("records") {
+        record["eventSourceARN"] = WAITING_QUEUE_ARN.into();
+    }
+    payload
+}
+
 /// An SQS payload with these messages; message ids are their indexes.
 pub(crate) fn sqs_event(messages: &[Sent], receive_count: u32) -> Value {
     let records: Vec<Value> = messages
@@ -231,6 +252,7 @@ pub(crate) fn payload_of(
     Sent {
         group_id: user.to_owned(),
         deduplication_id: id.to_owned(),
+        delay_seconds: 0,
         body: json!({"v": 1, "source": "api", "receivedAt": received_at, "event": event}),
         attributes: json!({}),
     }
