@@ -8,13 +8,14 @@ mod webhook;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::Delivery;
 use crate::entry::Entry;
@@ -22,6 +23,7 @@ use crate::http_api::{
     Answer, ApiError, BodyError, HttpRequest, MAX_SEGMENT_EVENTS, Route, entries_of_array,
     replace_lone_surrogates,
 };
+use crate::http_client::Transport;
 use crate::intake::{Deduplication, Intake};
 use crate::intercom::Intercom;
 use crate::invocation::{Invocation, Request, Tally, millis};
@@ -31,18 +33,11 @@ use crate::processing::Processing;
 use crate::queue::Queues;
 use crate::redelivery::Redelivery;
 use crate::secret::{SecretError, Secrets};
+use crate::segment::IgnoredUserIds;
 use crate::source::Source;
 use crate::status::{EventResult, Status};
+use crate::time_budget::{RESERVE_TO_QUEUE, WARM_UP_WITHIN, before};
 use crate::trigger::{OwnQueues, Trigger, TriggerError};
-
-/// Time kept in reserve before Lambda's limit, to queue what is left.
-const QUEUEING_MARGIN: Duration = Duration::from_secs(4);
-
-/// Lambda lets a function take 10 s to start.
-const WARM_UP_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// What time it is.
-pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
 /// Everything that lives as long as the instance.
 pub struct Function {
@@ -101,17 +96,20 @@ impl Function {
         config: Config,
         secrets: aws_sdk_secretsmanager::Client,
         sqs: aws_sdk_sqs::Client,
-        http: reqwest::Client,
+        transport: Transport,
+        clock: Clock,
     ) -> Self {
-        let secrets = Arc::new(Secrets::new(secrets, config.secret_id));
+        let secrets = Secrets::new(secrets, config.secret_id, clock.clone());
+        let secrets = Arc::new(secrets);
         let intercom = Intercom::new(
-            http,
+            transport,
+            clock.clone(),
             config.intercom_base_url,
             config.intercom_version,
             Arc::clone(&secrets),
         );
         Self {
-            clock: Arc::new(Utc::now),
+            clock,
             secrets,
             queues: Queues::new(
                 sqs,
@@ -139,16 +137,15 @@ impl Function {
         }
     }
 
-    /// With another clock: a simulation controls its own time.
-    #[must_use]
-    pub fn with_clock(self, clock: Clock) -> Self {
-        Self { clock, ..self }
+    /// What time it is by its clock, by which Lambda's deadlines are read too.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
     }
 
     /// Reads the secret before the first request, which then needn't wait for it. A failure is
     /// only logged: each request tries again.
     pub async fn warm_up(&self) {
-        let deadline = Instant::now() + WARM_UP_TIMEOUT;
+        let deadline = Instant::now() + WARM_UP_WITHIN;
         if let Err(error) = self.secrets.get(deadline).await {
             tracing::error!(%error, "the secret could not be read at start");
         }
@@ -167,13 +164,14 @@ impl Function {
         let tally = Tally::default();
         let calls_before = self.processing.delivery.calls();
         let limit = lambda.context.deadline();
-        let left = limit.duration_since(SystemTime::now()).unwrap_or_default();
+        let now = self.clock.now();
+        let left = limit.duration_since(now.into()).unwrap_or_default();
         let invocation = Invocation {
             id: &lambda.context.request_id,
             started,
-            deadline: started + left.saturating_sub(QUEUEING_MARGIN),
+            deadline: before(started + left, RESERVE_TO_QUEUE, started),
             ends: started + left,
-            now: (self.clock)(),
+            now,
             tally: &tally,
         };
         let trigger = Trigger::of(&lambda.payload, &self.own_queues);
@@ -246,8 +244,7 @@ impl Function {
             return Err(InvocationError::NotConfigured("access_token"));
         }
         let json = replace_lone_surrogates(events.get().as_bytes().into());
-        let mut entries = entries_of_array(&json, MAX_SEGMENT_EVENTS)?;
-        self.ignore_user_ids(&mut entries);
+        let mut entries = entries_of_array(&json, MAX_SEGMENT_EVENTS, self.ignored_user_ids())?;
         for entry in &mut entries {
             entry.sender = Sender::by(Channel::Segment);
         }
@@ -265,12 +262,8 @@ impl Function {
         }
     }
 
-    /// Ignores userIds that mean nobody.
-    fn ignore_user_ids(&self, entries: &mut [Entry<'_>]) {
-        let ignored = &self.processing.mapping.ignored_user_ids;
-        for event in entries.iter_mut().filter_map(Entry::event_mut) {
-            event.ignore_user_id(ignored);
-        }
+    fn ignored_user_ids(&self) -> &IgnoredUserIds {
+        &self.processing.mapping.ignored_user_ids
     }
 
     async fn take(&self, entries: &[Entry<'_>], request: &Request<'_>) -> Vec<EventResult> {

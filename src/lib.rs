@@ -8,6 +8,7 @@
 
 mod aws_error;
 pub mod browser;
+pub mod clock;
 pub mod config;
 pub mod delivery;
 pub mod entry;
@@ -30,5 +31,6 @@ pub mod secret;
 pub mod segment;
 pub mod source;
 pub mod status;
+pub mod time_budget;
 pub mod trigger;
 mod ttl_cache;

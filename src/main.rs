@@ -3,22 +3,20 @@
 use std::env;
 use std::io;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use aws_config::BehaviorVersion;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use lambda_runtime::{LambdaEvent, service_fn};
+use segment_intercom::clock::Clock;
 use segment_intercom::config::Config;
 use segment_intercom::function::Function;
-use segment_intercom::http_client::{AwsHttpClient, http_client};
+use segment_intercom::http_client::{AwsHttpClient, Transport, http_client};
 use segment_intercom::log;
+use segment_intercom::time_budget::AWS_ATTEMPT_WITHIN;
 use serde_json::value::RawValue;
 use tracing::Level;
-
-/// A call to AWS that takes longer is tried again, so that a request is still answered within 5 s.
-const AWS_ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1500);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -49,14 +47,20 @@ async fn run(config: Config) -> Result<(), lambda_runtime::Error> {
         .retry_config(RetryConfig::standard().with_max_attempts(3))
         .timeout_config(
             TimeoutConfig::builder()
-                .operation_attempt_timeout(AWS_ATTEMPT_TIMEOUT)
+                .operation_attempt_timeout(AWS_ATTEMPT_WITHIN)
                 .build(),
         )
         .load()
         .await;
     let secrets = aws_sdk_secretsmanager::Client::new(&aws);
     let sqs = aws_sdk_sqs::Client::new(&aws);
-    let function = Function::new(config, secrets, sqs, http);
+    let function = Function::new(
+        config,
+        secrets,
+        sqs,
+        Transport::http(http),
+        Clock::default(),
+    );
     function.warm_up().await;
     let function = &function;
     lambda_runtime::run(service_fn(move |invocation: LambdaEvent<Box<RawValue>>| {

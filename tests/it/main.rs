@@ -1,6 +1,7 @@
 //! The function with real trigger payloads, against the Intercom simulator and stand-ins of
 //! Secrets Manager and SQS at the wire.
 
+mod answers;
 mod attributes;
 mod body;
 mod browser;
