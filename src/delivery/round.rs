@@ -14,6 +14,9 @@ use crate::in_progress::InProgress;
 use crate::intercom::SEARCH_PAGE;
 use crate::mapping::{Action, Identity};
 
+/// Tracks under way at once that go side by side, of all users of a round.
+const TRACKS_AT_ONCE: usize = 32;
+
 /// What this round did or saw, so as not to do it again. Nothing of it outlives the invocation:
 /// another instance may undo any of it, and no answer would say so.
 pub(super) struct Round<'d> {
@@ -30,6 +33,8 @@ pub(super) struct Round<'d> {
     /// Hashes of what was last sent of a company, by company_id.
     pub(super) sent_companies: SharedMap<String, u64>,
     pub(super) attributes: Catalogues,
+    /// Tracks that go side by side, of all users: more connections would cost more than they gain.
+    pub(super) tracks_at_once: tokio::sync::Semaphore,
     locks: SharedMap<String, Arc<tokio::sync::Mutex<()>>>,
 }
 
@@ -49,6 +54,7 @@ impl<'d> Round<'d> {
             companies: SharedCompanies::of(events),
             sent_companies: SharedMap::default(),
             attributes: Catalogues::default(),
+            tracks_at_once: tokio::sync::Semaphore::new(TRACKS_AT_ONCE),
             locks: SharedMap::default(),
         }
     }

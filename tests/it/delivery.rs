@@ -236,7 +236,7 @@ async fn an_event_before_its_identify_in_a_batch_arrives_too() {
 async fn an_event_of_an_unknown_user_waits_creates_or_is_rejected() {
     let waiting = World::new(&[]).await;
     waiting.batch(&[track("u", "A")]).await;
-    assert_eq!(waiting.aws().retry.len(), 1);
+    assert_eq!(waiting.aws().waiting.len(), 1);
 
     let creating = World::new(&[("UNKNOWN_USER", "create")]).await;
     creating.batch(&[track("u", "A")]).await;

@@ -141,19 +141,6 @@ async fn a_message_is_grouped_by_its_user_and_deduplicated_by_its_message_id() {
 }
 
 #[tokio::test]
-async fn an_event_without_any_user_is_grouped_by_its_message_id() {
-    let world = World::new(&[]).await;
-    let event = json!({"type": "teleport", "messageId": "m1"});
-    batch(&[event]).send(&world).await.assert_success();
-    let aws = world.aws();
-    let rejected = &aws.dead_letter[0];
-    assert_eq!(
-        (&*rejected.group_id, &*rejected.deduplication_id),
-        ("m1", "m1")
-    );
-}
-
-#[tokio::test]
 async fn what_intercom_refuses_is_recorded_with_its_answer() {
     let world = World::new(&[]).await;
     let refused = Fault::status(422)

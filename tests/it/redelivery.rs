@@ -1,6 +1,6 @@
 //! Messages of the retry queue: order, delays, waiting, giving up.
 
-use intercom_simulator::Fault;
+use intercom_simulator::{Fault, Settings};
 use serde_json::{Value, json};
 
 use crate::support::{Sent, World, payload_of, sqs_event, waiting_event};
@@ -430,32 +430,6 @@ async fn what_waits_and_can_not_be_sent_anew_stays() {
     assert_eq!(failures(&answer), ["0", "1"]);
 }
 
-/// SQS takes a second message with the same deduplication id within five minutes for a
-/// duplicate: the record would be gone.
-#[tokio::test]
-async fn a_dead_letter_that_is_moved_back_and_rejected_again_has_another_id_each_time() {
-    let world = World::new(&[]).await;
-    world.queue([message("u", "a", json!({"type": "no such type"}))]);
-    let mut ids = vec!["a".to_owned()];
-    for _ in 0..2 {
-        world.redeliver(1).await;
-        let dead = std::mem::take(&mut world.aws().dead_letter);
-        assert_eq!(dead.len(), 1);
-        assert_eq!(dead[0].group_id, "u");
-        assert!(!ids.contains(&dead[0].deduplication_id), "{ids:?}");
-        ids.push(dead[0].deduplication_id.clone());
-        world.queue(dead);
-    }
-}
-
-/// A message that holds these events.
-fn shared(user_id: &str, events: &[Sent], received_at: chrono::DateTime<chrono::Utc>) -> Sent {
-    let mut shared = payload_of(user_id, "shared", &Value::Null, received_at);
-    let events: Vec<&Value> = events.iter().map(Sent::event).collect();
-    shared.body = json!({"v": 1, "source": "api", "receivedAt": received_at, "events": events});
-    shared
-}
-
 #[tokio::test]
 async fn events_that_share_a_message_stay_together_until_none_has_to_be_tried_again() {
     let world = World::new(&[]).await;
@@ -479,7 +453,9 @@ async fn events_that_share_a_message_stay_together_until_none_has_to_be_tried_ag
     assert!(world.aws().dead_letter.is_empty(), "nothing is moved yet");
     let answer = world.redeliver(2).await;
     assert!(failures(&answer).is_empty());
-    assert_eq!(world.event_names(), ["later", "last"]);
+    let mut names = world.event_names();
+    names.sort();
+    assert_eq!(names, ["last", "later"]);
     assert!(world.queued().is_empty());
     let aws = world.aws();
     assert_eq!(aws.waiting[0].message_ids(), ["stranger"]);
@@ -597,4 +573,93 @@ async fn an_outage_of_twenty_minutes_loses_nothing_and_keeps_the_order() {
         assert_eq!(contact.custom_attributes["round"], 4);
     }
     assert!(world.aws().dead_letter.is_empty());
+}
+
+/// Tracks carry their own time: writes of contacts alone need order.
+#[tokio::test]
+async fn tracks_of_one_user_go_side_by_side_between_writes_of_the_contact() {
+    let world = World::new(&[]).await;
+    let event = |id: String, kind: &str| {
+        let event = json!({"type": kind, "messageId": id, "userId": "u", "event": id,
+            "traits": {"name": id}, "timestamp": "2026-11-23T12:00:00Z"});
+        payload_of("u", &id, &event, chrono::Utc::now())
+    };
+    let mut messages = vec![event("i0".into(), "identify")];
+    messages.extend((0..4).map(|n| event(format!("t{n}"), "track")));
+    messages.push(event("i1".into(), "identify"));
+    messages.extend((4..8).map(|n| event(format!("t{n}"), "track")));
+    world.queue(messages);
+    world.redeliver(1).await;
+    assert!(world.queued().is_empty());
+    let mut names = world.event_names();
+    let write = world
+        .calls()
+        .iter()
+        .rposition(|call| call == "PUT /contacts/:id")
+        .expect("the second identify");
+    let tracks = world.calls()[..write]
+        .iter()
+        .filter(|call| *call == "POST /events")
+        .count();
+    assert_eq!(tracks, 4, "none passes over a write: {:?}", world.calls());
+    names[..4].sort();
+    names[4..].sort();
+    let expected: Vec<String> = (0..8).map(|n| format!("t{n}")).collect();
+    assert_eq!(names, expected);
+}
+
+#[tokio::test]
+async fn of_an_unknown_user_one_track_is_asked_for() {
+    let world = World::new(&[]).await;
+    world.queue((0..10).map(|n| track("u", &format!("t{n}"))));
+    world.redeliver(1).await;
+    assert_eq!(world.calls(), ["POST /events"]);
+    assert_eq!(world.aws().waiting.len(), 10);
+}
+
+#[tokio::test]
+async fn a_track_that_fails_is_tried_again_and_nothing_is_lost() {
+    let world = World::new(&[]).await;
+    world
+        .intercom
+        .seed_contact(json!({"role": "user", "external_id": "u"}));
+    world
+        .intercom
+        .add_fault(Fault::status(503).body_contains("t3").times(1));
+    world.queue((0..10).map(|n| track("u", &format!("t{n}"))));
+    while !world.queued().is_empty() {
+        world.redeliver(1).await;
+        world.intercom.advance(std::time::Duration::from_secs(60));
+    }
+    let mut names = world.event_names();
+    names.sort();
+    names.dedup();
+    let expected: Vec<String> = (0..10).map(|n| format!("t{n}")).collect();
+    assert_eq!(names, expected);
+    assert!(world.aws().dead_letter.is_empty());
+}
+
+#[tokio::test]
+async fn all_tracks_of_one_user_in_a_full_request_are_delivered() {
+    let settings = Settings {
+        rate_limit: 100_000,
+        ..Settings::default()
+    };
+    let world = World::with(&[], settings).await;
+    world
+        .intercom
+        .seed_contact(json!({"role": "user", "external_id": "u"}));
+    let events: Vec<Value> = (0..2_500)
+        .map(|n| {
+            json!({"type": "track", "messageId": format!("m{n}"), "userId": "u", "event": "E",
+                "timestamp": 1_760_000_000 + n})
+        })
+        .collect();
+    let answer = world.invoke(&json!(events)).await.expect("an answer");
+    let results = answer["results"].as_array().expect("results");
+    let delivered = results
+        .iter()
+        .filter(|result| result["status"] == "delivered");
+    assert_eq!(delivered.count(), 2_500);
+    assert!(world.queued().is_empty());
 }

@@ -49,7 +49,12 @@ pub(crate) struct World {
 impl World {
     /// A world with these environment variables beside the required ones.
     pub(crate) async fn new(variables: &[(&str, &str)]) -> Self {
-        let intercom = Simulator::start(Settings::default());
+        Self::with(variables, Settings::default()).await
+    }
+
+    /// The same with a simulator that is set like this.
+    pub(crate) async fn with(variables: &[(&str, &str)], settings: Settings) -> Self {
+        let intercom = Simulator::start(settings);
         let server = MockServer::start().await;
         let aws = Arc::new(Mutex::new(RecordedAws::new()));
         Mock::given(header("content-type", "application/x-amz-json-1.1"))
@@ -127,6 +132,10 @@ impl World {
     /// then still there back into the queue in its place; new messages go to the end. The time
     /// for their first retry has come.
     pub(crate) async fn redeliver(&self, receive_count: u32) -> Value {
+        if self.aws().retry.is_empty() {
+            self.try_waiting().await;
+            return json!({"batchItemFailures": []});
+        }
         let mut messages: Vec<Sent> = std::mem::take(&mut self.aws().retry);
         for message in &mut messages {
             if let Some(attributes) = message.attributes.as_object_mut() {
@@ -215,7 +224,7 @@ impl World {
     pub(crate) fn assert_nothing_happened(&self) {
         assert!(self.intercom.requests().is_empty());
         let aws = self.aws();
-        assert!(aws.retry.is_empty() && aws.dead_letter.is_empty());
+        assert!(aws.retry.is_empty() && aws.waiting.is_empty() && aws.dead_letter.is_empty());
     }
 
     /// The only message of the retry queue, which is then delivered.

@@ -155,10 +155,14 @@ impl FifoQueue {
         }
     }
 
-    /// When the next hidden message becomes visible, of those groups that count.
-    pub fn next_visible(&self, now: Duration, counts: impl Fn(&str) -> bool) -> Option<Duration> {
+    /// When the next hidden message becomes visible, of those that count.
+    pub fn next_visible(
+        &self,
+        now: Duration,
+        counts: impl Fn(&Message) -> bool,
+    ) -> Option<Duration> {
         let counted = self.messages.iter();
-        let counted = counted.filter(|stored| counts(&stored.message.group_id));
+        let counted = counted.filter(|stored| counts(&stored.message));
         let times = counted.map(|stored| stored.visible_at);
         times.filter(|visible_at| *visible_at > now).min()
     }

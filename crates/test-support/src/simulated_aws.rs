@@ -90,11 +90,34 @@ impl SimulatedAwsState {
         if self.is_rotated { ROTATED_KEYS } else { KEYS }
     }
 
-    /// Moves all dead letters back, as `StartMessageMoveTask` does.
+    /// Retries all dead letters, as the operator's tool does: in each user's order, one event a
+    /// message.
     pub fn redrive(&mut self) {
         let now = (self.now)();
+        let mut letters: Vec<(Value, Message)> = Vec::new();
         for message in self.dead_letter.take_all() {
-            self.retry.send(message, now);
+            let body: Value = serde_json::from_str(&message.body).expect("our own envelope");
+            letters.push((body, message));
+        }
+        letters.sort_by_key(|(body, _)| body["receivedAt"].as_str().map(str::to_owned));
+        for (mut body, message) in letters {
+            let events = match body["events"].take() {
+                Value::Array(events) => events,
+                _ => vec![body["event"].take()],
+            };
+            for event in events {
+                let user = event["userId"].as_str().or(event["anonymousId"].as_str());
+                let message = Message {
+                    group_id: user.unwrap_or_default().to_owned(),
+                    deduplication_id: self.rng.u128(..).to_string(),
+                    body: json!({"v": 1, "source": body["source"], "event": event,
+                        "receivedAt": body["receivedAt"]})
+                    .to_string(),
+                    delay: Duration::ZERO,
+                    attributes: message.attributes.clone(),
+                };
+                self.retry.send(message, now);
+            }
         }
     }
 }
