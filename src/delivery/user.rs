@@ -123,14 +123,14 @@ impl Round<'_> {
             .collect()
             .await;
         for (step, tried) in tried {
-            note(tried, &step, events);
+            note(&tried, &step, events);
         }
     }
 
     /// Delivers the events of a step as one, and notes with each what came of it.
     async fn deliver_step<'e>(&self, step: &Step<'e>, events: &mut [&mut InProgress<'e>]) {
         let tried = self.try_step(step, events).await;
-        note(tried, step, events);
+        note(&tried, step, events);
     }
 
     async fn try_step<'e>(&self, step: &Step<'e>, events: &[&mut InProgress<'e>]) -> Tried {
@@ -149,7 +149,7 @@ impl Round<'_> {
 }
 
 /// Notes with each event of a step what came of it.
-fn note<'e>(tried: Tried, step: &Step<'e>, events: &mut [&mut InProgress<'e>]) {
+fn note<'e>(tried: &Tried, step: &Step<'e>, events: &mut [&mut InProgress<'e>]) {
     events[step.events.end - 1].calls += tried.calls;
     for event in &mut events[step.events.clone()] {
         event.left_out = match tried.delivered {

@@ -389,8 +389,10 @@ async fn an_alias_of_nobody_is_skipped_and_of_a_user_rejected() {
     // The lead may be there, where search doesn't show it yet.
     let nobody = world.invoke(&alias("nobody")).await.expect("results");
     assert_eq!(nobody["results"][0]["status"], "queued", "{nobody}");
+    world.try_waiting().await;
     world.redeliver(1).await;
     assert!(world.aws().retry.is_empty());
+    assert!(world.aws().waiting.is_empty());
     assert!(world.reasons().is_empty(), "{:?}", world.reasons());
     let user = world.invoke(&alias("old")).await.expect("results");
     assert_eq!(user["results"][0]["status"], "rejected", "{user}");

@@ -430,6 +430,14 @@ async fn what_waits_and_can_not_be_sent_anew_stays() {
     assert_eq!(failures(&answer), ["0", "1"]);
 }
 
+/// A message that holds these events.
+fn shared(user_id: &str, events: &[Sent], received_at: chrono::DateTime<chrono::Utc>) -> Sent {
+    let mut shared = payload_of(user_id, "shared", &Value::Null, received_at);
+    let events: Vec<&Value> = events.iter().map(Sent::event).collect();
+    shared.body = json!({"v": 1, "source": "api", "receivedAt": received_at, "events": events});
+    shared
+}
+
 #[tokio::test]
 async fn events_that_share_a_message_stay_together_until_none_has_to_be_tried_again() {
     let world = World::new(&[]).await;
