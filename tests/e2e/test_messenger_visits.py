@@ -48,8 +48,7 @@ def test_a_visit_with_each_version_of_the_sdk(stack, page, sdk, version):
 def test_parts_that_the_library_loads_on_demand_come_from_the_endpoint(stack, page, sdk):
     """Segment's CDN is out of reach."""
     page.visit(sdk=sdk, query="?ajs_uid=u-1", before=f"window.analytics = {{ _cdn: '{stack.page_endpoint}' }}")
-    page.call("page")
-    assert page.wait_for_told("update")[0]["user_id"] == "u-1"
+    assert page.wait_for_told("boot") == [{**APP, "user_id": "u-1"}]
     stack.wait_for(lambda: contact(stack, "u-1"), "the user")
     assert {url.split("/")[2] for url in page.asked()} == {"widget.intercom.io"}
 
