@@ -281,9 +281,7 @@ impl Function {
                 Ok(Answer::ok(json!({"status": "ok", "version": version})))
             }
             Route::Settings => self.browser_settings(request, invocation).await,
-            Route::SegmentBundle => crate::browser::segment_bundle(&request.path)
-                .map(Answer::redirect)
-                .ok_or(ApiError::UnknownPath),
+            Route::SegmentBundle => browser::segment_bundle(request),
             Route::BrowserFile => self.browser_file(request),
             Route::Preflight => Ok(Answer::no_content()),
             Route::WrongMethod => Err(ApiError::WrongMethod),
