@@ -2,9 +2,12 @@
 //!
 //! Pure: no clock, no environment, no I/O.
 
+mod companies_in_text;
 mod date;
 mod email;
 mod event;
+mod id;
+mod identity;
 mod ignored_user_ids;
 mod integrations;
 mod key_matching;
@@ -13,13 +16,16 @@ mod repeated;
 mod time;
 
 pub use date::{iso_timestamp, timestamp};
-pub use email::looks_like_email;
-pub(crate) use event::id_text;
+pub use email::email_address;
 pub use event::{Event, Kind, NotAnObject, WRITE_KEY};
+pub use id::{INEXACT, NO_ID, read_id};
+pub(crate) use id::{clean, id_text};
+pub use identity::IdField;
 pub use ignored_user_ids::IgnoredUserIds;
-pub use integrations::{is_addressed_to_intercom, is_delivered_by_page};
+pub use integrations::{is_addressed_to_intercom, is_delivered_by_page, switch};
 pub use key_matching::{are_same_key, get_matching, key_matches};
 pub use options::ACTIVE;
+pub use time::EventTime;
 
 /// A JSON value that borrows its strings from the request's bytes.
 pub type Value<'e> = serde_json_borrow::Value<'e>;

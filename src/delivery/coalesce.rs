@@ -172,7 +172,7 @@ mod tests {
         ]
         .map(identify);
         let arrival = Arrival {
-            received_at_millis: 10_000_000,
+            received_at_millis: 1_700_000_000_000,
             source: Source::Api,
             sender: Sender::by(Channel::Server),
         };
@@ -197,18 +197,18 @@ mod tests {
     #[test]
     fn successive_identifies_are_one_upsert() {
         let events = [
-            r#"{"type":"identify","userId":"u","timestamp":1000,"traits":{"name":"A","plan":"x",
+            r#"{"type":"identify","userId":"u","timestamp":1000000001,"traits":{"name":"A","plan":"x",
                 "companies":[{"id":"1","name":"One","plan":"p"},{"id":"2","name":"Two"}]}}"#,
-            r#"{"type":"identify","userId":"u","timestamp":2000,"traits":{"plan":"y","name":null,
+            r#"{"type":"identify","userId":"u","timestamp":1000000002,"traits":{"plan":"y","name":null,
                 "companies":[{"id":"2","remove":true},{"id":"1","plan":"q"},{"id":"3"}]}}"#,
             r#"{"type":"track","userId":"u","event":"E"}"#,
-            r#"{"type":"identify","userId":"u","timestamp":3000}"#,
+            r#"{"type":"identify","userId":"u","timestamp":1000000003}"#,
         ]
         .map(|json| {
             Event::new(serde_json::from_str(json).expect("valid JSON")).expect("an object")
         });
         let arrival = Arrival {
-            received_at_millis: 10_000_000,
+            received_at_millis: 1_700_000_000_000,
             source: Source::Api,
             sender: Sender::by(Channel::Server),
         };
@@ -238,7 +238,7 @@ mod tests {
             serde_json::to_value(&steps[0].actions).expect("actions serialise"),
             json!([
                 {"action": "upsert_contact", "identity": identity, "contact": {
-                    "role": "user", "external_id": "u", "name": "A", "last_seen_at": 2000,
+                    "role": "user", "external_id": "u", "name": "A", "last_seen_at": 1000000002,
                     "custom_attributes": {"plan": "y"}}},
                 {"action": "upsert_company", "company":
                     {"company_id": "1", "name": "One", "plan": "q"}},

@@ -93,7 +93,11 @@ pub struct Contact<'e> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_seen_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner_id: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub unsubscribed_from_emails: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language_override: Option<Cow<'e, str>>,
     #[serde(skip_serializing_if = "Attributes::is_empty")]
     pub custom_attributes: Attributes<'e>,
 }
@@ -126,6 +130,8 @@ impl<'e> Contact<'e> {
             name: later.name.or(self.name),
             signed_up_at: later.signed_up_at.or(self.signed_up_at),
             last_seen_at: later.last_seen_at.or(self.last_seen_at),
+            owner_id: later.owner_id.or(self.owner_id),
+            language_override: later.language_override.or(self.language_override),
             unsubscribed_from_emails: later
                 .unsubscribed_from_emails
                 .or(self.unsubscribed_from_emails),
@@ -182,7 +188,7 @@ impl Company<'_> {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the fields are Intercom's own words")]
 pub struct IntercomEvent<'e> {
-    pub event_name: &'e str,
+    pub event_name: Cow<'e, str>,
     pub created_at: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<Cow<'e, str>>,

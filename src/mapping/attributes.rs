@@ -78,8 +78,6 @@ impl<'e> Attributes<'e> {
         let attribute = self.0.get(key)?;
         Some(match &attribute.value {
             Value::Number(_) if attribute.is_date => DataType::Datetime,
-            // A sender that follows Intercom's own naming.
-            Value::Number(number) if key.ends_with("_at") && !number.is_f64() => DataType::Datetime,
             Value::Number(_) => DataType::Float,
             Value::Bool(_) => DataType::Boolean,
             _ => DataType::String,
@@ -140,7 +138,8 @@ mod tests {
             ("paid", "true", false),
             ("seats", "3", false),
             ("score", "3.5", false),
-            ("renewed_at", "1394496000", false),
+            ("renewed_at", "1394496000", true),
+            ("rated_at", "5", false),
             ("trialEndsAt", "1394496000", true),
             ("score_at", "3.5", false),
             ("left_at", r#""soon""#, false),
@@ -153,6 +152,7 @@ mod tests {
         assert_eq!(data_type("seats"), Some("float"));
         assert_eq!(data_type("score"), Some("float"));
         assert_eq!(data_type("renewed_at"), Some("datetime"));
+        assert_eq!(data_type("rated_at"), Some("float"));
         assert_eq!(data_type("trialEndsAt"), Some("datetime"));
         assert_eq!(data_type("score_at"), Some("float"));
         assert_eq!(data_type("left_at"), Some("string"));

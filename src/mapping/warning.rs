@@ -37,6 +37,16 @@ pub enum Change<'e> {
     TooManyCompanies(usize),
     /// Left out, for this reason.
     LeftOut(&'static str),
+    /// It doesn't fit its field for this reason, and Intercom has no custom attribute of its name.
+    NoAttribute(&'static str),
+    /// It stays, but makes no price for this reason.
+    NoPrice(&'static str),
+    /// Its key says that it is a date, but it can't be read as one.
+    NoDate,
+    /// It is later than the receipt, which is sent instead.
+    AfterReceipt,
+    /// It stays, but says nothing of the user, for this reason.
+    NoIdentity(&'static str),
     /// How many further changes aren't named.
     More(usize),
 }
@@ -88,6 +98,18 @@ impl fmt::Display for Warning<'_> {
                 )
             }
             Change::LeftOut(reason) => write!(f, "left out: {reason}"),
+            Change::NoAttribute(reason) => write!(
+                f,
+                "left out: {reason}, and no custom attribute can have the name of Intercom's field"
+            ),
+            Change::NoPrice(reason) => write!(f, "makes no price: {reason}"),
+            Change::NoDate => {
+                f.write_str("sent as it is: its key says that it is a date, but it can't be read")
+            }
+            Change::AfterReceipt => {
+                f.write_str("left out: it is later than the receipt, which is sent instead")
+            }
+            Change::NoIdentity(reason) => write!(f, "doesn't say who the user is: {reason}"),
             Change::More(_) => Ok(()),
         }
     }

@@ -1,6 +1,6 @@
 //! Whether an event is meant for Intercom, as its `integrations` say.
 
-use super::options::OUR_NAMES;
+use super::options::{OUR_NAMES, named};
 use super::{Object, Value, get_matching};
 
 /// Whether the event is addressed to Intercom.
@@ -8,25 +8,37 @@ use super::{Object, Value, get_matching};
 /// `integrations.All` (any case) decides unless Intercom is named itself: a boolean is taken as
 /// it is, an object of options means yes. Without `integrations`, `context.Intercom: false`
 /// disables, as with Segment's classic destination.
-pub fn is_addressed_to_intercom(event: &Object<'_>) -> bool {
+///
+/// Segment itself has obeyed `integrations` already: what its audiences, computed traits and
+/// journeys send to a webhook says `{"All": false, "Webhooks": true}`. There only a no to Intercom
+/// counts.
+pub fn is_addressed_to_intercom(event: &Object<'_>, is_from_segment: bool) -> bool {
     let Some(integrations) = event.get("integrations").and_then(Value::as_object) else {
         let context = event.get("context").and_then(Value::as_object);
         let intercom = context.and_then(|context| get_matching(context, "intercom"));
-        return intercom != Some(&Value::Bool(false));
+        return intercom.and_then(switch) != Some(false);
     };
-    OUR_NAMES
+    let own = OUR_NAMES
         .iter()
-        .find_map(|name| match integrations.get(name) {
-            Some(Value::Bool(addressed)) => Some(*addressed),
-            Some(Value::Object(_)) => Some(true),
+        .find_map(|name| switch(named(integrations, name)?));
+    let all = || switch(named(integrations, "All").filter(|_| !is_from_segment)?);
+    own.or_else(all).unwrap_or(true)
+}
+
+/// What a value of `integrations` says: yes, no, or nothing that can be understood.
+pub fn switch(value: &Value<'_>) -> Option<bool> {
+    match value {
+        Value::Bool(is_on) => Some(*is_on),
+        Value::Object(_) => Some(true),
+        Value::Str(text) if text.trim().eq_ignore_ascii_case("true") => Some(true),
+        Value::Str(text) if text.trim().eq_ignore_ascii_case("false") => Some(false),
+        Value::Number(number) => match number.as_f64()? {
+            0.0 => Some(false),
+            1.0 => Some(true),
             _ => None,
-        })
-        .or_else(|| {
-            let mut keys = integrations.iter();
-            let (_, all) = keys.find(|(key, _)| key.eq_ignore_ascii_case("all"))?;
-            all.as_bool()
-        })
-        .unwrap_or(true)
+        },
+        _ => None,
+    }
 }
 
 /// Whether the page has delivered the event itself: `_metadata.bundled`, in which analytics.js
@@ -46,38 +58,100 @@ mod tests {
 
     #[test]
     fn integrations_decide() {
+        // From an SDK, and from Segment itself.
         let cases = [
-            ("{}", true),
-            (r#"{"integrations":null}"#, true),
-            (r#"{"integrations":{}}"#, true),
-            (r#"{"integrations":{"All":false}}"#, false),
-            (r#"{"integrations":{"all":false}}"#, false),
-            (r#"{"integrations":{"ALL":"no"}}"#, true),
-            (r#"{"integrations":{"All":false,"Intercom":true}}"#, true),
-            (r#"{"integrations":{"All":false,"Intercom":{}}}"#, true),
-            (r#"{"integrations":{"All":false,"Intercom":"x"}}"#, false),
-            (r#"{"integrations":{"All":true,"Intercom":false}}"#, false),
+            ("{}", true, true),
+            (r#"{"integrations":null}"#, true, true),
+            (r#"{"integrations":{}}"#, true, true),
+            (r#"{"integrations":[]}"#, true, true),
+            (r#"{"integrations":{"All":false}}"#, false, true),
+            (r#"{"integrations":{"all":false}}"#, false, true),
+            (r#"{"integrations":{"ALL":"FALSE"}}"#, false, true),
+            (r#"{"integrations":{"All":0}}"#, false, true),
+            (r#"{"integrations":{"ALL":"no"}}"#, true, true),
+            (
+                r#"{"integrations":{"All":false,"Webhooks":true}}"#,
+                false,
+                true,
+            ),
+            (
+                r#"{"integrations":{"All":false,"Intercom":true}}"#,
+                true,
+                true,
+            ),
+            (
+                r#"{"integrations":{"All":false,"Intercom":"true"}}"#,
+                true,
+                true,
+            ),
+            (r#"{"integrations":{"All":false,"Intercom":1}}"#, true, true),
+            (
+                r#"{"integrations":{"All":false,"Intercom":{}}}"#,
+                true,
+                true,
+            ),
+            (
+                r#"{"integrations":{"All":false,"intercom":{}}}"#,
+                true,
+                true,
+            ),
+            (
+                r#"{"integrations":{"All":false,"Intercom":"x"}}"#,
+                false,
+                true,
+            ),
+            (
+                r#"{"integrations":{"All":false,"Intercom":null}}"#,
+                false,
+                true,
+            ),
+            (
+                r#"{"integrations":{"All":true,"Intercom":false}}"#,
+                false,
+                false,
+            ),
+            (r#"{"integrations":{"Intercom":"False"}}"#, false, false),
+            (r#"{"integrations":{"intercom":false}}"#, false, false),
+            (r#"{"integrations":{"INTERCOM":0}}"#, false, false),
             (
                 r#"{"integrations":{"All":false,"Intercom Cloud Mode (Actions)":true}}"#,
                 true,
+                true,
             ),
             (
-                r#"{"integrations":{"Intercom Cloud Mode (Actions)":false}}"#,
+                r#"{"integrations":{"intercom cloud mode (actions)":false}}"#,
+                false,
                 false,
             ),
-            (r#"{"context":{"Intercom":false}}"#, false),
-            (r#"{"context":{"intercom":false}}"#, false),
-            (r#"{"context":{"Intercom":true}}"#, true),
+            (
+                r#"{"integrations":{"All":false,"Intercom Web (Actions)":true}}"#,
+                false,
+                true,
+            ),
+            (
+                r#"{"integrations":{"Intercom Web (Actions)":false}}"#,
+                true,
+                true,
+            ),
+            (r#"{"context":{"Intercom":false}}"#, false, false),
+            (r#"{"context":{"intercom":"false"}}"#, false, false),
+            (r#"{"context":{"Intercom":true}}"#, true, true),
             (
                 r#"{"context":{"Intercom":false},"integrations":{"All":true}}"#,
                 true,
+                true,
             ),
-            (r#"{"context":null}"#, true),
+            (r#"{"context":null}"#, true, true),
         ];
-        for (json, expected) in cases {
+        for (json, from_sdk, from_segment) in cases {
             let event: Value = serde_json::from_str(json).expect("valid JSON");
             let event = event.as_object().expect("an object");
-            assert_eq!(is_addressed_to_intercom(event), expected, "{json}");
+            assert_eq!(is_addressed_to_intercom(event, false), from_sdk, "{json}");
+            assert_eq!(
+                is_addressed_to_intercom(event, true),
+                from_segment,
+                "{json}"
+            );
         }
     }
 }
