@@ -89,8 +89,8 @@ fn body(payload: &str) -> Vec<u8> {
 /// Everything between the request's bytes and those of the calls to Intercom; gives back how
 /// many bytes these are.
 fn from_bytes_to_bodies(body: &[u8], kind: Kind, settings: &Settings) -> usize {
-    let call = parse_call(body, Some(kind)).expect("a call");
-    let event = call.entries[0].event().expect("an event");
+    let entries = parse_call(body, Some(kind)).expect("a call");
+    let event = entries[0].event().expect("an event");
     let Ok(Mapped { actions, .. }) = map(event, ARRIVAL, settings, &mut Budget::default()) else {
         panic!("the event is to be delivered");
     };

@@ -115,7 +115,7 @@ fn event((around, part): (&str, Part), bytes: usize) -> String {
 /// Reads and maps a single event, or a batch.
 fn read_and_map(body: &[u8], settings: &Settings) {
     let entries = if body.starts_with(br#"{"batch""#) {
-        parse_call(body, None).expect("a batch").entries
+        parse_call(body, None).expect("a batch")
     } else {
         entries_of_array(body, 1).expect("an event")
     };

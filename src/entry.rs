@@ -1,18 +1,19 @@
-//! One event of a request, as far as it could be read.
+//! One event of a request or of a queue's message, as far as it could be read.
 
 use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
+use crate::failure::Code;
 use crate::mapping::Sender;
 use crate::segment::Event;
 
-/// One event of a request.
+/// One event of a request or of a queue's message.
 #[derive(Debug)]
 pub struct Entry<'b> {
     /// What was read.
     pub parsed: Parsed<'b>,
-    /// Its JSON as it was sent.
+    /// Its JSON as it came.
     pub raw: &'b RawValue,
     /// Who sent it: the sender with the fewest rights, until its key is known.
     pub sender: Sender,
@@ -27,6 +28,8 @@ pub enum Parsed<'b> {
     Rejected {
         /// The event, if it is one: an event that is too large can still be identified.
         event: Option<Event<'b>>,
+        /// What is wrong with it, for a machine.
+        code: Code,
         /// What is wrong with it.
         reason: Cow<'static, str>,
     },
@@ -42,6 +45,7 @@ impl<'b> Entry<'b> {
             Ok(event) => Parsed::Event(event),
             Err(reason) => Parsed::Rejected {
                 event: None,
+                code: Code::InvalidEvent,
                 reason: reason.into(),
             },
         };
@@ -63,13 +67,17 @@ impl<'b> Entry<'b> {
 
     /// The same entry rejected for this reason, which replaces an earlier one.
     #[must_use]
-    pub fn rejected(self, reason: Cow<'static, str>) -> Self {
+    pub fn rejected(self, code: Code, reason: Cow<'static, str>) -> Self {
         let event = match self.parsed {
             Parsed::Event(event) => Some(event),
             Parsed::Rejected { event, .. } => event,
         };
         Self {
-            parsed: Parsed::Rejected { event, reason },
+            parsed: Parsed::Rejected {
+                event,
+                code,
+                reason,
+            },
             ..self
         }
     }
@@ -79,8 +87,13 @@ impl<'b> Entry<'b> {
     pub fn map_event(self, change: impl FnOnce(Event<'b>) -> Event<'b>) -> Self {
         let parsed = match self.parsed {
             Parsed::Event(event) => Parsed::Event(change(event)),
-            Parsed::Rejected { event, reason } => Parsed::Rejected {
+            Parsed::Rejected {
+                event,
+                code,
+                reason,
+            } => Parsed::Rejected {
                 event: event.map(change),
+                code,
                 reason,
             },
         };

@@ -7,7 +7,9 @@ mod authentication;
 mod body;
 mod error;
 mod event_array;
+mod fields;
 mod gzip;
+mod key_in_body;
 mod lone_surrogates;
 mod request;
 mod shared;
@@ -17,12 +19,12 @@ pub use authentication::{
     Signed, proof, signed, user_hash_is_valid, write_key, write_keys_in_headers,
 };
 pub use body::{
-    BodyError, Call, MAX_BATCH_EVENTS, MAX_BODY_BYTES, MAX_EVENT_BYTES, parse_call, parse_preview,
-    write_key_in,
+    BodyError, MAX_BATCH_EVENTS, MAX_BODY_BYTES, MAX_EVENT_BYTES, parse_call, parse_preview,
 };
 pub use error::ApiError;
 pub use event_array::{MAX_SEGMENT_EVENTS, entries_of_array};
 pub use gzip::{decode, without_byte_order_mark};
+pub use key_in_body::write_key_in;
 pub use lone_surrogates::replace_lone_surrogates;
 pub use request::HttpRequest;
 

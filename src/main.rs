@@ -10,9 +10,10 @@ use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use lambda_runtime::{LambdaEvent, service_fn};
+use segment_intercom::clock::Clock;
 use segment_intercom::config::Config;
 use segment_intercom::function::Function;
-use segment_intercom::http_client::{AwsHttpClient, http_client};
+use segment_intercom::http_client::{AwsHttpClient, Transport, http_client};
 use segment_intercom::log;
 use serde_json::value::RawValue;
 use tracing::Level;
@@ -56,7 +57,13 @@ async fn run(config: Config) -> Result<(), lambda_runtime::Error> {
         .await;
     let secrets = aws_sdk_secretsmanager::Client::new(&aws);
     let sqs = aws_sdk_sqs::Client::new(&aws);
-    let function = Function::new(config, secrets, sqs, http);
+    let function = Function::new(
+        config,
+        secrets,
+        sqs,
+        Transport::http(http),
+        Clock::default(),
+    );
     function.warm_up().await;
     let function = &function;
     lambda_runtime::run(service_fn(move |invocation: LambdaEvent<Box<RawValue>>| {

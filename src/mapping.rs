@@ -17,6 +17,7 @@ mod field_reader;
 mod field_values;
 mod group;
 mod identify;
+mod memberships;
 mod number;
 mod options;
 mod price;
@@ -57,6 +58,8 @@ pub enum NotSent {
     Skip(Cow<'static, str>),
     /// It can never be sent; says what is wrong and what to do.
     Reject(Cow<'static, str>),
+    /// Its sender may not do that; says what to do instead.
+    Forbid(Cow<'static, str>),
 }
 
 /// When and how an event reached this project.

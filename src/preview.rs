@@ -79,7 +79,7 @@ fn show(
             json!([]),
             Vec::new(),
         ),
-        Err(NotSent::Reject(reason)) => (
+        Err(NotSent::Reject(reason) | NotSent::Forbid(reason)) => (
             PreviewStatus::WouldReject,
             Some(reason),
             json!([]),

@@ -2,7 +2,6 @@
 //!
 //! Pure: no clock, no environment, no I/O.
 
-mod companies_in_text;
 mod date;
 mod email;
 mod event;
@@ -14,6 +13,7 @@ mod key_matching;
 mod options;
 mod repeated;
 mod time;
+mod weight;
 
 pub use date::{iso_timestamp, timestamp};
 pub use email::email_address;
@@ -25,7 +25,9 @@ pub use ignored_user_ids::IgnoredUserIds;
 pub use integrations::{is_addressed_to_intercom, is_delivered_by_page, switch};
 pub use key_matching::{are_same_key, get_matching, key_matches};
 pub use options::ACTIVE;
+pub(crate) use repeated::{Parts, with_last_of_equal_keys};
 pub use time::EventTime;
+pub use weight::Weight;
 
 /// A JSON value that borrows its strings from the request's bytes.
 pub type Value<'e> = serde_json_borrow::Value<'e>;

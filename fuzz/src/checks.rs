@@ -2,7 +2,7 @@
 
 use segment_intercom::entry::{Entry, Parsed};
 use segment_intercom::http_api::{
-    Answer, ApiError, BodyError, Call, MAX_BODY_BYTES, MAX_SEGMENT_EVENTS, Route, decode,
+    Answer, ApiError, BodyError, MAX_BODY_BYTES, MAX_SEGMENT_EVENTS, Route, decode,
     entries_of_array, parse_call, parse_preview, user_hash_is_valid, write_key_in,
 };
 use segment_intercom::mapping::{
@@ -30,10 +30,7 @@ pub(super) fn check_body(route: Route, raw: &[u8]) {
         let entries = entries_of_array(&body, MAX_SEGMENT_EVENTS);
         (entries, Channel::Server)
     } else {
-        (
-            parse(&body, route).map(|call| call.entries),
-            Channel::Browser,
-        )
+        (parse(&body, route), Channel::Browser)
     };
     let mut entries = match entries {
         Ok(entries) => entries,
@@ -50,7 +47,7 @@ pub(super) fn check_body(route: Route, raw: &[u8]) {
     check_entries(entries, &Settings::default());
 }
 
-pub(super) fn parse(body: &[u8], route: Route) -> Result<Call<'_>, BodyError> {
+pub(super) fn parse(body: &[u8], route: Route) -> Result<Vec<Entry<'_>>, BodyError> {
     match route {
         Route::Single(kind) => parse_call(body, Some(kind)),
         Route::Batch => parse_call(body, None),
@@ -62,7 +59,7 @@ fn check_refusal(broken: BodyError, body: &[u8]) {
     let answer = Answer::from(&ApiError::from(broken)).into_payload(None);
     assert_eq!(answer["statusCode"], 400);
     // Whatever it holds, looking for a key in it must not panic.
-    drop(write_key_in(body));
+    drop(write_key_in(body, MAX_BODY_BYTES));
 }
 
 /// Checks that a batch which holds one event as often as a request may stays within bounds.
@@ -80,12 +77,12 @@ pub(super) fn check_many(text: &[u8], settings: &Settings) {
     let count = MAX_BATCH_EVENTS.min(left / (event.len() + 1));
     let events = vec![event; count].join(&b","[..]);
     let body = [b"{", shared, b"\"batch\":[", &events, b"]}"].concat();
-    let Ok(call) = parse_call(&body, None) else {
+    let Ok(entries) = parse_call(&body, None) else {
         return;
     };
     let mut budget = Budget::default();
     let mut bytes = 0;
-    for entry in call.entries {
+    for entry in entries {
         if budget.is_used_up() {
             break;
         }
@@ -105,7 +102,11 @@ pub(super) fn check_many(text: &[u8], settings: &Settings) {
 
 /// Checks the events of a message, and what it may have done.
 pub(super) fn check_received(received: Received<'_>, sender: Sender) {
-    for mut event in received.events {
+    for entry in received.entries {
+        let Parsed::Event(mut event) = entry.parsed else {
+            check_non_event(entry.raw);
+            continue;
+        };
         event.ignore_user_id(&Settings::default().ignored_user_ids);
         check_rights(
             &event,
@@ -238,13 +239,14 @@ fn check_envelope(envelope: &Envelope<Event<'_>>) {
     let ids = ids.with_ids_alone(envelope.source, envelope.received_at, Some(&envelope.event));
     assert!(ids.fits());
     let ids = read_body(ids.body()).expect("our own body");
-    assert!(ids.events[0].type_name().is_none());
+    assert!(ids.entries[0].type_name().is_none());
     let mut read = read_body(message.body()).expect("our own body");
     assert_eq!(read.source, envelope.source);
     assert_eq!(read.received_at, envelope.received_at);
-    let [event] = read.events.as_mut_slice() else {
-        panic!("one event became {}", read.events.len());
+    let [entry] = read.entries.as_mut_slice() else {
+        panic!("one event became {}", read.entries.len());
     };
+    let event = entry.event_mut().expect("an event");
     let sent = envelope.event.fields().iter();
     let sent = sent.filter(|(key, _)| *key != "writeKey");
     assert!(event.fields().iter().eq(sent), "{}", message.body());

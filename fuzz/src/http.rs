@@ -7,12 +7,12 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use segment_intercom::entry::Entry;
 use segment_intercom::http_api::{
-    Answer, ApiError, BodyError, HttpRequest, MAX_BODY_BYTES, MAX_SEGMENT_EVENTS, Route, Signed,
-    decode, entries_of_array, replace_lone_surrogates, signed, user_hash_is_valid,
-    without_byte_order_mark, write_key, write_key_in, write_keys_in_headers,
+    Answer, ApiError, HttpRequest, MAX_BODY_BYTES, MAX_SEGMENT_EVENTS, Route, Signed, decode,
+    entries_of_array, replace_lone_surrogates, signed, user_hash_is_valid, without_byte_order_mark,
+    write_key, write_key_in, write_keys_in_headers,
 };
 use segment_intercom::mapping::{Channel, Sender, Settings, named_user};
-use segment_intercom::secret::{Secret, WriteKey};
+use segment_intercom::secret::Secret;
 use segment_intercom::segment::Value;
 use segment_intercom::trigger::{Trigger, TriggerError};
 use serde_json::json;
@@ -166,25 +166,21 @@ fn enter(
     if let_in.is_none() && !in_headers.is_empty() {
         return Err(ApiError::WriteKey);
     }
-    let key = |in_body: Option<String>| -> Result<WriteKey, ApiError> {
-        let of_body = || in_body.as_ref().and_then(known);
-        let key = let_in.clone().or_else(of_body);
-        key.ok_or(ApiError::WriteKey)
+    let key = if let Some(key) = let_in {
+        key
+    } else {
+        let in_body = write_key_in(raw, MAX_BODY_BYTES)?;
+        in_body.as_ref().and_then(known).ok_or(ApiError::WriteKey)?
     };
-    let refuse = |broken: BodyError, body: &[u8]| {
-        let refused = write_key_in(body).map_or(None, |in_body| key(in_body).err());
-        refused.unwrap_or_else(|| broken.into())
-    };
-    let body = decode(raw, MAX_BODY_BYTES).map_err(|broken| refuse(broken, raw))?;
-    let mut call = parse(&body, route).map_err(|broken| refuse(broken, &body))?;
-    let key = key(call.write_key)?;
+    let body = decode(raw, MAX_BODY_BYTES)?;
+    let mut entries = parse(&body, route)?;
     assert_eq!(secret.write_key(KEY).as_ref(), Some(&key));
     let channel = match request.origin() {
         _ if key.is_public => Channel::Public,
         Some(_) => Channel::Browser,
         None => Channel::Server,
     };
-    for entry in &mut call.entries {
+    for entry in &mut entries {
         if let Some(event) = entry.event_mut() {
             event.ignore_user_id(&settings.ignored_user_ids);
         }
@@ -194,7 +190,7 @@ fn enter(
             is_verified,
         };
     }
-    check_entries(call.entries, settings);
+    check_entries(entries, settings);
     Ok(())
 }
 

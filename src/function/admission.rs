@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Function;
 use crate::entry::Entry;
 use crate::http_api::{
-    ApiError, BodyError, HttpRequest, proof, write_key_in, write_keys_in_headers,
+    ApiError, HttpRequest, MAX_BODY_BYTES, proof, write_key_in, write_keys_in_headers,
 };
 use crate::invocation::Invocation;
 use crate::mapping::{Channel, Sender};
@@ -17,21 +17,6 @@ use crate::secret::{Secret, WriteKey};
 const KEYS_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Function {
-    /// The write key in a request's headers, `None` if there is none. A wrong one is refused here,
-    /// before any of the body is unpacked.
-    pub(super) async fn write_key_in_headers(
-        &self,
-        http: &HttpRequest,
-        invocation: Invocation<'_>,
-    ) -> Result<Option<WriteKey>, ApiError> {
-        let keys = write_keys_in_headers(http);
-        let known = |secret: &Secret| match find_write_key(secret, &keys) {
-            Err(ApiError::WriteKey) if keys.is_empty() => Ok(None),
-            known => known.map(Some),
-        };
-        self.look_up(known, invocation).await
-    }
-
     /// Lets only public write keys be known: a server's has no business in a page.
     pub(super) async fn check_public_key(
         &self,
@@ -49,37 +34,36 @@ impl Function {
         self.look_up(known, invocation).await
     }
 
-    /// The write key of a call, from the headers, else from the body.
+    /// The write key of a call, and its body as it was sent. The key is taken from the headers, so
+    /// that nothing of the body is looked at before, else from the body, which is read only that
+    /// far.
+    ///
+    /// When the body can't even be searched for a key, the caller gets the benefit of the doubt:
+    /// some SDKs send their key nowhere else and give an event up only on a 400.
     pub(super) async fn authenticate(
         &self,
-        in_headers: Option<WriteKey>,
-        in_body: Option<String>,
+        http: &HttpRequest,
         invocation: Invocation<'_>,
-    ) -> Result<WriteKey, ApiError> {
-        if let Some(key) = in_headers {
-            return Ok(key);
+    ) -> Result<(WriteKey, Vec<u8>), ApiError> {
+        let key_of = |keys: Vec<String>| {
+            self.look_up(move |secret| find_write_key(secret, &keys), invocation)
+        };
+        let in_headers = write_keys_in_headers(http);
+        if !in_headers.is_empty() {
+            let key = key_of(in_headers).await?;
+            return Ok((key, http.raw_body()?));
         }
-        let keys: Vec<String> = in_body.into_iter().collect();
-        self.look_up(|secret| find_write_key(secret, &keys), invocation)
-            .await
-    }
-
-    /// Why a request with a broken body is refused: for that, or because its key is wrong. When the
-    /// body can't even be searched for a key, the caller gets the benefit of the doubt: some SDKs
-    /// send their key nowhere else and give an event up only on a 400.
-    pub(super) async fn refusal_of(
-        &self,
-        in_headers: Option<WriteKey>,
-        broken: BodyError,
-        body: &[u8],
-        invocation: Invocation<'_>,
-    ) -> ApiError {
-        if let Ok(in_body) = write_key_in(body)
-            && let Err(error) = self.authenticate(in_headers, in_body, invocation).await
-        {
-            return error;
+        let read = http.raw_body().and_then(|raw| {
+            let in_body = write_key_in(&raw, MAX_BODY_BYTES)?;
+            Ok((in_body, raw))
+        });
+        match read {
+            Ok((in_body, raw)) => Ok((key_of(in_body.into_iter().collect()).await?, raw)),
+            Err(broken) => match key_of(Vec::new()).await {
+                Err(ApiError::WriteKey) | Ok(_) => Err(broken.into()),
+                Err(not_configured) => Err(not_configured),
+            },
         }
-        broken.into()
     }
 
     /// Sets the sender of each event of a write key, verifying its `user_hash`.
@@ -101,7 +85,7 @@ impl Function {
         if !Sender::by(channel).is_client_side() {
             return Ok(());
         }
-        let is_required = self.intake.mapping.require_user_hash;
+        let is_required = self.processing.mapping.require_user_hash;
         let mut secret = self.secret(invocation).await?;
         if is_required && secret.api_secret().is_none() {
             let api_secret = |secret: &Secret| {

@@ -1,7 +1,7 @@
 //! `POST /v1/preview`: what would be sent, and nothing sent.
 
 use super::Function;
-use crate::http_api::{Answer, ApiError, HttpRequest, parse_preview};
+use crate::http_api::{Answer, ApiError, HttpRequest, MAX_BODY_BYTES, decode, parse_preview};
 use crate::invocation::Invocation;
 use crate::mapping::{Channel, Sender};
 use crate::preview::preview;
@@ -14,10 +14,11 @@ impl Function {
         http: &HttpRequest,
         invocation: Invocation<'_>,
     ) -> Result<Answer, ApiError> {
-        let (in_headers, raw) = self.read(http, invocation).await?;
-        let body = self.unpack(in_headers.as_ref(), &raw, invocation).await?;
-        let (mut entries, _) = self
-            .parse(http, in_headers, &body, &parse_preview, invocation)
+        let (key, raw) = self.authenticate(http, invocation).await?;
+        let body = decode(&raw, MAX_BODY_BYTES)?;
+        let mut entries = parse_preview(&body)?;
+        self.ignore_user_ids(&mut entries);
+        self.set_senders(&mut entries, &key, http, invocation)
             .await?;
         for entry in &mut entries {
             // Nothing is sent, so a server's key may preview what only Segment itself may do.
@@ -26,7 +27,7 @@ impl Function {
             }
         }
         let now = invocation.now.timestamp_millis();
-        let answer = preview(&entries, now, Source::Api, &self.intake.mapping).map(Answer::ok);
+        let answer = preview(&entries, now, Source::Api, &self.processing.mapping).map(Answer::ok);
         answer
             .filter(|answer| !answer.is_too_large())
             .ok_or(ApiError::PreviewTooLarge)

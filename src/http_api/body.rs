@@ -4,9 +4,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::event_array::entries_of_array;
+use super::fields::Fields;
 use super::gzip::MAX_GZIP_MEMBERS;
 use super::shared::Shared;
 use crate::entry::Entry;
+use crate::failure::Code;
 use crate::segment::{Event, Kind};
 
 /// Segment's limit of one event, in bytes.
@@ -52,41 +54,18 @@ pub enum BodyError {
     },
 }
 
-/// A parsed call of the Tracking API.
-#[derive(Debug)]
-pub struct Call<'b> {
-    /// `writeKey` of the body.
-    pub write_key: Option<String>,
-    /// Its events.
-    pub entries: Vec<Entry<'b>>,
-}
-
-#[derive(Deserialize)]
-struct Batch<'b> {
-    #[serde(borrow, default)]
-    batch: Option<Vec<&'b RawValue>>,
-    #[serde(borrow, default, rename = "writeKey")]
-    write_key: Option<&'b RawValue>,
-    #[serde(borrow, default)]
-    context: Option<&'b RawValue>,
-    #[serde(borrow, default)]
-    integrations: Option<&'b RawValue>,
-    #[serde(borrow, default, rename = "sentAt")]
-    sent_at: Option<&'b RawValue>,
-}
-
-/// Parses the body of a Tracking API call; `kind` is a single call's, None a batch's.
+/// The events of a Tracking API call; `kind` is a single call's, None a batch's.
 ///
 /// # Errors
 /// [`BodyError`]. One bad event of a batch is no error: it comes as a rejected [`Entry`].
-pub fn parse_call(body: &[u8], kind: Option<Kind>) -> Result<Call<'_>, BodyError> {
+pub fn parse_call(body: &[u8], kind: Option<Kind>) -> Result<Vec<Entry<'_>>, BodyError> {
     match kind {
         Some(kind) => parse_single(body, kind),
         None => parse_batch(body),
     }
 }
 
-fn parse_single(body: &[u8], kind: Kind) -> Result<Call<'_>, BodyError> {
+fn parse_single(body: &[u8], kind: Kind) -> Result<Vec<Entry<'_>>, BodyError> {
     let raw: &RawValue = from_json(body)?;
     let Ok(mut event) = Event::new(from_json(body)?) else {
         return Err(BodyError::Shape("the body must be a JSON object"));
@@ -95,93 +74,62 @@ fn parse_single(body: &[u8], kind: Kind) -> Result<Call<'_>, BodyError> {
     if raw.get().len() > MAX_EVENT_BYTES {
         return Err(BodyError::EventTooLarge);
     }
-    Ok(Call {
-        write_key: event.write_key().map(str::to_owned),
-        entries: vec![Entry::of(event, raw)],
-    })
+    Ok(vec![Entry::of(event, raw)])
 }
 
-fn parse_batch(body: &[u8]) -> Result<Call<'_>, BodyError> {
-    let batch: Batch<'_> = match serde_json::from_slice(body) {
-        Ok(batch) if is_object(body) => batch,
-        Ok(_) => return Err(BodyError::Shape(NO_BATCH)),
+fn parse_batch(body: &[u8]) -> Result<Vec<Entry<'_>>, BodyError> {
+    let batch: Fields<'_> = match serde_json::from_slice(body) {
+        Ok(batch) => batch,
         Err(error) if error.is_data() => return Err(BodyError::Shape(NO_BATCH)),
         Err(error) => return Err(BodyError::Json(error.to_string())),
     };
-    let Some(items) = batch.batch else {
-        return Err(BodyError::Shape("the body has no array \"batch\""));
+    let items = batch
+        .get("batch")
+        .map(|items| serde_json::from_str(items.get()));
+    let Some(Ok(items)) = items else {
+        return Err(BodyError::Shape(NO_BATCH));
     };
+    let items: Vec<&RawValue> = items;
     if items.len() > MAX_BATCH_EVENTS {
         return Err(BodyError::TooManyEvents {
             events: items.len(),
             most: MAX_BATCH_EVENTS,
         });
     }
-    let shared = [batch.context, batch.integrations, batch.sent_at];
-    let bytes: usize = shared.iter().flatten().map(|raw| raw.get().len()).sum();
-    let shared = Shared::read(body, bytes, items.len());
+    let shared = Shared::of(&batch, items.len());
     let entries = items.into_iter().map(|raw| {
-        let entry = rejected_if_large(Entry::parse(raw));
-        match &shared {
-            Ok(shared) => entry.map_event(|event| shared.merged_under(event)),
-            Err(reason) if entry.rejection().is_none() => entry.rejected(reason.clone()),
-            Err(_) => entry,
-        }
+        let entry = Entry::parse(raw);
+        let is_event = entry.rejection().is_none();
+        let entry = match &shared {
+            Ok(shared) if is_event => shared.under(entry),
+            Err(reason) if is_event => entry.rejected(Code::InvalidEvent, reason.clone()),
+            _ => entry,
+        };
+        rejected_if_large(entry)
     });
-    Ok(Call {
-        entries: entries.collect(),
-        write_key: batch
-            .write_key
-            .and_then(|key| serde_json::from_str(key.get()).ok()),
-    })
+    Ok(entries.collect())
 }
 
 const NO_BATCH: &str = "the body must be a JSON object with an array \"batch\"";
 
-/// Whether a JSON text is an object: serde also reads a struct from an array.
-fn is_object(json: &[u8]) -> bool {
-    json.trim_ascii_start().starts_with(b"{")
-}
-
-/// Parses the body of a preview: an event with its `type`, an array of them, or a batch.
+/// The events of a preview: one with its `type`, an array of them, or a batch.
 ///
 /// # Errors
 /// [`BodyError`]. One bad event is no error: it comes as a rejected [`Entry`].
-pub fn parse_preview(body: &[u8]) -> Result<Call<'_>, BodyError> {
+pub fn parse_preview(body: &[u8]) -> Result<Vec<Entry<'_>>, BodyError> {
     match parse_batch(body) {
         Err(BodyError::Shape(_)) => {}
         parsed => return parsed,
     }
     let entries = entries_of_array(body, MAX_BATCH_EVENTS)?;
-    let first = entries.first().and_then(Entry::event);
-    Ok(Call {
-        write_key: first.and_then(Event::write_key).map(str::to_owned),
-        entries: entries.into_iter().map(rejected_if_large).collect(),
-    })
+    Ok(entries.into_iter().map(rejected_if_large).collect())
 }
 
 fn rejected_if_large(entry: Entry<'_>) -> Entry<'_> {
     if entry.raw.get().len() > MAX_EVENT_BYTES {
-        entry.rejected(BodyError::EventTooLarge.to_string().into())
+        entry.rejected(Code::TooLarge, BodyError::EventTooLarge.to_string().into())
     } else {
         entry
-    }
-}
-
-/// `writeKey` of a body that can't be taken otherwise.
-///
-/// # Errors
-/// [`BodyError::Json`] when the body can't be read far enough to tell.
-pub fn write_key_in(body: &[u8]) -> Result<Option<String>, BodyError> {
-    #[derive(Deserialize)]
-    struct Keyed {
-        #[serde(default, rename = "writeKey")]
-        write_key: Option<String>,
-    }
-    match serde_json::from_slice(body) {
-        Ok(Keyed { write_key }) => Ok(write_key.filter(|_| is_object(body))),
-        Err(error) if error.is_data() => Ok(None),
-        Err(error) => Err(BodyError::Json(error.to_string())),
     }
 }
 
@@ -200,10 +148,8 @@ mod tests {
             {"type":"track","writeKey":"k","context":{"ip":"2"}},
             {"type":"track","context":null,"integrations":{"Intercom":true},"sentAt":"2021"},
             7]}"#;
-        let call = parse_call(body, None).expect("a batch");
-        assert_eq!(call.write_key.as_deref(), Some("k"));
-        let events: Vec<String> = call
-            .entries
+        let entries = parse_call(body, None).expect("a batch");
+        let events: Vec<String> = entries
             .iter()
             .filter_map(|entry| Some(entry.event()?.as_value().to_string()))
             .collect();
@@ -214,7 +160,7 @@ mod tests {
                 r#"{"type":"track","context":{"ip":"1","app":{"name":"x"}},"integrations":{"Intercom":true,"All":false},"sentAt":"2021"}"#,
             ]
         );
-        assert!(call.entries[2].rejection().is_some());
+        assert!(entries[2].rejection().is_some());
     }
 
     #[test]
@@ -243,21 +189,6 @@ mod tests {
     }
 
     #[test]
-    fn the_write_key_of_a_body_that_is_refused() {
-        let key = |body: &[u8]| write_key_in(body).ok();
-        assert_eq!(
-            key(br#"{"batch":7,"writeKey":"k"}"#),
-            Some(Some("k".to_owned()))
-        );
-        assert_eq!(key(br#"{"batch":[]}"#), Some(None));
-        assert_eq!(key(br#"{"writeKey":7}"#), Some(None));
-        assert_eq!(key(b"[]"), Some(None));
-        assert_eq!(key(br#"["k"]"#), Some(None));
-        assert_eq!(key(br#"{"writeKey":"k","#), None);
-        assert_eq!(key(b"\x1f\x8b"), None);
-    }
-
-    #[test]
     fn one_bad_event_never_sinks_its_batch() {
         let large = format!(
             r#"{{"type":"track","x":"{}"}}"#,
@@ -267,9 +198,8 @@ mod tests {
         let body = format!(
             r#"{{"batch":[{large},{{"type":"track"}},{{"x":{deep}}},{{"x":"\ud800"}},{{"x":1e999}},null]}}"#
         );
-        let call = parse_call(body.as_bytes(), None).expect("a batch");
-        let refused: Vec<bool> = call
-            .entries
+        let entries = parse_call(body.as_bytes(), None).expect("a batch");
+        let refused: Vec<bool> = entries
             .iter()
             .map(|entry| entry.rejection().is_some())
             .collect();

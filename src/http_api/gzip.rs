@@ -1,7 +1,7 @@
 //! Compressed bodies.
 
 use std::borrow::Cow;
-use std::io::Read;
+use std::io::{self, Read};
 
 use flate2::bufread::GzDecoder;
 
@@ -16,43 +16,101 @@ pub(super) const MAX_GZIP_MEMBERS: usize = 1_000;
 /// Skips a byte order mark and replaces lone surrogates.
 ///
 /// # Errors
-/// [`BodyError::Gzip`], [`BodyError::TooLarge`].
+/// [`BodyError::Gzip`], [`BodyError::GzipMembers`], [`BodyError::TooLarge`].
 pub fn decode(raw: &[u8], limit: usize) -> Result<Cow<'_, [u8]>, BodyError> {
-    let decoded = if raw.starts_with(&[0x1f, 0x8b]) {
-        Cow::Owned(unpack(raw, limit)?)
-    } else {
-        Cow::Borrowed(raw)
-    };
-    if decoded.len() > limit {
+    let bytes = if is_gzip(raw) {
+        let mut unpacked = Vec::new();
+        let read = Unpacked::new(raw, limit).read_to_end(&mut unpacked);
+        read.map_err(reason)?;
+        let mark = unpacked.len() - without_byte_order_mark(&unpacked).len();
+        unpacked.drain(..mark);
+        unpacked.into()
+    } else if raw.len() > limit {
         return Err(BodyError::TooLarge);
-    }
-    Ok(replace_lone_surrogates(match decoded {
-        Cow::Borrowed(bytes) => without_byte_order_mark(bytes).into(),
-        Cow::Owned(mut bytes) => {
-            bytes.drain(..bytes.len() - without_byte_order_mark(&bytes).len());
-            bytes.into()
-        }
-    }))
+    } else {
+        without_byte_order_mark(raw).into()
+    };
+    Ok(replace_lone_surrogates(bytes))
 }
+
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The JSON text after a byte order mark, which .NET and Windows put first.
 pub fn without_byte_order_mark(json: &[u8]) -> &[u8] {
-    json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json)
+    json.strip_prefix(BYTE_ORDER_MARK).unwrap_or(json)
 }
 
-/// The bytes of all members, one more than `limit` at most.
-fn unpack(mut packed: &[u8], limit: usize) -> Result<Vec<u8>, BodyError> {
-    let mut unpacked = Vec::new();
-    for _ in 0..MAX_GZIP_MEMBERS {
-        let left = limit + 1 - unpacked.len();
-        let mut member = GzDecoder::new(&mut packed).take(left as u64);
-        let read = member.read_to_end(&mut unpacked);
-        read.map_err(|_| BodyError::Gzip)?;
-        if packed.is_empty() || unpacked.len() > limit {
-            return Ok(unpacked);
+fn is_gzip(raw: &[u8]) -> bool {
+    raw.starts_with(&[0x1f, 0x8b])
+}
+
+/// A body, packed or not, unpacked only as far as it is read.
+pub(super) struct Unpacked<'r> {
+    part: Part<'r>,
+    /// Bytes that may still come.
+    left: usize,
+    /// Gzip members that may still come.
+    members_left: usize,
+}
+
+enum Part<'r> {
+    Plain(&'r [u8]),
+    Member(GzDecoder<&'r [u8]>),
+}
+
+impl<'r> Unpacked<'r> {
+    pub(super) fn new(raw: &'r [u8], limit: usize) -> Self {
+        let part = if is_gzip(raw) {
+            Part::Member(GzDecoder::new(raw))
+        } else {
+            Part::Plain(raw)
+        };
+        Self {
+            part,
+            left: limit,
+            members_left: MAX_GZIP_MEMBERS - 1,
         }
     }
-    Err(BodyError::GzipMembers)
+}
+
+impl Read for Unpacked<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut one_more = [0];
+        let buffer = match buffer.len().min(self.left) {
+            // Is there more than the limit?
+            0 if !buffer.is_empty() => &mut one_more[..],
+            most => &mut buffer[..most],
+        };
+        let read = self.read_some(buffer).map_err(io::Error::other)?;
+        let left = self.left.checked_sub(read);
+        self.left = left.ok_or_else(|| io::Error::other(BodyError::TooLarge))?;
+        Ok(read)
+    }
+}
+
+impl Unpacked<'_> {
+    fn read_some(&mut self, buffer: &mut [u8]) -> Result<usize, BodyError> {
+        loop {
+            let member = match &mut self.part {
+                Part::Plain(bytes) => return bytes.read(buffer).map_err(|_| BodyError::Gzip),
+                Part::Member(member) => member,
+            };
+            let read = member.read(buffer).map_err(|_| BodyError::Gzip)?;
+            let rest = *member.get_ref();
+            if read > 0 || buffer.is_empty() || rest.is_empty() {
+                return Ok(read);
+            }
+            let left = self.members_left.checked_sub(1);
+            self.members_left = left.ok_or(BodyError::GzipMembers)?;
+            self.part = Part::Member(GzDecoder::new(rest));
+        }
+    }
+}
+
+/// Why an [`Unpacked`] could not be read.
+pub(super) fn reason(error: io::Error) -> BodyError {
+    let reason = error.into_inner().and_then(|inner| inner.downcast().ok());
+    reason.map_or(BodyError::Gzip, |reason| *reason)
 }
 
 #[cfg(test)]

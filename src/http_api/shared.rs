@@ -1,81 +1,87 @@
 //! The fields that a batch shares among its events.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 
-use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
-use crate::segment::{Event, Value};
+use super::fields::{Field, Fields};
+use crate::entry::Entry;
+use crate::failure::Code;
+use crate::segment::{Event, Value, Weight};
 
-/// Every event gets its own copy, which takes up to 20 times the memory of its JSON. So the copies'
-/// JSON may add up to this much.
+/// Each event's message holds a copy, so the copies may add up to this many bytes of JSON.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
 
-/// The fields of a batch that hold for each of its events, unless the event has its own.
-#[derive(Default, Deserialize)]
-pub(super) struct Shared<'b> {
-    #[serde(borrow, default, deserialize_with = "value")]
-    context: Value<'b>,
-    #[serde(borrow, default, deserialize_with = "value")]
-    integrations: Value<'b>,
-    #[serde(borrow, default, deserialize_with = "value", rename = "sentAt")]
-    sent_at: Value<'b>,
-}
+/// Levels of arrays and objects that are read; what nests deeper could not be read from the queue.
+const MOST_LEVELS: usize = 127;
 
-// Derived code would require one lifetime for both.
-fn value<'de: 'b, 'b, D: Deserializer<'de>>(json: D) -> Result<Value<'b>, D::Error> {
-    Value::deserialize(json)
-}
+/// The fields of a batch that hold for each of its events, unless the event has its own.
+const NAMES: [&str; 3] = ["context", "integrations", "sentAt"];
+
+/// The shared fields of a batch, as JSON: what an event gets of it is parsed with the event.
+#[derive(Debug, Default)]
+pub(super) struct Shared<'b>(Vec<(&'static str, &'b RawValue)>);
 
 impl<'b> Shared<'b> {
-    /// Reads them from a batch's body, where they are `bytes` long, for this many `events`. An
-    /// error is the reason why none of the events can be taken: without these fields an event could
-    /// go where it must not.
-    ///
-    /// They are read in place, one level below the body, as in an event: what nests too deep for
-    /// the queue nests too deep here.
-    pub(super) fn read(
-        body: &'b [u8],
-        bytes: usize,
-        events: usize,
-    ) -> Result<Self, Cow<'static, str>> {
-        if bytes == 0 {
-            return Ok(Self::default());
+    /// Takes them from a batch's fields, for this many `events`. An error is the reason why none of
+    /// the events can be taken: without these fields an event could go where it must not.
+    pub(super) fn of(batch: &Fields<'b>, events: usize) -> Result<Self, Cow<'static, str>> {
+        let mut shared = Vec::new();
+        for name in NAMES {
+            let Some(json) = batch.get(name).filter(|json| !is_null(json)) else {
+                continue;
+            };
+            let unreadable =
+                |why: &dyn std::fmt::Display| format!("the batch's {name} can't be read: {why}");
+            // One more, since it goes into an event.
+            if Weight::of(json.get()).levels + 1 > MOST_LEVELS {
+                return Err(unreadable(&"recursion limit exceeded").into());
+            }
+            serde_json::from_str::<Value<'_>>(json.get()).map_err(|error| unreadable(&error))?;
+            shared.push((name, json));
         }
+        let bytes: usize = shared.iter().map(|(_, json)| json.get().len()).sum();
         if bytes.saturating_mul(events) > MOST_BYTES {
             let reason = "the batch's context and integrations are too large for so many events";
             return Err(reason.into());
         }
-        let unreadable = |error| format!("the batch's common fields can't be read: {error}");
-        Ok(serde_json::from_slice(body).map_err(unreadable)?)
+        Ok(Self(shared))
     }
 
-    pub(super) fn merged_under(&self, event: Event<'b>) -> Event<'b> {
-        let mut fields = event.into_fields();
-        for (key, shared) in [
-            ("context", &self.context),
-            ("integrations", &self.integrations),
-            ("sentAt", &self.sent_at),
-        ] {
-            match (fields.get_mut(key), shared) {
-                (_, Value::Null) => {}
-                (Some(Value::Object(own)), Value::Object(shared)) => {
-                    let mut others = shared.clone().into_vec();
-                    let keys: HashSet<&str> = own.keys().collect();
-                    others.retain(|(key, _)| !keys.contains(&**key));
-                    for (key, value) in others {
-                        // Escaped keys can't be borrowed; Segment's own have none.
-                        if let Cow::Borrowed(key) = key {
-                            own.insert_unchecked_and_get_mut(key, value);
-                        }
-                    }
-                }
-                (None | Some(Value::Null), shared) => {
-                    fields.insert(key, shared.clone());
-                }
-                (Some(_), _) => {}
-            }
+    /// An event's entry with these fields under its own.
+    pub(super) fn under(&self, entry: Entry<'b>) -> Entry<'b> {
+        if self.0.is_empty() {
+            return entry;
         }
-        Event::new(Value::Object(fields)).expect("an object's fields make an object")
+        let read = self.read_under(entry.raw);
+        let event = read.map_err(|error| format!("the event can't be read: {error}"));
+        match event.and_then(|event| Event::new(event).map_err(|error| error.to_string())) {
+            Ok(event) => Entry::of(event, entry.raw),
+            Err(reason) => entry.rejected(Code::InvalidEvent, reason.into()),
+        }
     }
+
+    fn read_under(&self, event: &'b RawValue) -> Result<Value<'b>, serde_json::Error> {
+        let mut fields: Fields<'b> = serde_json::from_str(event.get())?;
+        for (name, shared) in &self.0 {
+            let merged = match fields.get(name).filter(|own| !is_null(own)) {
+                None => Field::Json(shared),
+                Some(own) => match (object(own), object(shared)) {
+                    (Some(own), Some(shared)) => Field::Object(Fields::merged(own, shared)),
+                    _ => continue,
+                },
+            };
+            fields.insert(name, merged);
+        }
+        fields.parse()
+    }
+}
+
+/// The fields of what may be an object.
+fn object(json: &RawValue) -> Option<Fields<'_>> {
+    serde_json::from_str(json.get()).ok()
+}
+
+fn is_null(json: &RawValue) -> bool {
+    json.get() == "null"
 }

@@ -167,6 +167,23 @@ pub struct Company<'e> {
 }
 
 impl Company<'_> {
+    /// The same, borrowing from nothing.
+    #[must_use]
+    pub fn into_owned(self) -> Company<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Company {
+            company_id: owned(self.company_id),
+            name: self.name.map(owned),
+            plan: self.plan.map(owned),
+            monthly_spend: self.monthly_spend,
+            size: self.size,
+            website: self.website.map(owned),
+            industry: self.industry.map(owned),
+            remote_created_at: self.remote_created_at,
+            custom_attributes: self.custom_attributes.into_owned(),
+        }
+    }
+
     /// This company updated with a later one: the later value wins.
     #[must_use]
     pub fn followed_by(self, later: Self) -> Self {

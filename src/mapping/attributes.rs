@@ -52,6 +52,25 @@ impl Serialize for Attributes<'_> {
 }
 
 impl<'e> Attributes<'e> {
+    /// The same, borrowing from nothing.
+    #[must_use]
+    pub fn into_owned(self) -> Attributes<'static> {
+        let owned = self
+            .0
+            .into_iter()
+            .map(|(key, Attribute { value, is_date })| {
+                let value = match value {
+                    Value::Null => Value::Null,
+                    Value::Bool(flag) => Value::Bool(flag),
+                    Value::Number(number) => Value::Number(number),
+                    Value::Str(text) => Value::Str(Cow::Owned(text.into_owned())),
+                    nested => Value::Str(Cow::Owned(nested.to_string())),
+                };
+                (Cow::Owned(key.into_owned()), Attribute { value, is_date })
+            });
+        Attributes(owned.collect())
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

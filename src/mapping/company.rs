@@ -8,133 +8,24 @@ use super::attribute_names::Naming;
 use super::field_reader::{FieldReader, Fit};
 use super::field_values::{
     ANOTHER_DATE, CREATED, EMPTY, NOT_A_STRING, cut_to_fit, date, text_of, text_or_attribute,
-    text_or_empty, whole_number,
+    whole_number,
 };
-use super::number::integer;
-use super::text::{MAX_VALUE_CHARS, cut};
 use super::values::Rules;
-use super::{Action, Change, Company, CompanyIdHash, Identity, Mapper, Place};
-use crate::segment::{INEXACT, IdField, Object, Value, clean, id_text, key_matches, read_id};
+use super::{Change, Company, CompanyIdHash, Mapper, Place};
+use crate::segment::{INEXACT, IdField, Object, Value, id_text, read_id};
 
 const TRAITS: Rules = Rules {
     place: Place::Company,
     naming: Naming::Attribute,
 };
 
-/// Most companies taken from one event: each costs two calls.
-const MAX_COMPANIES: usize = 50;
-
-/// Memory per company beside the event's own JSON, in bytes.
-const COMPANY_BYTES: usize = 1024;
-
 /// Names of the company's id; the first in this order wins.
-const ID: [&str; 2] = ["id", "companyid"];
+pub(super) const ID: [&str; 2] = ["id", "companyid"];
 
 /// Names of the company's size; the first in this order that is a number wins.
 const SIZE: [&str; 3] = ["employees", "size", "employeecount"];
 
-/// What an identify's traits say of the contact's companies.
-#[derive(Default)]
-pub(super) struct NamedCompanies<'e> {
-    /// The traits `company` and `companies`.
-    named: [(&'static str, Option<&'e Value<'e>>); 2],
-    /// The contact's own traits, which a company that is only a name takes over.
-    plan: Option<&'e Value<'e>>,
-    monthly_spend: Option<&'e Value<'e>>,
-}
-
-impl<'e> NamedCompanies<'e> {
-    pub(super) fn read(traits: &mut FieldReader<'e>) -> Self {
-        Self {
-            // Each company has warnings of its own.
-            named: ["company", "companies"].map(|name| (name, traits.read(name, Fit::Whole))),
-            plan: traits.peek("plan"),
-            monthly_spend: traits.peek("monthlyspend"),
-        }
-    }
-}
-
 impl<'e> Mapper<'e, '_> {
-    /// Actions for the companies that a contact's traits name.
-    pub(super) fn companies_of_contact(
-        &mut self,
-        contact: &NamedCompanies<'e>,
-        identity: &Identity<'e>,
-        actions: &mut Vec<Action<'e>>,
-    ) {
-        let mut room = MAX_COMPANIES;
-        for (key, value) in contact.named {
-            let Some(value) = value else {
-                continue;
-            };
-            let companies = match self.read_as_json(value) {
-                Value::Array(companies) => companies.as_slice(),
-                one => std::slice::from_ref(one),
-            };
-            if is_empty(value) {
-                self.warn(Place::Trait, key, Change::LeftOut("it is empty"));
-                continue;
-            }
-            for value in companies {
-                if room == 0 {
-                    self.warn(Place::Trait, key, Change::TooManyCompanies(MAX_COMPANIES));
-                    break;
-                }
-                if !self.budget.take(COMPANY_BYTES) {
-                    let reason = "the event has used up the memory that one event may take";
-                    self.warn(Place::Trait, key, Change::LeftOut(reason));
-                    break;
-                }
-                match self.add_company(value, contact, identity, actions) {
-                    Ok(()) => room -= 1,
-                    Err(reason) => self.warn(Place::Trait, key, Change::LeftOut(reason)),
-                }
-            }
-        }
-    }
-
-    /// Adds the actions for one company of a contact, or says why there is none.
-    fn add_company(
-        &mut self,
-        value: &'e Value<'e>,
-        contact: &NamedCompanies<'e>,
-        identity: &Identity<'e>,
-        actions: &mut Vec<Action<'e>>,
-    ) -> Result<(), &'static str> {
-        let company = match self.read_as_json(value) {
-            Value::Object(object) => {
-                let mut traits = FieldReader::new(object);
-                let company_id = self.company_id(&traits)?;
-                if asks_for_removal(&mut traits) {
-                    self.warn_of_removed(object);
-                    actions.push(Action::DetachCompany {
-                        identity: identity.clone(),
-                        company_id,
-                    });
-                    return Ok(());
-                }
-                self.company(traits, company_id)
-            }
-            Value::Str(name) => self.company_by_name(clean(name), contact)?,
-            _ => return Err(NEEDS_ID),
-        };
-        let company_id = company.company_id.clone();
-        actions.push(Action::UpsertCompany { company });
-        actions.push(Action::AttachCompany {
-            identity: identity.clone(),
-            company_id,
-        });
-        Ok(())
-    }
-
-    /// The JSON that stands in a text, else the value itself.
-    fn read_as_json(&self, value: &'e Value<'e>) -> &'e Value<'e> {
-        let in_text = value
-            .as_str()
-            .and_then(|text| self.event.company_in_text(text));
-        in_text.unwrap_or(value)
-    }
-
     /// The company of a group call, or why it has none.
     pub(super) fn company_of_group(
         &mut self,
@@ -157,7 +48,11 @@ impl<'e> Mapper<'e, '_> {
         Ok(self.company(traits, company_id))
     }
 
-    fn company(&mut self, mut traits: FieldReader<'e>, company_id: Cow<'e, str>) -> Company<'e> {
+    pub(super) fn company(
+        &mut self,
+        mut traits: FieldReader<'e>,
+        company_id: Cow<'e, str>,
+    ) -> Company<'e> {
         for name in ID {
             traits.read(name, |value| match id_text(value) {
                 Some(id) if id == company_id => Fit::Whole(()),
@@ -189,7 +84,10 @@ impl<'e> Mapper<'e, '_> {
     }
 
     /// The id that a company's own traits give it, or why they give none.
-    fn company_id(&self, traits: &FieldReader<'e>) -> Result<Cow<'e, str>, &'static str> {
+    pub(super) fn company_id(
+        &self,
+        traits: &FieldReader<'e>,
+    ) -> Result<Cow<'e, str>, &'static str> {
         for name in ID {
             match traits.peek(name).map_or(Ok(None), read_id) {
                 Ok(Some(id)) if self.is_nobody(&id) => return Err(NOBODYS_ID),
@@ -206,43 +104,7 @@ impl<'e> Mapper<'e, '_> {
         self.settings.ignored_user_ids.contains(id)
     }
 
-    /// A company that is only a string takes the rest from the contact's traits.
-    fn company_by_name(
-        &mut self,
-        name: Cow<'e, str>,
-        contact: &NamedCompanies<'e>,
-    ) -> Result<Company<'e>, &'static str> {
-        let company_id = self.id_of_name(&name)?;
-        let (name, is_cut) = cut(name);
-        if is_cut {
-            self.warn(Place::Company, "name", Change::Cut(MAX_VALUE_CHARS));
-        }
-        let spend = contact.monthly_spend.and_then(integer);
-        if let Some(spend) = spend.filter(|spend| spend.is_rounded) {
-            self.warn(Place::Company, "monthlySpend", Change::Rounded(spend.value));
-        }
-        Ok(Company {
-            company_id,
-            name: Some(name),
-            plan: contact.plan.and_then(text_or_empty),
-            monthly_spend: spend.map(|spend| spend.value),
-            ..Company::default()
-        })
-    }
-
-    /// Warns about traits of a company that the contact only leaves.
-    fn warn_of_removed(&mut self, object: &'e Object<'e>) {
-        let is_needed = |key: &str| {
-            let mut needed = ID.iter().chain(&["name", "remove"]);
-            needed.any(|name| key_matches(key, name))
-        };
-        for (key, _) in object.iter().filter(|(key, _)| !is_needed(key)) {
-            let reason = "the contact only leaves this company";
-            self.warn(Place::Company, key, Change::LeftOut(reason));
-        }
-    }
-
-    fn id_of_name(&self, name: &str) -> Result<Cow<'e, str>, &'static str> {
+    pub(super) fn id_of_name(&self, name: &str) -> Result<Cow<'e, str>, &'static str> {
         match name.trim() {
             "" => Err(NEEDS_ID),
             name if self.is_nobody(name) => Err(NOBODYS_NAME),
@@ -256,12 +118,12 @@ impl<'e> Mapper<'e, '_> {
 
 const NO_GROUP: &str = ".groupId is required: the group has neither an id nor a name";
 const NOBODYS_GROUP_ID: &str = ".groupId stands for nobody (see the setting IGNORED_USER_IDS)";
-const NEEDS_ID: &str = "a company needs an id or a name";
+pub(super) const NEEDS_ID: &str = "a company needs an id or a name";
 const NOBODYS_ID: &str = "its id stands for nobody (see the setting IGNORED_USER_IDS)";
 const NOBODYS_NAME: &str = "its name stands for nobody (see the setting IGNORED_USER_IDS)";
 
 /// Whether the traits ask to take the contact out of the company.
-fn asks_for_removal(traits: &mut FieldReader<'_>) -> bool {
+pub(super) fn asks_for_removal(traits: &mut FieldReader<'_>) -> bool {
     let remove = traits.read("remove", |value| {
         truth(value).map_or(Fit::LeftOut("it isn't a boolean"), Fit::Whole)
     });
@@ -283,15 +145,6 @@ fn truth(value: &Value<'_>) -> Option<bool> {
             _ => None,
         },
         _ => None,
-    }
-}
-
-fn is_empty(value: &Value<'_>) -> bool {
-    match value {
-        Value::Array(items) => items.is_empty(),
-        Value::Object(object) => object.is_empty(),
-        Value::Str(text) => text.trim().is_empty(),
-        _ => false,
     }
 }
 

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use super::attribute_names::Naming;
-use super::company::NamedCompanies;
 use super::event_fields::NO_ADDRESS;
 use super::field_reader::{FieldReader, Fit};
 use super::field_values::{
     ANOTHER_DATE, CREATED, EMPTY, NOT_A_STRING, cut_to_fit, date, not_blank, text,
 };
+use super::memberships::NamedCompanies;
 use super::options::{ONLY_SERVERS, UNSUBSCRIBED};
 use super::text::{MAX_VALUE_CHARS, cut};
 use super::values::Rules;

@@ -62,6 +62,34 @@ pub struct Warning<'e> {
     pub change: Change<'e>,
 }
 
+impl Warning<'_> {
+    /// The same, borrowing from nothing.
+    #[must_use]
+    pub fn into_owned(self) -> Warning<'static> {
+        Warning {
+            place: self.place,
+            key: Cow::Owned(self.key.into_owned()),
+            change: match self.change {
+                Change::Renamed(key) => Change::Renamed(Cow::Owned(key.into_owned())),
+                Change::Null => Change::Null,
+                Change::Nested => Change::Nested,
+                Change::Cut(limit) => Change::Cut(limit),
+                Change::Rounded(whole) => Change::Rounded(whole),
+                Change::Attribute(reason) => Change::Attribute(reason),
+                Change::OverLimit(limit) => Change::OverLimit(limit),
+                Change::TooManyCompanies(most) => Change::TooManyCompanies(most),
+                Change::LeftOut(reason) => Change::LeftOut(reason),
+                Change::NoAttribute(reason) => Change::NoAttribute(reason),
+                Change::NoPrice(reason) => Change::NoPrice(reason),
+                Change::NoDate => Change::NoDate,
+                Change::AfterReceipt => Change::AfterReceipt,
+                Change::NoIdentity(reason) => Change::NoIdentity(reason),
+                Change::More(unnamed) => Change::More(unnamed),
+            },
+        }
+    }
+}
+
 impl fmt::Display for Warning<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = match self.place {

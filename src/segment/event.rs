@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use super::companies_in_text::{CompaniesInText, companies_in_text};
 use super::identity::Nobody;
 use super::repeated::with_last_of_equal_keys;
 use super::{Object, Value, get_matching};
@@ -65,8 +64,6 @@ pub struct Event<'e> {
     fields: Value<'e>,
     /// Which of its ids mean nobody.
     pub(super) nobody: Nobody,
-    /// Companies of its traits that are JSON in a text.
-    pub(super) companies_in_text: CompaniesInText<'e>,
 }
 
 impl<'e> Event<'e> {
@@ -76,15 +73,10 @@ impl<'e> Event<'e> {
     /// [`NotAnObject`] for every other JSON type.
     pub fn new(value: Value<'e>) -> Result<Self, NotAnObject> {
         match value {
-            Value::Object(_) => {
-                let mut event = Self {
-                    fields: with_last_of_equal_keys(value),
-                    nobody: Nobody::default(),
-                    companies_in_text: Vec::new(),
-                };
-                event.companies_in_text = companies_in_text(event.identify_traits());
-                Ok(event)
-            }
+            Value::Object(_) => Ok(Self {
+                fields: with_last_of_equal_keys(value),
+                nobody: Nobody::default(),
+            }),
             Value::Null => Err(NotAnObject("null")),
             Value::Bool(_) => Err(NotAnObject("a boolean")),
             Value::Number(_) => Err(NotAnObject("a number")),

@@ -1,8 +1,11 @@
 //! Repeated keys in an object.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
-use serde::Deserialize;
+use indexmap::IndexMap;
+use serde::de::value::{MapDeserializer, SeqDeserializer};
+use serde::de::{Deserialize, Deserializer, IntoDeserializer, Visitor};
 
 use super::Value;
 
@@ -11,13 +14,63 @@ const FEW: usize = 12;
 
 /// The same value with only the last of equal keys, at the first one's position, as JavaScript's
 /// and other parsers do it.
-pub(super) fn with_last_of_equal_keys(value: Value<'_>) -> Value<'_> {
+pub(crate) fn with_last_of_equal_keys(value: Value<'_>) -> Value<'_> {
     if !has_equal_keys(&value) {
         return value;
     }
-    // `serde_json`'s objects hold a key once, and the last one wins.
-    let unique = serde_json::Value::from(&value);
-    Value::deserialize(unique).expect("a JSON value is a JSON value")
+    Value::deserialize(Parts(value)).expect("a JSON value is a JSON value")
+}
+
+/// Takes a value apart, each of its objects without repeated keys. Nothing else can make an object
+/// whose keys are not borrowed.
+pub(crate) struct Parts<'de>(pub(crate) Value<'de>);
+
+impl<'de> Deserializer<'de> for Parts<'de> {
+    type Error = serde_json::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        match self.0 {
+            Value::Null => visitor.visit_unit(),
+            Value::Bool(value) => visitor.visit_bool(value),
+            Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
+                (Some(number), ..) => visitor.visit_u64(number),
+                (_, Some(number), _) => visitor.visit_i64(number),
+                (.., number) => visitor.visit_f64(number.unwrap_or_default()),
+            },
+            Value::Str(Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
+            Value::Str(Cow::Owned(text)) => visitor.visit_string(text),
+            Value::Array(items) => {
+                visitor.visit_seq(SeqDeserializer::new(items.into_iter().map(Parts)))
+            }
+            Value::Object(fields) => {
+                let unique: IndexMap<_, _> = fields.into_vec().into_iter().collect();
+                let parts = unique.into_iter();
+                let parts = parts.map(|(key, value)| (Parts(Value::Str(key)), Parts(value)));
+                visitor.visit_map(MapDeserializer::new(parts))
+            }
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit unit_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+impl<'de> IntoDeserializer<'de, serde_json::Error> for Parts<'de> {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
 }
 
 fn has_equal_keys(value: &Value<'_>) -> bool {

@@ -276,3 +276,34 @@ async fn fields_of_a_batch_hold_for_its_events() {
     assert_eq!(queued["integrations"], body["integrations"]);
     assert_eq!(queued["sentAt"], body["sentAt"]);
 }
+
+/// JSON may write any character as an escape, and a key twice.
+#[tokio::test]
+async fn fields_of_a_batch_hold_however_they_are_written() {
+    let integrations = r#""integrations":{"\u0041ll":false,"Mixpanel":true}"#;
+    for (shared, own, expected) in [
+        (integrations, r#","integrations":{"Amplitude":true}"#, 0),
+        (integrations, "", 0),
+        (integrations, r#","integrations":{"All":true}"#, 1),
+        (integrations, r#","\u0069ntegrations":{"\u0041ll":true}"#, 1),
+        (r#""\u0069ntegrations":{"All":false}"#, "", 0),
+        (
+            r#""integrations":{"All":true},"integrations":{"All":false}"#,
+            "",
+            0,
+        ),
+        (
+            r#""integrations":{"Intercom":{"\u0061":"\n"}}"#,
+            r#","integrations":{"All":false}"#,
+            1,
+        ),
+    ] {
+        let world = World::new(&[]).await;
+        let event = format!(r#"{{"type":"identify","userId":"u1"{own}}}"#);
+        let body = format!(r#"{{"batch":[{event}],{shared}}}"#);
+        let call = Call::post("/v1/batch").bytes(body.as_bytes());
+        call.send(&world).await.assert_success();
+        assert_eq!(world.user_ids().len(), expected, "{body}");
+        assert!(world.aws().dead_letter.is_empty(), "{body}");
+    }
+}

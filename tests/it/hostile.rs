@@ -418,28 +418,52 @@ async fn no_write_key_of_a_call_stays_in_a_queue() {
     }
 }
 
-/// The first of a body's keys counts, as in an event.
+/// The first of a body's keys counts: a wrong one is refused before anything else is read.
 #[tokio::test]
 async fn a_second_write_key_opens_nothing() {
     let world = World::new(&[]).await;
-    let single = |first: &str, second: &str| {
-        let body = format!(r#"{{"userId":"u1","writeKey":"{first}","writeKey":"{second}"}}"#);
-        Call::post("/v1/identify")
-            .without_key()
-            .bytes(body.as_bytes())
-    };
-    // As of any key that stands twice, the last one counts.
-    single("wrong", WRITE_KEY)
-        .send(&world)
-        .await
-        .assert_success();
-    let wrong = single(WRITE_KEY, "wrong").send(&world).await;
-    wrong.assert_error(401, "unauthorized");
-    let batch = format!(r#"{{"batch":[],"writeKey":"wrong","writeKey":"{WRITE_KEY}"}}"#);
-    let batch = Call::post("/v1/batch")
-        .without_key()
-        .bytes(batch.as_bytes());
-    batch.send(&world).await.assert_error(401, "unauthorized");
+    for path in ["/v1/identify", "/v1/batch", "/v1/preview"] {
+        let send = |first: &str, second: &str| {
+            let body = format!(
+                r#"{{"type":"identify","userId":"u1","batch":[],"writeKey":"{first}","writeKey":"{second}"}}"#
+            );
+            Call::post(path).without_key().bytes(body.as_bytes())
+        };
+        let wrong = send("wrong", WRITE_KEY).send(&world).await;
+        wrong.assert_error(401, "unauthorized");
+        let right = send(WRITE_KEY, "wrong").send(&world).await;
+        assert_eq!(right.status, 200, "{path}: {right:?}");
+    }
+}
+
+/// What follows the key of a body is unpacked and read only once the key is right.
+#[tokio::test]
+async fn a_wrong_key_in_a_body_is_refused_without_the_rest_of_it() {
+    let world = World::new(&[]).await;
+    let body = |key: &str| format!(r#"{{"writeKey":"{key}","batch":["#).into_bytes();
+    let filler = vec![b' '; 501 * KB];
+    for path in ["/v1/batch", "/v1/track", "/v1/preview"] {
+        for (after, code) in [
+            (&b"no JSON"[..], "invalid_json"),
+            (&filler[..], "body_too_large"),
+        ] {
+            for is_packed in [false, true] {
+                let call = |key: &str| {
+                    let body = [&body(key), after].concat();
+                    let body = if is_packed { gzip(&body) } else { body };
+                    Call::post(path).without_key().bytes(&body)
+                };
+                let wrong = call("wrong").send(&world).await;
+                wrong.assert_error(401, "unauthorized");
+                let right = call(WRITE_KEY).send(&world).await;
+                right.assert_error(400, code);
+            }
+        }
+        let broken = [&gzip(&body("wrong"))[..], b"no gzip"].concat();
+        let call = Call::post(path).without_key().bytes(&broken);
+        call.send(&world).await.assert_error(401, "unauthorized");
+    }
+    world.assert_nothing_happened();
 }
 
 /// 4 MB of gzip without content: unpacked it would take half a second each time.
