@@ -9,7 +9,7 @@ const NOBODY: &str = "it stands for nobody (see the setting IGNORED_USER_IDS)";
 /// Why an address isn't used.
 pub(super) const NO_ADDRESS: &str = "it isn't an email address";
 
-impl<'e> Mapper<'e, '_> {
+impl Mapper<'_, '_> {
     /// Rejects an event whose subject is an id that JSON may have changed on the way.
     pub(super) fn reject_inexact_ids(&self, kind: Kind) -> Result<(), NotSent> {
         let is_lead =
@@ -116,19 +116,20 @@ impl<'e> Mapper<'e, '_> {
 
     /// What becomes of an event that names nobody whom Intercom could know.
     pub(super) fn no_identity(&self) -> NotSent {
-        let mut reason = super::NO_IDENTITY.to_owned();
-        if let Some(id) = self.event.ignored_user_id() {
+        let required = super::NO_IDENTITY;
+        let is_lead = self.settings.anonymous == Anonymous::Lead;
+        let reason = if let Some(id) = self.event.ignored_user_id() {
             let id = super::truncated(&id);
-            reason += &format!(", and {id:?} is nobody (see the setting IGNORED_USER_IDS)");
+            format!("{required}, and {id:?} is nobody (see the setting IGNORED_USER_IDS)")
         } else if let Some(problem) = self.problem_of(IdField::UserId) {
-            reason += &format!(", and the userId can't be used: {problem}");
+            format!("{required}, and the userId can't be used: {problem}")
         } else if self.event.sent_emails().next().is_some() {
-            reason += &format!(", and the email can't be used: {NO_ADDRESS}");
-        } else if self.settings.anonymous == Anonymous::Lead
-            && self.event.is_nobody(IdField::AnonymousId)
-        {
-            reason += ", and the anonymousId is nobody (see the setting IGNORED_USER_IDS)";
-        }
+            format!("{required}, and the email can't be used: {NO_ADDRESS}")
+        } else if is_lead && self.event.is_nobody(IdField::AnonymousId) {
+            format!("{required}, and the anonymousId is nobody (see the setting IGNORED_USER_IDS)")
+        } else {
+            required.to_owned()
+        };
         NotSent::Skip(reason.into())
     }
 }

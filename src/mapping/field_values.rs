@@ -30,7 +30,7 @@ pub(super) fn text<'e>(value: &'e Value<'e>) -> Fit<'e, Cow<'e, str>> {
 }
 
 /// A text that is at most as long as Intercom stores it.
-pub(super) fn cut_to_fit<'e>(text: Cow<'e, str>) -> Fit<'e, Cow<'e, str>> {
+pub(super) fn cut_to_fit(text: Cow<'_, str>) -> Fit<'_, Cow<'_, str>> {
     match cut(text) {
         (text, false) => Fit::Whole(text),
         (text, true) => Fit::Changed(text, Change::Cut(MAX_VALUE_CHARS)),

@@ -41,10 +41,19 @@ impl<'e> NamedCompanies<'e> {
 }
 
 /// What an identify says of one company.
-enum Membership<'e> {
-    Joins(Company<'e>),
-    /// The id of the company that the contact leaves.
-    Leaves(Cow<'e, str>),
+struct Membership<'e> {
+    company: Company<'e>,
+    /// Whether the contact leaves it. Then nothing but its id counts.
+    is_left: bool,
+}
+
+impl<'e> Membership<'e> {
+    fn in_company(company: Company<'e>) -> Self {
+        Self {
+            company,
+            is_left: false,
+        }
+    }
 }
 
 impl<'e> Mapper<'e, '_> {
@@ -113,13 +122,19 @@ impl<'e> Mapper<'e, '_> {
                 let company_id = self.company_id(&traits)?;
                 if asks_for_removal(&mut traits) {
                     self.warn_of_removed(object);
-                    return Ok(Membership::Leaves(company_id));
+                    return Ok(Membership {
+                        company: Company {
+                            company_id,
+                            ..Company::default()
+                        },
+                        is_left: true,
+                    });
                 }
-                Ok(Membership::Joins(self.company(traits, company_id)))
+                Ok(Membership::in_company(self.company(traits, company_id)))
             }
             Value::Str(name) => {
                 let company = self.company_by_name(clean(name), contact)?;
-                Ok(Membership::Joins(company))
+                Ok(Membership::in_company(company))
             }
             _ => Err(NEEDS_ID),
         }
@@ -142,12 +157,11 @@ impl<'e> Mapper<'e, '_> {
             warnings: Vec::new(),
             unnamed: 0,
         };
-        let membership = of_text
-            .membership(value, contact)
-            .map(|membership| match membership {
-                Membership::Joins(company) => Membership::Joins(company.into_owned()),
-                Membership::Leaves(id) => Membership::Leaves(Cow::Owned(id.into_owned())),
-            });
+        let membership = of_text.membership(value, contact);
+        let membership = membership.map(|Membership { company, is_left }| Membership {
+            company: company.into_owned(),
+            is_left,
+        });
         for warning in of_text.into_warnings() {
             let warning = warning.into_owned();
             self.warn(warning.place, warning.key, warning.change);
@@ -197,20 +211,20 @@ type Read<'r, 'e> = &'r mut dyn FnMut(&mut Mapper<'e, '_>) -> Result<Membership<
 
 fn push<'e>(membership: Membership<'e>, identity: &Identity<'e>, actions: &mut Vec<Action<'e>>) {
     let identity = identity.clone();
-    match membership {
-        Membership::Joins(company) => {
-            let company_id = company.company_id.clone();
-            actions.push(Action::UpsertCompany { company });
-            actions.push(Action::AttachCompany {
-                identity,
-                company_id,
-            });
-        }
-        Membership::Leaves(company_id) => actions.push(Action::DetachCompany {
+    let company = membership.company;
+    let company_id = company.company_id.clone();
+    if membership.is_left {
+        actions.push(Action::DetachCompany {
             identity,
             company_id,
-        }),
+        });
+        return;
     }
+    actions.push(Action::UpsertCompany { company });
+    actions.push(Action::AttachCompany {
+        identity,
+        company_id,
+    });
 }
 
 /// The values of an array, else the value itself.

@@ -40,13 +40,13 @@ pub(super) fn read_price<'e>(
         if properties.peek("revenue").is_some_and(is_nothing) {
             properties.ignore(&["revenue"], "the price is that of total");
         } else {
-            warn_of(revenue, properties);
+            warn_of(&revenue, properties);
         }
         properties.decide("total", false, rounded(money.amount));
         return Some(money.price(properties));
     }
     // Both can blame the currency.
-    warn_of(revenue.and(total), properties);
+    warn_of(&revenue.and(total), properties);
     let price = properties.peek("price").filter(|price| is_price(price))?;
     properties.decide("price", true, None);
     Some(price.clone())
@@ -119,8 +119,8 @@ impl<'e> Money<'e> {
     }
 }
 
-fn warn_of<T>(money: Result<T, Problem>, properties: &mut FieldReader<'_>) {
-    if let Err((name, reason)) = money {
+fn warn_of<T>(money: &Result<T, Problem>, properties: &mut FieldReader<'_>) {
+    if let Err((name, reason)) = *money {
         properties.decide(name, false, Some(Change::NoPrice(reason)));
     }
 }

@@ -71,7 +71,7 @@ impl<'e> Mapper<'e, '_> {
             match mapper.rich_link(&key, value) {
                 Ok(link) => mapper.insert(&mut metadata, PROPERTIES, key, link, false),
                 Err(NoLink::Bad(reason)) => {
-                    mapper.warn(Place::Property, key, Change::LeftOut(reason))
+                    mapper.warn(Place::Property, key, Change::LeftOut(reason));
                 }
                 Err(NoLink::Other) => mapper.add(&mut metadata, PROPERTIES, key, value),
             }
