@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::identity::Nobody;
 use super::repeated::with_last_of_equal_keys;
-use super::{Object, Value, get_matching};
+use super::{IgnoredUserIds, Object, Value, get_matching};
 
 /// The kinds of call of Segment's specification, and `delete` of its privacy tools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,16 +67,21 @@ pub struct Event<'e> {
 }
 
 impl<'e> Event<'e> {
-    /// Takes a parsed JSON value as an event. When a key is repeated, the last one counts.
+    /// Takes a parsed JSON value as an event. When a key is repeated, the last one counts. A userId
+    /// that is one of `ignored` is nobody's: the event counts as one without, and the field stays.
     ///
     /// # Errors
     /// [`NotAnObject`] for every other JSON type.
-    pub fn new(value: Value<'e>) -> Result<Self, NotAnObject> {
+    pub fn new(value: Value<'e>, ignored: &IgnoredUserIds) -> Result<Self, NotAnObject> {
         match value {
-            Value::Object(_) => Ok(Self {
-                fields: with_last_of_equal_keys(value),
-                nobody: Nobody::default(),
-            }),
+            Value::Object(_) => {
+                let mut event = Self {
+                    fields: with_last_of_equal_keys(value),
+                    nobody: Nobody::default(),
+                };
+                event.nobody = event.ids_among(ignored);
+                Ok(event)
+            }
             Value::Null => Err(NotAnObject("null")),
             Value::Bool(_) => Err(NotAnObject("a boolean")),
             Value::Number(_) => Err(NotAnObject("a number")),

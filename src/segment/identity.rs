@@ -40,21 +40,21 @@ impl IdField {
 pub(super) type Nobody = [bool; IdField::ALL.len()];
 
 impl Event<'_> {
-    /// Makes it an event without the ids that are among `ignored`. The fields themselves stay.
-    pub fn ignore_user_id(&mut self, ignored: &IgnoredUserIds) {
-        self.nobody = IdField::ALL.map(|field| {
+    /// Which of its ids are among `ignored`.
+    pub(super) fn ids_among(&self, ignored: &IgnoredUserIds) -> Nobody {
+        IdField::ALL.map(|field| {
             let id = self.sent_id(field);
             id.is_some_and(|id| ignored.contains(&id))
-        });
+        })
     }
 
     /// The id in a field, as [`read_id`](super::read_id) reads it. `None` also when it [means
-    /// nobody](Self::ignore_user_id).
+    /// nobody](Self::new).
     pub fn id(&self, field: IdField) -> Option<Cow<'_, str>> {
         self.sent_id(field).filter(|_| !self.is_nobody(field))
     }
 
-    /// Whether the id in a field [means nobody](Self::ignore_user_id).
+    /// Whether the id in a field [means nobody](Self::new).
     pub fn is_nobody(&self, field: IdField) -> bool {
         self.nobody[field as usize]
     }
@@ -68,7 +68,7 @@ impl Event<'_> {
         self.id(IdField::UserId)
     }
 
-    /// The userId, when it [means nobody](Self::ignore_user_id).
+    /// The userId, when it [means nobody](Self::new).
     pub fn ignored_user_id(&self) -> Option<Cow<'_, str>> {
         let sent = self.sent_id(IdField::UserId);
         sent.filter(|_| self.is_nobody(IdField::UserId))
@@ -148,25 +148,29 @@ mod tests {
     use super::*;
 
     fn event(json: &str) -> Event<'_> {
-        Event::new(serde_json::from_str(json).expect("valid JSON")).expect("an object")
+        Event::new(
+            serde_json::from_str(json).expect("valid JSON"),
+            &IgnoredUserIds::default(),
+        )
+        .expect("an object")
     }
 
     #[test]
-    fn a_user_id_that_is_nobody() {
+    fn ids_that_are_nobody() {
         let ignored = IgnoredUserIds::new(["0"]);
-        let mut nobody = event(r#"{"type":"track","userId":0,"anonymousId":"a"}"#);
-        nobody.ignore_user_id(&ignored);
+        let event = |json: &'static str| {
+            let value = serde_json::from_str(json).expect("valid JSON");
+            Event::new(value, &ignored).expect("an object")
+        };
+        let nobody = event(r#"{"type":"track","userId":0,"anonymousId":"a"}"#);
         assert_eq!(nobody.user_id(), None);
         assert_eq!(nobody.user().as_deref(), Some("a"));
         assert_eq!(nobody.ignored_user_id().as_deref(), Some("0"));
-        let mut others =
-            event(r#"{"type":"alias","anonymousId":0,"previousId":"0","groupId":"0"}"#);
-        others.ignore_user_id(&ignored);
+        let others = event(r#"{"type":"alias","anonymousId":0,"previousId":"0","groupId":" 0 "}"#);
         assert_eq!(others.user(), None);
         assert_eq!(others.previous_id(), None);
         assert_eq!(others.group_id(), None);
-        let mut user = event(r#"{"type":"track","userId":"10"}"#);
-        user.ignore_user_id(&ignored);
+        let user = event(r#"{"type":"track","userId":"10"}"#);
         assert_eq!(user.user_id().as_deref(), Some("10"));
         assert_eq!(user.ignored_user_id(), None);
     }

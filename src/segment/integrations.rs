@@ -3,11 +3,14 @@
 use super::options::{OUR_NAMES, named};
 use super::{Object, Value, get_matching};
 
-/// Whether the event is addressed to Intercom.
+/// The names that address the function: Intercom as a whole, and Segment's destination for servers.
+const FUNCTION_NAMES: [&str; 2] = ["Intercom", "Intercom Cloud Mode (Actions)"];
+
+/// Whether the event is addressed to the function.
 ///
-/// `integrations.All` (any case) decides unless Intercom is named itself: a boolean is taken as
-/// it is, an object of options means yes. Without `integrations`, `context.Intercom: false`
-/// disables, as with Segment's classic destination.
+/// A no under either name wins; a yes or an object of options means yes; else `integrations.All`
+/// decides. Without `integrations`, `context.Intercom: false` disables, as with Segment's classic
+/// destination. `Intercom Web (Actions)` addresses the page's Messenger alone. Case doesn't count.
 ///
 /// Segment itself has obeyed `integrations` already: what its audiences, computed traits and
 /// journeys send to a webhook says `{"All": false, "Webhooks": true}`. There only a no to Intercom
@@ -18,9 +21,10 @@ pub fn is_addressed_to_intercom(event: &Object<'_>, is_from_segment: bool) -> bo
         let intercom = context.and_then(|context| get_matching(context, "intercom"));
         return intercom.and_then(switch) != Some(false);
     };
-    let own = OUR_NAMES
+    let choices = FUNCTION_NAMES
         .iter()
-        .find_map(|name| switch(named(integrations, name)?));
+        .filter_map(|name| switch(named(integrations, name)?));
+    let own = choices.reduce(|one, other| one && other);
     let all = || switch(named(integrations, "All").filter(|_| !is_from_segment)?);
     own.or_else(all).unwrap_or(true)
 }
@@ -132,6 +136,16 @@ mod tests {
                 r#"{"integrations":{"Intercom Web (Actions)":false}}"#,
                 true,
                 true,
+            ),
+            (
+                r#"{"integrations":{"Intercom":{},"Intercom Cloud Mode (Actions)":false}}"#,
+                false,
+                false,
+            ),
+            (
+                r#"{"integrations":{"Intercom":false,"Intercom Cloud Mode (Actions)":true}}"#,
+                false,
+                false,
             ),
             (r#"{"context":{"Intercom":false}}"#, false, false),
             (r#"{"context":{"intercom":"false"}}"#, false, false),
