@@ -235,7 +235,7 @@ mod tests {
             serde_json::to_value(steps[0].actions(&events)).expect("actions serialise"),
             json!([
                 {"action": "upsert_contact", "identity": identity, "contact": {
-                    "role": "user", "external_id": "u", "name": "A", "last_seen_at": 1000000002,
+                    "role": "user", "external_id": "u", "name": "A", "last_seen_at": 1_000_000_002,
                     "custom_attributes": {"plan": "y"}}},
                 {"action": "upsert_company", "company":
                     {"company_id": "1", "name": "One", "plan": "q"}},

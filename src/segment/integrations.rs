@@ -62,7 +62,6 @@ mod tests {
 
     #[test]
     fn integrations_decide() {
-        // From an SDK, and from Segment itself.
         let cases = [
             ("{}", true, true),
             (r#"{"integrations":null}"#, true, true),
@@ -147,6 +146,13 @@ mod tests {
                 false,
                 false,
             ),
+        ];
+        assert_all(&cases);
+    }
+
+    #[test]
+    fn the_context_decides_where_there_are_no_integrations() {
+        assert_all(&[
             (r#"{"context":{"Intercom":false}}"#, false, false),
             (r#"{"context":{"intercom":"false"}}"#, false, false),
             (r#"{"context":{"Intercom":true}}"#, true, true),
@@ -156,14 +162,18 @@ mod tests {
                 true,
             ),
             (r#"{"context":null}"#, true, true),
-        ];
+        ]);
+    }
+
+    /// Each event with what holds for it from an SDK, and from Segment itself.
+    fn assert_all(cases: &[(&str, bool, bool)]) {
         for (json, from_sdk, from_segment) in cases {
             let event: Value = serde_json::from_str(json).expect("valid JSON");
             let event = event.as_object().expect("an object");
-            assert_eq!(is_addressed_to_intercom(event, false), from_sdk, "{json}");
+            assert_eq!(is_addressed_to_intercom(event, false), *from_sdk, "{json}");
             assert_eq!(
                 is_addressed_to_intercom(event, true),
-                from_segment,
+                *from_segment,
                 "{json}"
             );
         }
