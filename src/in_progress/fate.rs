@@ -257,6 +257,12 @@ mod tests {
                 still_waiting(5, no_lead()),
             ),
             (
+                waiting(Otherwise::Delivered),
+                Some(899),
+                Some(899),
+                still_waiting(900, Otherwise::Delivered),
+            ),
+            (
                 waiting(no_lead()),
                 Some(100),
                 Some(0),
