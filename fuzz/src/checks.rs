@@ -196,6 +196,7 @@ fn check_mapping(event: &Event<'_>, arrival: Arrival, settings: &Settings) {
     invariants::same_again(event, arrival, settings);
     invariants::what_intercom_takes(event, arrival, settings);
     invariants::every_trait_is_sent_or_named(event, arrival, settings);
+    invariants::every_field_is_used_or_named(event, arrival, settings);
     invariants::every_property_is_sent_or_named(event, arrival, settings);
 }
 
