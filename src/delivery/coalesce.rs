@@ -13,6 +13,10 @@ use crate::mapping::{Action, Company, Contact, Identity, Rights};
 /// Most events that are merged into one: each merge copies all that they say so far.
 const MAX_MERGED_EVENTS: usize = 25;
 
+/// Most calls of a merged write. What is tried again as one has to end within one invocation, or
+/// nothing of it ever does.
+const MAX_CALLS: usize = 25;
+
 /// Successive events of a user that are delivered as one. Usually one; several when they were
 /// merged.
 pub(super) struct Step<'e> {
@@ -47,6 +51,7 @@ pub(super) fn steps<'e>(events: &[&mut InProgress<'e>]) -> Vec<Step<'e>> {
             && last.events.len() < MAX_MERGED_EVENTS
             && events[last.events.start].rights == event.rights
             && let Some(merged) = merged(last.actions(events), &event.actions)
+            && calls_of(&merged) <= MAX_CALLS
         {
             last.events.end = place + 1;
             last.merged = Some(merged);
@@ -55,6 +60,15 @@ pub(super) fn steps<'e>(events: &[&mut InProgress<'e>]) -> Vec<Step<'e>> {
         steps.push(Step::of(place));
     }
     steps
+}
+
+/// How many calls the actions take, where the contact has to be looked up.
+fn calls_of(actions: &[Action<'_>]) -> usize {
+    let calls = actions.iter().map(|action| match action {
+        Action::UpsertContact { .. } | Action::MergeContact { .. } => 2,
+        _ => 1,
+    });
+    calls.sum()
 }
 
 /// The actions of two identifies or groups of the same contact as those of one. `None` when they
@@ -180,7 +194,7 @@ mod tests {
     }
 
     fn mapped<'e>(entry: &'e Entry<'e>) -> InProgress<'e> {
-        let received_at = DateTime::from_timestamp_millis(10_000_000).expect("a date");
+        let received_at = DateTime::from_timestamp_millis(1_700_000_000_000).expect("a date");
         let settings = Settings::default();
         let event = InProgress::new(entry, Source::Api, received_at, &settings);
         let parsed = entry.event().expect("an event");
@@ -217,12 +231,12 @@ mod tests {
     #[test]
     fn successive_identifies_are_one_upsert() {
         let events = [
-            r#"{"type":"identify","userId":"u","timestamp":1000,"traits":{"name":"A","plan":"x",
+            r#"{"type":"identify","userId":"u","timestamp":1000000001,"traits":{"name":"A","plan":"x",
                 "companies":[{"id":"1","name":"One","plan":"p"},{"id":"2","name":"Two"}]}}"#,
-            r#"{"type":"identify","userId":"u","timestamp":2000,"traits":{"plan":"y","name":null,
+            r#"{"type":"identify","userId":"u","timestamp":1000000002,"traits":{"plan":"y","name":null,
                 "companies":[{"id":"2","remove":true},{"id":"1","plan":"q"},{"id":"3"}]}}"#,
             r#"{"type":"track","userId":"u","event":"E"}"#,
-            r#"{"type":"identify","userId":"u","timestamp":3000}"#,
+            r#"{"type":"identify","userId":"u","timestamp":1000000003}"#,
         ]
         .map(entry);
         let mut events: Vec<InProgress<'_>> = events.iter().map(mapped).collect();
@@ -235,7 +249,7 @@ mod tests {
             serde_json::to_value(steps[0].actions(&events)).expect("actions serialise"),
             json!([
                 {"action": "upsert_contact", "identity": identity, "contact": {
-                    "role": "user", "external_id": "u", "name": "A", "last_seen_at": 2000,
+                    "role": "user", "external_id": "u", "name": "A", "last_seen_at": 1_000_000_002,
                     "custom_attributes": {"plan": "y"}}},
                 {"action": "upsert_company", "company":
                     {"company_id": "1", "name": "One", "plan": "q"}},
