@@ -29,7 +29,7 @@ pub fn preview(
                 source,
                 sender: entry.sender,
             };
-            let result = preview_of(entry, arrival, settings, &mut budget);
+            let result = preview_of(entry, arrival, settings, &mut budget)?;
             bytes += result.to_string().len();
             (bytes <= MAX_ANSWER_BYTES).then_some(result)
         })
@@ -42,12 +42,13 @@ fn preview_of(
     arrival: Arrival,
     settings: &Settings,
     budget: &mut Budget,
-) -> Value {
+) -> Option<Value> {
     match &entry.parsed {
-        Parsed::Event(event) => preview_of_event(event, arrival, settings, budget),
+        Parsed::Event(event) => Some(preview_of_event(event, arrival, settings, budget)),
+        Parsed::Ids(_) => None,
         Parsed::Rejected { reason, .. } => {
             let rejected = Err(NotSent::Reject(reason.clone()));
-            show(entry.message_id(), entry.type_name(), rejected)
+            Some(show(entry.message_id(), entry.type_name(), rejected))
         }
     }
 }

@@ -17,6 +17,9 @@ use crate::mapping::{self, Budget, Mapped, NotSent, map};
 use crate::queue::{Message, Queue};
 use crate::retry::Schedule;
 
+/// Why an event is queued that its request has no memory for.
+pub(crate) const NO_MEMORY: &str = "the events before it in its request have used up its memory";
+
 /// Maps and delivers events, and decides what is done with each.
 #[derive(Debug)]
 pub struct Processing {
@@ -33,6 +36,10 @@ impl Processing {
     pub(crate) fn map(&self, event: &mut InProgress<'_>, budget: &mut Budget) {
         let mapped = match &event.entry.parsed {
             Parsed::Event(parsed) => map(parsed, event.arrival(), &self.mapping, budget),
+            Parsed::Ids(_) => {
+                event.fate = Fate::queued(NO_MEMORY);
+                return;
+            }
             Parsed::Rejected { code, reason, .. } => {
                 event.fate = Fate::Rejected(*code, Failure::new(reason.clone()));
                 return;

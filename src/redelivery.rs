@@ -105,7 +105,10 @@ impl Redelivery<'_> {
             keep_whole(&mut events);
             let mut record = Record::new(*message, now, &events);
             for event in &events {
-                let to_send = || Message::of(event.entry, event.source, event.received_at);
+                let to_send = || {
+                    let message = Message::of(event.entry, event.source, event.received_at);
+                    message.behind(&event.user)
+                };
                 self.move_if_decided(&event.fate, *message, records.len(), to_send, moves);
             }
             if let Err(reason) = received {

@@ -22,7 +22,7 @@ pub use integrations::{is_addressed_to_intercom, is_delivered_by_page};
 pub use key_matching::{are_same_key, get_matching, key_matches};
 pub use options::ACTIVE;
 pub(crate) use repeated::Parts;
-pub use weight::Weight;
+pub use weight::{MAX_VALUES, Weight};
 
 /// A JSON value that borrows its strings from the request's bytes.
 pub type Value<'e> = serde_json_borrow::Value<'e>;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use lru::LruCache;
 
-/// A longer key isn't worth the memory.
-const MAX_KEY_BYTES: usize = 1_000;
+/// A longer key isn't worth the memory: Intercom's ids and names have at most 255 characters.
+const MAX_KEY_BYTES: usize = 300;
 
 /// Values by text. When it is full, the one used least recently goes.
 #[derive(Debug)]

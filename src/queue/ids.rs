@@ -27,6 +27,18 @@ pub fn queue_id(id: &str) -> Cow<'_, str> {
     }
 }
 
+/// Whose event it is, as one text: the kind of id and the id of its user (userId, else email, else
+/// anonymousId), else of the event itself. An anonymousId is never the user whose id has the same
+/// text, and nobody without proof is somebody with it.
+pub fn owner(event: &Event<'_>, is_unproven: bool) -> String {
+    let user = event.user_id().map(|id| ("user", id));
+    let user = user.or_else(|| Some(("email", event.email()?)));
+    let user = user.or_else(|| Some(("anonymous", event.anonymous_id()?)));
+    let (kind, id) = user.unwrap_or_else(|| ("event", message_id(event)));
+    let proof = if is_unproven { "unproven-" } else { "" };
+    format!("{proof}{kind}:{id}")
+}
+
 /// The event's messageId. For an event that came without one, the SHA-256 of the event, in the queues
 /// and in the log: the same each time that it is tried.
 pub fn message_id<'e>(event: &'e Event<'_>) -> Cow<'e, str> {
@@ -63,6 +75,27 @@ mod tests {
         for id in ["two words", "é", "", "u#waiting", &"x".repeat(129)] {
             assert_eq!(queue_id(id).len(), 64, "{id}");
         }
+    }
+
+    #[test]
+    fn one_text_of_two_kinds_is_two_owners() {
+        let owner = |json: &str, is_unproven| {
+            let value = serde_json::from_str(json).expect("JSON");
+            let event = Event::new(value, &crate::segment::IgnoredUserIds::default());
+            super::owner(&event.expect("an object"), is_unproven)
+        };
+        let all = [
+            owner(r#"{"userId":"a@b.co"}"#, false),
+            owner(r#"{"userId":"a@b.co"}"#, true),
+            owner(r#"{"traits":{"email":"a@b.co"}}"#, false),
+            owner(r#"{"anonymousId":"a@b.co"}"#, false),
+            owner(r#"{"anonymousId":"a@b.co"}"#, true),
+            owner(r#"{"messageId":"a@b.co"}"#, false),
+            owner(r#"{"userId":"unproven-user:a@b.co"}"#, false),
+        ];
+        let different: std::collections::HashSet<&String> = all.iter().collect();
+        assert_eq!(different.len(), all.len(), "{all:?}");
+        assert_eq!(all[0], "user:a@b.co");
     }
 
     #[test]
