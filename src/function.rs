@@ -8,7 +8,6 @@ mod webhook;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use lambda_runtime::{Diagnostic, LambdaEvent};
@@ -36,7 +35,7 @@ use crate::secret::{SecretError, Secrets};
 use crate::segment::IgnoredUserIds;
 use crate::source::Source;
 use crate::status::{EventResult, Status};
-use crate::time_budget::{RESERVE_TO_QUEUE, WARM_UP_WITHIN, before};
+use crate::time_budget::{self, RESERVE_TO_QUEUE, WARM_UP_WITHIN, before};
 use crate::trigger::{Trigger, TriggerError};
 
 /// Everything that lives as long as the instance.
@@ -141,7 +140,7 @@ impl Function {
     /// Reads the secret before the first request, which then needn't wait for it. A failure is
     /// only logged: each request tries again.
     pub async fn warm_up(&self) {
-        let deadline = Instant::now() + WARM_UP_WITHIN;
+        let deadline = time_budget::now() + WARM_UP_WITHIN;
         if let Err(error) = self.secrets.get(deadline).await {
             tracing::error!(%error, "the secret could not be read at start");
         }
@@ -155,7 +154,7 @@ impl Function {
         &self,
         lambda: LambdaEvent<Box<RawValue>>,
     ) -> Result<Value, InvocationError> {
-        let started = Instant::now();
+        let started = time_budget::now();
         let is_cold_start = !self.has_started.swap(true, Ordering::Relaxed);
         let tally = Tally::default();
         let calls_before = self.processing.delivery.calls();

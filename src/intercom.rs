@@ -26,7 +26,7 @@ pub use retry_reason::RetryReason;
 use crate::clock::Clock;
 use crate::http_client::{NoAnswer, Transport};
 use crate::secret::{Secret, SecretError, Secrets};
-use crate::time_budget::{CALL_WITHIN, SHORTEST_CALL};
+use crate::time_budget::{self, CALL_WITHIN, SHORTEST_CALL};
 use answer::{Answer, if_readable};
 use circuit_breaker::CircuitBreaker;
 
@@ -236,7 +236,7 @@ impl Session<'_> {
     async fn try_once(&self, call: &Call<'_>, secret: &Secret) -> Result<Answer, CallError> {
         let intercom = self.intercom;
         let _under_way = self.wait_for_admission().await?;
-        let began = Instant::now();
+        let began = time_budget::now();
         let left = self.deadline.saturating_duration_since(began);
         if left < SHORTEST_CALL {
             return Err(untried("no time left in this invocation", None));
@@ -287,7 +287,7 @@ impl Session<'_> {
     async fn wait_for_admission(&self) -> Result<UnderWay<'_>, CallError> {
         let intercom = self.intercom;
         let wait = loop {
-            let left = self.deadline.saturating_duration_since(Instant::now());
+            let left = self.deadline.saturating_duration_since(time_budget::now());
             let now = intercom.clock.system_time();
             match intercom.limit(|limit| limit.admit(now, fastrand::f64())) {
                 Admission::Now => return Ok(UnderWay(intercom)),
