@@ -17,7 +17,7 @@ pub use undelivered::{Otherwise, Undelivered};
 
 use crate::entry::Entry;
 use crate::mapping::{Action, Arrival, Rights, Settings, Warning};
-use crate::queue::{Work, owner};
+use crate::queue::owner;
 use crate::segment::Kind;
 use crate::source::Source;
 
@@ -91,20 +91,6 @@ impl<'e> InProgress<'e> {
             received_at_millis: self.received_at.timestamp_millis(),
             source: self.source,
             sender: self.entry.sender,
-        }
-    }
-
-    /// What delivering it takes, for its message.
-    pub fn work(&self) -> Work {
-        let is_event = |action: &Action<'_>| matches!(action, Action::CreateEvent { .. });
-        Work {
-            // What isn't mapped is reckoned as a user with two companies.
-            calls: match self.actions.len() {
-                0 => 5,
-                actions => actions,
-            },
-            is_in_any_order: !self.actions.is_empty() && self.actions.iter().all(is_event),
-            is_merged: self.is_identify() && self.actions.len() == 1,
         }
     }
 

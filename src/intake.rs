@@ -154,7 +154,7 @@ impl Intake {
                 to_deliver.push(event);
             }
         }
-        let to_store = time_to_send(to_deliver.iter().map(|event| (&*event.user, event.work())));
+        let to_store = time_to_send(to_deliver.iter().map(|event| &*event.user));
         let deadline = request.invocation.started + self.budget;
         let deadline = request
             .store_until
@@ -212,7 +212,7 @@ async fn store(events: &mut [Taken<'_>], request: &Request<'_>, queues: &Queues)
             None => request.source.as_str(),
         };
         let message = Message::of(event.entry, request.source, request.received_at);
-        let message = message.behind(&event.user).with_work(event.work());
+        let message = message.behind(&event.user);
         let mut message = message.scoped_to(sender);
         if !message.fits() {
             let reason = format!(

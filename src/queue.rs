@@ -19,9 +19,9 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 
 pub use envelope::{ENVELOPE_VERSION, Envelope, Received, read_body};
-pub use ids::{message_id, owner, queue_id};
+pub use ids::{message_id, owner, owners_of_lead, queue_id};
 pub use lane::time_to_send;
-pub use message::{Message, Work};
+pub use message::Message;
 pub use received::ReceivedMessage;
 pub use sender_attributes::sender;
 

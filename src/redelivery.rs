@@ -15,7 +15,7 @@ use crate::invocation::Invocation;
 use crate::log::COUNTED;
 use crate::mapping::Budget;
 use crate::processing::{EventLine, Processing, addressed};
-use crate::queue::{Message, Queue, Queues, Received, ReceivedMessage};
+use crate::queue::{Message, Queue, Queues, Received, ReceivedMessage, owner};
 use crate::time_budget::{RESERVE_TO_ANSWER_SQS, RESERVE_TO_DELAY, before};
 use record::Record;
 
@@ -107,7 +107,12 @@ impl Redelivery<'_> {
             for event in &events {
                 let to_send = || {
                     let message = Message::of(event.entry, event.source, event.received_at);
-                    message.behind(&event.user)
+                    let is_unproven = event.entry.sender.is_unproven(&self.processing.mapping);
+                    let parsed = event.entry.event();
+                    match parsed {
+                        Some(parsed) => message.behind(&owner(parsed, is_unproven)),
+                        None => message,
+                    }
                 };
                 self.move_if_decided(&event.fate, *message, records.len(), to_send, moves);
             }

@@ -35,8 +35,17 @@ pub fn owner(event: &Event<'_>, is_unproven: bool) -> String {
     let user = user.or_else(|| Some(("email", event.email()?)));
     let user = user.or_else(|| Some(("anonymous", event.anonymous_id()?)));
     let (kind, id) = user.unwrap_or_else(|| ("event", message_id(event)));
-    let proof = if is_unproven { "unproven-" } else { "" };
-    format!("{proof}{kind}:{id}")
+    match (is_unproven, kind) {
+        // As it is, where nothing else can read like it.
+        (false, "user") if !id.contains(':') => id.into_owned(),
+        (false, kind) => format!("{kind}:{id}"),
+        (true, kind) => format!("unproven-{kind}:{id}"),
+    }
+}
+
+/// The [owners](owner) of the events of a lead with this anonymousId.
+pub fn owners_of_lead(anonymous_id: &str) -> [String; 2] {
+    ["", "unproven-"].map(|proof| format!("{proof}anonymous:{anonymous_id}"))
 }
 
 /// The event's messageId. For an event that came without one, the SHA-256 of the event, in the queues
@@ -95,7 +104,8 @@ mod tests {
         ];
         let different: std::collections::HashSet<&String> = all.iter().collect();
         assert_eq!(different.len(), all.len(), "{all:?}");
-        assert_eq!(all[0], "user:a@b.co");
+        assert_eq!(all[0], "a@b.co");
+        assert_eq!([&all[3], &all[4]], owners_of_lead("a@b.co").each_ref());
     }
 
     #[test]

@@ -2,14 +2,14 @@
 //!
 //! A call has at most one message of each group, and the group's next one follows once SQS has
 //! accepted it: of several in one call, SQS could accept only a later one, and hand it out before
-//! the earlier one arrives. Tracks carry their own time, so messages of nothing else share calls.
+//! the earlier one arrives.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
 
-use super::message::{Message, Work};
+use super::message::Message;
 use super::{
     CALLS_AT_ONCE, MAX_BATCH_BYTES, MAX_BATCH_MESSAGES, NotTaken, Queue, QueueError, Queues,
 };
@@ -25,15 +25,8 @@ const SHARED_EVENTS: usize = 10;
 /// own, which come up to 5,000 at once, take more messages, because of [`MAX_SHARED_EVENTS`].
 const TARGET_MESSAGES: usize = 50;
 
-/// Most events in one message.
+/// Most events in one message, which has to be delivered within one invocation.
 const MAX_SHARED_EVENTS: usize = 50;
-
-/// Most calls to Intercom that the events of one message need, by their own count, unless it has a
-/// single event: it has to be delivered within one invocation, and is tried again as a whole.
-const MAX_SHARED_CALLS: usize = 25;
-
-/// Events that are written as one call.
-const MAX_MERGED_EVENTS: usize = 25;
 
 /// How many events of a group share a message when it has this many. Fewer share one where they
 /// are large, or came by different senders.
@@ -45,72 +38,28 @@ fn events_per_message(events: usize) -> usize {
     share.clamp(SHARED_EVENTS, MAX_SHARED_EVENTS)
 }
 
-/// Calls to SQS, one after another, that a group of events takes.
-fn calls_for(works: &[Work]) -> usize {
-    let most = events_per_message(works.len());
-    let (mut calls, mut in_call) = (0, 0);
-    let mut works = works;
-    while !works.is_empty() {
-        let mut load = Load::default();
-        let fits = works
-            .iter()
-            .take(most)
-            .take_while(|work| load.takes(**work));
-        let (part, rest) = works.split_at(fits.count().max(1));
-        works = rest;
-        let is_in_any_order = part.iter().all(|work| work.is_in_any_order);
-        if !is_in_any_order || in_call == 0 || in_call == MAX_BATCH_MESSAGES {
-            calls += 1;
-            in_call = 0;
-        }
-        in_call = if is_in_any_order { in_call + 1 } else { 0 };
-    }
-    calls
-}
-
-/// What delivering the events of one message takes.
-#[derive(Clone, Copy, Default)]
-struct Load {
-    calls: usize,
-    /// Events at the end that are written as one.
-    merged: usize,
-}
-
-impl Load {
-    /// Adds an event, if a message may hold it too.
-    fn takes(&mut self, work: Work) -> bool {
-        let is_written_already = work.is_merged && (1..MAX_MERGED_EVENTS).contains(&self.merged);
-        let calls = self.calls + if is_written_already { 0 } else { work.calls };
-        if self.calls > 0 && calls > MAX_SHARED_CALLS {
-            return false;
-        }
-        self.calls = calls;
-        self.merged = match (work.is_merged, is_written_already) {
-            (false, _) => 0,
-            (true, false) => 1,
-            (true, true) => self.merged + 1,
-        };
-        true
-    }
+/// How many messages a group with this many events takes.
+fn messages_for(events: usize) -> usize {
+    events.div_ceil(events_per_message(events))
 }
 
 /// Pause before a call is repeated for a message that SQS didn't accept.
 const PAUSE_BEFORE_REPEAT: Duration = Duration::from_millis(50);
 
 /// Time that sending these users' events may take: one call after another for each user,
-/// concurrently across users. `events` names the user of each event, and what delivering it takes.
-pub fn time_to_send<'u>(events: impl Iterator<Item = (&'u str, Work)>) -> Duration {
+/// concurrently across users. `users` names the user of each event.
+pub fn time_to_send<'u>(users: impl Iterator<Item = &'u str>) -> Duration {
     /// The slowest that a call gets.
     const ONE_CALL: Duration = Duration::from_millis(60);
-    let mut events_of: HashMap<&str, Vec<Work>> = HashMap::new();
+    let mut events_of: HashMap<&str, usize> = HashMap::new();
     let mut all = 0;
-    for (user, work) in events {
-        events_of.entry(user).or_default().push(work);
+    for user in users {
+        *events_of.entry(user).or_default() += 1;
         all += 1;
     }
+    let most = events_of.into_values().max().unwrap_or_default();
     // The first event, whose retry is due at a time of its own, shares no message with the others.
-    let calls_of = |works: &Vec<Work>| calls_for(&works[1..]) + 1;
-    let of_busiest_user = events_of.values().map(calls_of).max().unwrap_or_default();
+    let of_busiest_user = messages_for(most.saturating_sub(1)) + 1;
     let calls = of_busiest_user + all / (MAX_BATCH_MESSAGES * CALLS_AT_ONCE);
     ONE_CALL.saturating_mul(u32::try_from(calls).unwrap_or(u32::MAX))
 }
@@ -119,8 +68,6 @@ pub fn time_to_send<'u>(events: impl Iterator<Item = (&'u str, Work)>) -> Durati
 pub(super) struct Outbound<K> {
     keys: Vec<K>,
     message: Message,
-    /// Whether it may come before or after others like it.
-    is_in_any_order: bool,
 }
 
 /// The messages of one group that are still to be sent, in order; at least one.
@@ -168,17 +115,16 @@ impl<K> Group<K> {
     fn of(messages: Vec<(K, Message)>) -> Self {
         let most = events_per_message(messages.len());
         let mut group = VecDeque::new();
-        let (mut part, mut bytes, mut load) = (Vec::new(), 0, Load::default());
+        let (mut part, mut bytes) = (Vec::new(), 0);
         for (key, message) in messages {
             let is_full = part.last().is_some_and(|(_, last): &(K, Message)| {
                 part.len() == most
                     || bytes + message.bytes() > MAX_BATCH_BYTES
                     || !last.can_share_with(&message)
             });
-            if is_full || !load.takes(message.work) {
+            if is_full {
                 group.push_back(Outbound::shared(std::mem::take(&mut part)));
-                (bytes, load) = (0, Load::default());
-                load.takes(message.work);
+                bytes = 0;
             }
             bytes += message.bytes();
             part.push((key, message));
@@ -191,21 +137,10 @@ impl<K> Group<K> {
         &self.0[0].message
     }
 
-    /// How many of its messages may be sent in one call with at most so many, of so many bytes.
-    fn in_one_call(&self, most: usize, bytes: usize) -> usize {
-        let mut left = bytes.saturating_sub(self.next().bytes());
-        let together = self.0.iter().skip(1).take_while(|outbound| {
-            let bytes = outbound.message.bytes();
-            let fits = outbound.is_in_any_order && bytes <= left;
-            left = left.saturating_sub(bytes);
-            fits
-        });
-        let together = if self.0[0].is_in_any_order {
-            together.count()
-        } else {
-            0
-        };
-        (1 + together).min(most)
+    /// The group without its next message. None when that was the last one.
+    fn without_next(mut self) -> Option<Self> {
+        self.0.pop_front();
+        (!self.0.is_empty()).then_some(self)
     }
 
     /// The keys of all that is left: none of it may be queued before its next message, which wasn't.
@@ -218,11 +153,8 @@ impl<K> Group<K> {
 impl<K> Outbound<K> {
     fn shared(messages: Vec<(K, Message)>) -> Self {
         let (keys, messages): (Vec<K>, Vec<Message>) = messages.into_iter().unzip();
-        Self {
-            is_in_any_order: messages.iter().all(|message| message.work.is_in_any_order),
-            message: Message::shared(&messages),
-            keys,
-        }
+        let message = Message::shared(&messages);
+        Self { keys, message }
     }
 }
 
@@ -250,10 +182,7 @@ impl<K> Lane<K> {
         until: Instant,
     ) -> Vec<(K, QueueError)> {
         while let Some(call) = self.next_call() {
-            let messages = call
-                .iter()
-                .flat_map(|(group, count)| group.0.iter().take(*count));
-            let sent = queues.send_batch(queue, messages.map(|outbound| &outbound.message));
+            let sent = queues.send_batch(queue, call.iter().map(Group::next));
             match tokio::time::timeout_at(until.into(), sent).await {
                 Ok(Ok(not_taken)) => {
                     let is_all_taken = not_taken.is_empty();
@@ -272,51 +201,35 @@ impl<K> Lane<K> {
         self.failed
     }
 
-    /// The groups whose next messages go in the next call, as many as fit, with how many of each.
-    fn next_call(&mut self) -> Option<Vec<(Group<K>, usize)>> {
-        let mut call: Vec<(Group<K>, usize)> = Vec::new();
-        let (mut left, mut bytes) = (MAX_BATCH_MESSAGES, MAX_BATCH_BYTES);
+    /// The groups whose next messages go in the next call, as many as fit.
+    fn next_call(&mut self) -> Option<Vec<Group<K>>> {
+        let mut call = vec![self.waiting.pop_front()?];
+        let mut bytes = call[0].next().bytes();
         while let Some(group) = self.waiting.front() {
-            // A single message is sent whatever its size.
-            if left == 0 || (!call.is_empty() && group.next().bytes() > bytes) {
+            bytes += group.next().bytes();
+            if bytes > MAX_BATCH_BYTES {
                 break;
             }
-            // Each of the other groups has room for one.
-            let most = left.saturating_sub(self.waiting.len() - 1).max(1);
-            let count = group.in_one_call(most, bytes);
-            let sent = group.0.iter().take(count);
-            let sent: usize = sent.map(|outbound| outbound.message.bytes()).sum();
-            (left, bytes) = (left - count, bytes.saturating_sub(sent));
-            call.extend(self.waiting.pop_front().map(|group| (group, count)));
+            call.extend(self.waiting.pop_front());
         }
-        (!call.is_empty()).then_some(call)
+        Some(call)
     }
 
     /// Messages that SQS didn't accept are sent again, unless they would fail the same way.
-    fn go_on(&mut self, call: Vec<(Group<K>, usize)>, mut not_taken: HashMap<usize, NotTaken>) {
-        let mut place = 0;
-        for (mut group, count) in call {
-            let mut again = VecDeque::new();
-            let mut refused = None;
-            for outbound in group.0.drain(..count) {
-                if let Some(NotTaken { error, is_final }) = not_taken.remove(&place) {
-                    refused = refused.or(is_final.then_some(error));
-                    again.push_back(outbound);
+    fn go_on(&mut self, call: Vec<Group<K>>, mut not_taken: HashMap<usize, NotTaken>) {
+        for (place, group) in call.into_iter().enumerate() {
+            match not_taken.remove(&place) {
+                None => self.waiting.extend(group.without_next()),
+                Some(NotTaken { error, is_final }) if is_final => {
+                    self.failed.extend(group.not_sent(&error));
                 }
-                place += 1;
-            }
-            again.append(&mut group.0);
-            let group = Group(again);
-            match refused {
-                Some(error) => self.failed.extend(group.not_sent(&error)),
-                None if group.0.is_empty() => {}
-                None => self.waiting.push_back(group),
+                Some(_) => self.waiting.push_back(group),
             }
         }
     }
 
-    fn fail(&mut self, call: Vec<(Group<K>, usize)>, error: &QueueError) {
-        for (group, _) in call {
+    fn fail(&mut self, call: Vec<Group<K>>, error: &QueueError) {
+        for group in call {
             self.failed.extend(group.not_sent(error));
         }
     }
@@ -331,95 +244,52 @@ mod tests {
     use crate::segment::{Event, IgnoredUserIds};
     use crate::source::Source;
 
-    const TRACK: Work = Work {
-        calls: 1,
-        is_in_any_order: true,
-        is_merged: false,
-    };
-    const IDENTIFY: Work = Work {
-        calls: 1,
-        is_in_any_order: false,
-        is_merged: true,
-    };
-    const GROUP: Work = Work {
-        calls: 3,
-        is_in_any_order: false,
-        is_merged: false,
-    };
-
     /// As intake sends them: the first has a time of its own at which its retry is due.
-    fn events_of_one_user(count: usize, work: Work) -> Vec<((), Message)> {
+    fn events_of_one_user(count: usize) -> Vec<((), Message)> {
         let received_at: DateTime<Utc> = "2026-11-23T12:00:00Z".parse().expect("a date");
         let json = r#"{"type":"track","userId":"u","event":"E"}"#;
-        let event = serde_json::from_str(json).expect("valid JSON");
-        let event = Event::new(event, &IgnoredUserIds::default()).expect("an object");
-        let message = Message::new(Source::Webhook, received_at, &event).with_work(work);
+        let event = Event::new(
+            serde_json::from_str(json).expect("valid JSON"),
+            &IgnoredUserIds::default(),
+        )
+        .expect("an object");
+        let message = Message::new(Source::Webhook, received_at, &event);
         let mut messages = vec![((), message.clone()); count];
         messages[0].1 = message.not_before(received_at);
         messages
     }
 
-    /// The calls that sending these messages takes, when SQS accepts all.
-    fn calls_of(messages: Vec<((), Message)>) -> usize {
-        let mut lane = Lane::new(groups(messages));
-        let mut calls = 0;
-        while let Some(call) = lane.next_call() {
-            calls += 1;
-            lane.go_on(call, HashMap::new());
-        }
-        calls
-    }
-
     #[test]
-    fn the_time_to_send_is_that_of_as_many_calls_as_are_made() {
-        for work in [TRACK, IDENTIFY, GROUP] {
-            for count in [1, 25, 26, 500, 501, MAX_BATCH_EVENTS, MAX_SEGMENT_EVENTS] {
-                let calls = u32::try_from(calls_of(events_of_one_user(count, work)));
-                let one_call = Duration::from_millis(60);
-                let reserved = time_to_send(std::iter::repeat_n(("u", work), count));
-                let calls = calls.expect("not that many");
-                assert!(reserved >= one_call * calls, "{work:?} {count}: {calls}");
-            }
+    fn the_time_to_send_is_that_of_as_many_messages_as_are_sent() {
+        for count in [
+            1,
+            25,
+            26,
+            500,
+            501,
+            MAX_BATCH_EVENTS,
+            3_000,
+            MAX_SEGMENT_EVENTS,
+        ] {
+            let groups = groups(events_of_one_user(count));
+            let messages = u32::try_from(groups[0].0.len()).expect("not that many");
+            let one_call = Duration::from_millis(60);
+            let reserved = time_to_send(std::iter::repeat_n("u", count));
+            assert!(reserved >= one_call * messages, "{count}: {messages}");
         }
     }
 
     #[test]
-    fn a_full_batch_of_one_user_takes_few_calls_and_no_message_too_much_work() {
-        for (work, most) in [(TRACK, 51), (IDENTIFY, 51), (GROUP, 314)] {
-            let calls = calls_of(events_of_one_user(MAX_BATCH_EVENTS, work));
-            assert!(calls <= most, "{work:?}: {calls}");
+    fn a_full_batch_of_one_user_takes_the_target_and_no_message_too_many_events() {
+        assert_eq!(messages_for(MAX_BATCH_EVENTS), TARGET_MESSAGES);
+        for count in [26, 500, MAX_BATCH_EVENTS, MAX_SEGMENT_EVENTS] {
+            assert!(events_per_message(count) <= MAX_SHARED_EVENTS, "{count}");
         }
-        for (work, most) in [(TRACK, 25), (IDENTIFY, 50), (GROUP, 8)] {
-            for count in [26, 500, MAX_BATCH_EVENTS, MAX_SEGMENT_EVENTS] {
-                for group in groups(events_of_one_user(count, work)) {
-                    let events = group.0.iter().map(|outbound| outbound.keys.len());
-                    assert!(events.max() <= Some(most), "{work:?} {count}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_refused_message_keeps_its_place_among_those_whose_order_counts() {
-        let mut lane = Lane::new(groups(events_of_one_user(500, TRACK)));
-        let messages = lane.waiting[0].0.len();
-        let call = lane.next_call().expect("a call");
-        let in_call = call[0].1;
-        assert!(in_call > 1);
-        let error = QueueError("busy".to_owned());
-        let refused = NotTaken {
-            error,
-            is_final: false,
-        };
-        lane.go_on(call, HashMap::from([(1, refused)]));
-        assert_eq!(lane.waiting[0].0.len(), messages - in_call + 1);
-        let ordered = Lane::new(groups(events_of_one_user(500, IDENTIFY)));
-        assert_eq!(ordered.waiting[0].in_one_call(10, MAX_BATCH_BYTES), 1);
     }
 
     #[test]
     fn letters_with_one_reason_share_a_message_whosever_they_are() {
-        let two_reasons: Vec<((), Message)> = events_of_one_user(2_499, TRACK)
+        let two_reasons: Vec<((), Message)> = events_of_one_user(2_499)
             .into_iter()
             .skip(1)
             .enumerate()

@@ -61,29 +61,6 @@ pub struct Message {
     pub(super) attributes: Vec<(Cow<'static, str>, String)>,
     /// Whether it holds an event, which can share a message with others.
     is_event: bool,
-    /// What delivering its event takes.
-    pub(super) work: Work,
-}
-
-/// What delivering an event takes.
-#[derive(Clone, Copy, Debug)]
-pub struct Work {
-    /// Calls to Intercom, by their own count.
-    pub calls: usize,
-    /// Whether it carries its own time, as tracks do, so that the order among such events is free.
-    pub is_in_any_order: bool,
-    /// Whether it is written with the one before it, if that is so too.
-    pub is_merged: bool,
-}
-
-impl Default for Work {
-    fn default() -> Self {
-        Self {
-            calls: 1,
-            is_in_any_order: false,
-            is_merged: false,
-        }
-    }
 }
 
 /// What precedes the event in a body.
@@ -111,7 +88,6 @@ impl Message {
             deduplication_id: queue_id(&message_id(event)).into_owned(),
             attributes: Vec::new(),
             is_event: true,
-            work: Work::default(),
         }
     }
 
@@ -143,7 +119,6 @@ impl Message {
             deduplication_id: id,
             attributes: Vec::new(),
             is_event: false,
-            work: Work::default(),
         }
     }
 
@@ -179,7 +154,6 @@ impl Message {
             deduplication_id: id,
             attributes: Vec::new(),
             is_event: false,
-            work: Work::default(),
         }
     }
 
@@ -252,12 +226,6 @@ impl Message {
             self.group_id = queue_id(owner).into_owned();
         }
         self
-    }
-
-    /// With what delivering its event takes.
-    #[must_use]
-    pub fn with_work(self, work: Work) -> Self {
-        Self { work, ..self }
     }
 
     /// What precedes the event in its body, which messages that are combined have in common.

@@ -304,7 +304,7 @@ async fn an_events_line_says_whose_it_is_what_intercom_said_and_how_long_it_took
         assert_eq!(line["message_id"], received["message_id"], "{line}");
     }
     let dead = world.aws().dead_letter[0].clone();
-    assert_eq!(received["message_id"], dead.deduplication_id);
+    assert_eq!(received["message_id"], dead.id());
     let latency = |line: &Value| line["latency_ms"].as_u64().expect("a number");
     assert!(latency(received) < 5_000, "{received}");
     assert!((60_000..66_000).contains(&latency(retried)), "{retried}");

@@ -29,7 +29,7 @@ async fn each_event_of_a_webhook_has_its_result() {
     let results = answer.body["results"].as_array().expect("results");
     let dead_letter = &world.aws().dead_letter[1];
     // It came without one, and is the letter whose id the results name.
-    let given = json!(dead_letter.deduplication_id);
+    let given = json!(dead_letter.id());
     for (result, (id, kind, status)) in results.iter().zip([
         (json!("m-u1"), "identify", "delivered"),
         (json!("m-u2"), "identify", "queued"),
