@@ -108,7 +108,6 @@ impl Function {
             Arc::clone(&secrets),
         );
         Self {
-            clock,
             secrets,
             queues: Queues::new(
                 sqs,
@@ -118,17 +117,18 @@ impl Function {
             processing: Processing {
                 mapping: config.mapping,
                 schedule: config.retry,
-                delivery: Delivery::new(intercom, config.delivery),
+                delivery: Delivery::new(intercom, config.delivery, &clock),
             },
             intake: Intake {
                 mode: config.delivery_mode,
                 budget: config.inline_budget,
-                deduplication: Deduplication::default(),
+                deduplication: Deduplication::new(&clock),
             },
             retry_queue_url: config.retry_queue_url,
             strict_webhook_signature: config.strict_webhook_signature,
             browser: config.browser,
             has_started: AtomicBool::new(false),
+            clock,
         }
     }
 
@@ -281,9 +281,7 @@ impl Function {
                 Ok(Answer::ok(json!({"status": "ok", "version": version})))
             }
             Route::Settings => self.browser_settings(request, invocation).await,
-            Route::SegmentBundle => crate::browser::segment_bundle(&request.path)
-                .map(Answer::redirect)
-                .ok_or(ApiError::UnknownPath),
+            Route::SegmentBundle => browser::segment_bundle(request),
             Route::BrowserFile => self.browser_file(request),
             Route::Preflight => Ok(Answer::no_content()),
             Route::WrongMethod => Err(ApiError::WrongMethod),
