@@ -152,9 +152,12 @@ fn escaped(json: &str) -> String {
     if !json.contains(is_obeyed) {
         return json.to_owned();
     }
-    let escape = |c: char| match is_obeyed(c) {
-        true => format!("\\u{:04x}", u32::from(c)),
-        false => c.to_string(),
+    let escape = |c: char| {
+        if is_obeyed(c) {
+            format!("\\u{:04x}", u32::from(c))
+        } else {
+            c.to_string()
+        }
     };
     json.chars().map(escape).collect()
 }

@@ -89,9 +89,7 @@ pub(super) fn letters<K>(messages: Vec<(K, Message)>) -> Vec<Group<K>> {
     let mut parts: Vec<Vec<(K, Message)>> = Vec::new();
     let mut part_of: HashMap<String, (usize, usize)> = HashMap::new();
     for (key, message) in messages {
-        let in_common = message
-            .in_common()
-            .map(|in_common| format!("{in_common:?}"));
+        let in_common = message.in_common();
         let known = in_common
             .as_ref()
             .and_then(|in_common| part_of.get_mut(in_common));

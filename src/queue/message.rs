@@ -236,8 +236,8 @@ impl Message {
 
     /// What this message and others need to have in common to be combined in any order; `None` for
     /// one that can't be.
-    pub(super) fn in_common(&self) -> Option<(&str, &[(Cow<'static, str>, String)])> {
-        Some((self.head()?, &self.attributes))
+    pub(super) fn in_common(&self) -> Option<String> {
+        Some(format!("{} {:?}", self.head()?, self.attributes))
     }
 
     /// Whether this message and the next one of its group may be combined: how either's user was

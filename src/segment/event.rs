@@ -103,7 +103,7 @@ impl<'e> Event<'e> {
             "previousId",
             "timestamp",
         ];
-        let email = self.email().map(|email| email.into_owned());
+        let email = self.email().map(Cow::into_owned);
         let kept = KEPT.into_iter().filter_map(|key| {
             let value = self.fields().get(key)?;
             matches!(value, Value::Str(_) | Value::Number(_)).then(|| (key, value))

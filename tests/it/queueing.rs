@@ -183,7 +183,7 @@ async fn in_queue_mode_intercom_is_not_called_and_order_is_kept() {
         .assert_success();
     assert!(world.intercom.requests().is_empty());
     let aws = world.aws();
-    let order: Vec<&str> = aws.retry.iter().map(|sent| sent.id()).collect();
+    let order: Vec<&str> = aws.retry.iter().map(Sent::id).collect();
     let expected: Vec<String> = (0..25).map(|n| n.to_string()).collect();
     assert_eq!(order, expected);
     assert_eq!(aws.dead_letter.len(), 1, "only the unknown type");
@@ -242,7 +242,7 @@ async fn after_the_budget_the_rest_is_queued_in_order() {
         .assert_success();
     assert!(started.elapsed() < Duration::from_secs(5));
     let aws = world.aws();
-    let queued: Vec<&str> = aws.retry.iter().map(|sent| sent.id()).collect();
+    let queued: Vec<&str> = aws.retry.iter().map(Sent::id).collect();
     assert_eq!(queued, ["m-u1", "m2"]);
     assert_eq!(
         world.intercom.state().contacts.len(),
