@@ -40,7 +40,7 @@ pub fn preview(
                 source: source.unwrap_or_else(own_source),
                 sender: entry.sender,
             };
-            let mut result = preview_of(entry, arrival, settings, &mut budget);
+            let mut result = preview_of(entry, arrival, settings, &mut budget)?;
             result["timeRules"] = if arrival.source.is_segment() {
                 "segment".into()
             } else {
@@ -58,12 +58,13 @@ fn preview_of(
     arrival: Arrival,
     settings: &Settings,
     budget: &mut Budget,
-) -> Value {
+) -> Option<Value> {
     match &entry.parsed {
-        Parsed::Event(event) => preview_of_event(event, arrival, settings, budget),
+        Parsed::Event(event) => Some(preview_of_event(event, arrival, settings, budget)),
+        Parsed::Ids(_) => None,
         Parsed::Rejected { reason, .. } => {
             let rejected = Err(NotSent::Reject(reason.clone()));
-            show(entry.message_id(), entry.type_name(), rejected)
+            Some(show(entry.message_id(), entry.type_name(), rejected))
         }
     }
 }

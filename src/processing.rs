@@ -15,8 +15,11 @@ use crate::failure::{Code, Failure};
 use crate::in_progress::{Fate, InProgress, Undelivered, decide};
 use crate::invocation::Invocation;
 use crate::mapping::{self, Budget, Mapped, NotSent, map};
-use crate::queue::{Message, Queue};
+use crate::queue::{Message, Queue, owners_of_lead};
 use crate::retry::Schedule;
+
+/// Why an event is queued that its request has no memory for.
+pub(crate) const NO_MEMORY: &str = "the events before it in its request have used up its memory";
 
 /// Maps and delivers events, and decides what is done with each.
 #[derive(Debug)]
@@ -34,6 +37,10 @@ impl Processing {
     pub(crate) fn map(&self, event: &mut InProgress<'_>, budget: &mut Budget) {
         let mapped = match &event.entry.parsed {
             Parsed::Event(parsed) => map(parsed, event.arrival(), &self.mapping, budget),
+            Parsed::Ids(_) => {
+                event.fate = Fate::queued(NO_MEMORY);
+                return;
+            }
             Parsed::Rejected { code, reason, .. } => {
                 event.fate = Fate::Rejected(*code, Failure::new(reason.clone()));
                 return;
@@ -111,7 +118,12 @@ pub(crate) fn addressed(
         Fate::WaitIsOver => {
             let message = message.waiting_since(waiting_since);
             let message = match merged_lead(event) {
-                Some(lead) => message.behind(lead),
+                Some(lead) => {
+                    // The lead of a browser's alias is as unproven as its events were.
+                    let [proven, unproven] = owners_of_lead(lead);
+                    let is_of_browser = !event.rights.may_claim_contacts;
+                    message.behind(if is_of_browser { &unproven } else { &proven })
+                }
                 None => message,
             };
             Some((Queue::Retry, message))
