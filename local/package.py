@@ -26,7 +26,12 @@ DIST = ROOT / "target" / "dist"
 TARGET = ROOT / "target" / "package"
 # What somebody needs who has only the package: the licence and the readme are also what the template's metadata names.
 DOCUMENTS = ("README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md",
-             "examples/terraform/*.tf", "examples/terraform/*.example", "local/dead_letters.py")
+             "examples/terraform/*.tf", "examples/terraform/*.example", "local/dead_letters.py",
+             # The console, and what it imports.
+             "local/console/*.py", "local/console/templates/*.html", "local/console/static/*.*", "events/*.json",
+             *(f"local/{name}.py" for name in (
+                 "deployed", "http_call", "intercom_account", "letter_queues", "letters", "stack_secret", "tools")),
+             "local/requirements-console.txt")
 # The earliest that a zip can hold.
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 

@@ -68,7 +68,7 @@ impl Round<'_> {
             .any(|event| event.is_identify());
         let attempt = Attempt::new(self, events[last]);
         let delivered = attempt.execute(step.actions(events), is_identify).await;
-        events[last].calls += attempt.intercom.calls_made();
+        events[last].calls.extend(attempt.intercom.calls_made());
         let left_out = attempt.into_left_out();
         for event in &mut events[step.events.clone()] {
             event.left_out = match delivered {
