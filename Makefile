@@ -1,4 +1,4 @@
-.PHONY: run console connect disconnect dead-letters test bench deny mutants package settings deploy secret verify delete setup console-setup clean
+.PHONY: run console connect disconnect dead-letters test bench deny audit mutants package settings deploy secret verify delete setup console-setup clean
 
 PYTHON := .tools/emulator/bin/python
 SAM_PYTHON := .tools/sam/bin/python
@@ -50,6 +50,16 @@ bench: setup
 deny:
 	cargo install --quiet --locked --root .tools/deny --target-dir target/deny --version 0.20.2 cargo-deny
 	.tools/deny/bin/cargo-deny check
+
+# Known vulnerabilities of the JavaScript and Python packages, of which none is in the function. Not part
+# of `test` either: the lists come from the network. PyPI's lists no fix for everything, so what can't
+# be updated is named here with --ignore-vuln and the reason.
+audit:
+	npm audit --prefix browser --package-lock-only
+	npm audit --prefix tests/e2e/sdks/javascript --package-lock-only
+	@python3 local/tools.py audit
+	for list in local/requirements-*.txt tests/e2e/sdks/python/requirements-*.txt; do \
+		.tools/audit/bin/pip-audit --progress-spinner off --disable-pip --require-hashes --requirement $$list || exit; done
 
 # Breaks the mapping, delivery, redelivery and the client of Intercom in some 1,200 ways, one after
 # another, and lists those that no test notices (.cargo/mutants.toml). Takes half a day on two cores,
