@@ -52,11 +52,11 @@ def default_region():
 
 
 class Deployed:
-    """A stack by its name, in the region that its settings file names, else in the AWS CLI's."""
+    """A stack by its name, in the given region, else in the one that its settings file names, else in the AWS CLI's."""
 
-    def __init__(self, name):
+    def __init__(self, name, region=None):
         self.name = name
-        self.region = (read_settings(name) or {}).get("region") or default_region()
+        self.region = region or (read_settings(name) or {}).get("region") or default_region()
 
     def aws(self, service, config=None):
         """A boto3 client for the stack's region."""

@@ -1,5 +1,7 @@
 """Whether the stack is set up as it should be: reads alone."""
 
+import health
+
 
 def verify(stack, table):
     client, function = stack.aws("lambda"), {"FunctionName": stack.output["FunctionName"]}
@@ -26,6 +28,10 @@ def verify(stack, table):
         table.leave_out("recursion", "the emulator ignores the template's RecursiveLoop")
     else:
         table.row("recursion", "Allow", client.get_function_recursion_config(**function)["RecursiveLoop"])
+
+    if address := health.address_off(stack):
+        version, seen = health.ask(address + "/health")
+        table.row("AWS's own address of the API", "not the function", "the function" if version else seen, not version)
 
     logging = configuration.get("LoggingConfig", {})
     table.row("log's format, and Lambda's own filter", "JSON, TRACE",

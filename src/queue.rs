@@ -124,7 +124,7 @@ impl Queues {
     ) -> Result<HashMap<usize, NotTaken>, QueueError> {
         let url = self.url(queue);
         let entries = batch.enumerate();
-        let entries = entries.map(|(place, message)| entry(place, message));
+        let entries = entries.map(|(place, message)| entry(queue, place, message));
         let request = self.client.send_message_batch().queue_url(url);
         let answer = request.set_entries(Some(entries.collect())).send().await;
         let answer = answer.map_err(|error| QueueError(aws_error::reason(&error)))?;
@@ -168,12 +168,16 @@ impl Queues {
     }
 }
 
-fn entry(place: usize, message: &Message) -> SendMessageBatchRequestEntry {
+fn entry(queue: Queue, place: usize, message: &Message) -> SendMessageBatchRequestEntry {
     let mut entry = SendMessageBatchRequestEntry::builder()
         .id(place.to_string())
-        .message_body(message.body())
-        .message_group_id(message.group_id())
-        .message_deduplication_id(message.deduplication_id());
+        .message_body(message.body());
+    // A standard queue has neither.
+    if queue == Queue::Retry {
+        entry = entry
+            .message_group_id(message.group_id())
+            .message_deduplication_id(message.deduplication_id());
+    }
     for (name, value) in &message.attributes {
         let value = MessageAttributeValue::builder()
             .data_type("String")

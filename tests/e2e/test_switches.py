@@ -27,7 +27,7 @@ OFF = {
 }
 DEFAULTS = {
     **OFF, "ThrottlingRateLimit": "500", "ThrottlingBurstLimit": "1000", "MemorySize": "256", "Tracing": "off",
-    "PermissionsBoundaryArn": "", "RolePath": "/", "KmsKeyArn": "",
+    "PermissionsBoundaryArn": "", "RolePath": "/", "KmsKeyArn": "", "AwsEndpoint": "on",
 }
 SEGMENT_ACCOUNT = "595280932656"
 
@@ -245,6 +245,19 @@ def test_a_domain_needs_no_stage(stack, switch):
 def test_a_parameter_that_cannot_work_is_refused_before_anything_changes(stack, parameters, named):
     with pytest.raises(ClientError, match=named):
         stack.update(**parameters)
+
+
+def test_awss_own_address_is_turned_off_by_a_change_of_the_stage(stack, switch):
+    """Of the API alone it has no effect until its stage or deployment changes."""
+    def stage():
+        return stack.aws("apigateway").get_stage(restApiId=stack.resources()["Api"], stageName="prod")
+
+    (transformed,) = (each["Properties"] for each in processed(stack).values()
+                      if each["Type"] == "AWS::ApiGateway::Stage")
+    assert transformed["Variables"] == {"AwsEndpoint": {"Ref": "AwsEndpoint"}}
+    before = stage()
+    switch(AwsEndpoint="off", **DOMAIN)
+    assert stage().get("variables") != before.get("variables")
 
 
 def test_more_requests_than_allowed_are_told_to_wait(stack, switch):

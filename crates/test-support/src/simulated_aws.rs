@@ -53,9 +53,14 @@ impl SimulatedAwsState {
                 continue;
             }
             done.push(json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "x"}));
+            // Without them, as in a standard queue, each message is its own group.
+            let mut id = |key: &str| {
+                let id = entry[key].as_str().map(str::to_owned);
+                id.unwrap_or_else(|| self.rng.u128(..).to_string())
+            };
             let message = Message {
-                deduplication_id: text("MessageDeduplicationId"),
-                group_id: text("MessageGroupId"),
+                deduplication_id: id("MessageDeduplicationId"),
+                group_id: id("MessageGroupId"),
                 body: text("MessageBody"),
                 attributes: entry["MessageAttributes"].clone(),
             };
