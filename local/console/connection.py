@@ -91,7 +91,7 @@ def disconnect(console, _asked):
     if stack_secret.connection(before).get("way") == "oauth":
         console.stack.intercom().revoke(before["access_token"])
     secret.change(stack_secret.disconnect)
-    return {"notice": "Disconnected. Events wait in the retry queue until a token is there."}
+    return {"notice": "Disconnected. Until a token is there, new events are answered 503, so that senders keep them."}
 
 
 def add_key(console, asked):

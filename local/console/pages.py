@@ -33,6 +33,10 @@ def pretty(value):
     return shown(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def without_action(action):
+    return {name: value for name, value in action.items() if name != "action"}
+
+
 def moment(millis):
     return datetime.fromtimestamp(millis / 1000, timezone.utc).isoformat(timespec="milliseconds")
 
@@ -47,7 +51,7 @@ def clock(millis):
 def duration(millis):
     """A length of time that a person reads at a glance."""
     if millis is None:
-        return "–"
+        return "\N{EN DASH}"
     for unit, length in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000)):
         if millis >= 2 * length:
             return f"{millis / length:.0f} {unit}"
@@ -61,8 +65,8 @@ def count(number):
 ENVIRONMENT = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True,
     lstrip_blocks=True)
-ENVIRONMENT.filters.update(
-    shown=shown, pretty=pretty, moment=moment, clock=clock, duration=duration, count=count)
+ENVIRONMENT.filters.update({
+    each.__name__: each for each in (shown, pretty, without_action, moment, clock, duration, count)})
 ENVIRONMENT.globals.update(tabs=TABS)
 
 

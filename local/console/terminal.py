@@ -32,7 +32,8 @@ def disconnect(stack):
         stack.intercom().revoke(held["access_token"])
         print("Revoked the token at Intercom.")
     secret.change(stack_secret.disconnect)
-    print("Disconnected: the secret holds no token of Intercom's. Events wait in the retry queue until one is there.")
+    print("Disconnected: the secret holds no token of Intercom's. Until one is there, new events are "
+          "answered 503, so that senders keep them.")
 
 
 def token_by_oauth(account, port):
