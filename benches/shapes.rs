@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use segment_intercom::entry::Entry;
 use segment_intercom::http_api::{entries_of_array, parse_call};
 use segment_intercom::mapping::{Arrival, Budget, Channel, Nested, Sender, Settings, map};
+use segment_intercom::segment::IgnoredUserIds;
 use segment_intercom::source::Source;
 
 const SIZES_KB: [usize; 4] = [1, 8, 64, 500];
@@ -115,9 +116,9 @@ fn event((around, part): (&str, Part), bytes: usize) -> String {
 /// Reads and maps a single event, or a batch.
 fn read_and_map(body: &[u8], settings: &Settings) {
     let entries = if body.starts_with(br#"{"batch""#) {
-        parse_call(body, None).expect("a batch")
+        parse_call(body, None, &IgnoredUserIds::default()).expect("a batch")
     } else {
-        entries_of_array(body, 1).expect("an event")
+        entries_of_array(body, 1, &IgnoredUserIds::default()).expect("an event")
     };
     let mut budget = Budget::default();
     for event in entries.iter().filter_map(Entry::event) {

@@ -14,6 +14,7 @@ use tracing::Level;
 
 use crate::intake::DeliveryMode;
 use crate::retry::Schedule;
+use crate::time_budget::INLINE_BUDGET_MS;
 pub use variable::ConfigError;
 use variable::{Lookup, flag, number, one_of, required};
 
@@ -94,8 +95,8 @@ impl Config {
             inline_budget: Duration::from_millis(number(
                 lookup,
                 "INLINE_BUDGET_MS",
-                3500,
-                0..=3500,
+                INLINE_BUDGET_MS,
+                0..=INLINE_BUDGET_MS,
             )?),
             retry: schedule,
             log_level: one_of(

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::failure::Code;
 use crate::mapping::Sender;
-use crate::segment::Event;
+use crate::segment::{Event, IgnoredUserIds};
 
 /// One event of a request or of a queue's message.
 #[derive(Debug)]
@@ -36,11 +36,12 @@ pub enum Parsed<'b> {
 }
 
 impl<'b> Entry<'b> {
-    /// Reads one event. JSON that isn't one is rejected with the reason.
-    pub fn parse(raw: &'b RawValue) -> Self {
+    /// Reads one event, whose userId counts only if it isn't one of `ignored`. JSON that isn't an
+    /// event is rejected with the reason.
+    pub fn parse(raw: &'b RawValue, ignored: &IgnoredUserIds) -> Self {
         let parsed = serde_json::from_str(raw.get())
             .map_err(|error| format!("the event can't be read: {error}"))
-            .and_then(|value| Event::new(value).map_err(|error| error.to_string()));
+            .and_then(|value| Event::new(value, ignored).map_err(|error| error.to_string()));
         let parsed = match parsed {
             Ok(event) => Parsed::Event(event),
             Err(reason) => Parsed::Rejected {
@@ -82,37 +83,11 @@ impl<'b> Entry<'b> {
         }
     }
 
-    /// The same entry with its event, rejected or not, replaced by what `change` makes of it.
-    #[must_use]
-    pub fn map_event(self, change: impl FnOnce(Event<'b>) -> Event<'b>) -> Self {
-        let parsed = match self.parsed {
-            Parsed::Event(event) => Parsed::Event(change(event)),
-            Parsed::Rejected {
-                event,
-                code,
-                reason,
-            } => Parsed::Rejected {
-                event: event.map(change),
-                code,
-                reason,
-            },
-        };
-        Self { parsed, ..self }
-    }
-
     /// The event, rejected or not. `None` for something that isn't an event.
     pub fn event(&self) -> Option<&Event<'b>> {
         match &self.parsed {
             Parsed::Event(event) => Some(event),
             Parsed::Rejected { event, .. } => event.as_ref(),
-        }
-    }
-
-    /// [`Self::event`], to change it.
-    pub fn event_mut(&mut self) -> Option<&mut Event<'b>> {
-        match &mut self.parsed {
-            Parsed::Event(event) => Some(event),
-            Parsed::Rejected { event, .. } => event.as_mut(),
         }
     }
 

@@ -8,7 +8,7 @@ mod webhook;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use lambda_runtime::{Diagnostic, LambdaEvent};
@@ -33,15 +33,11 @@ use crate::processing::Processing;
 use crate::queue::Queues;
 use crate::redelivery::Redelivery;
 use crate::secret::{SecretError, Secrets};
+use crate::segment::IgnoredUserIds;
 use crate::source::Source;
 use crate::status::{EventResult, Status};
+use crate::time_budget::{RESERVE_TO_QUEUE, WARM_UP_WITHIN, before};
 use crate::trigger::{Trigger, TriggerError};
-
-/// Time kept in reserve before Lambda's limit, to queue what is left.
-const QUEUEING_MARGIN: Duration = Duration::from_secs(4);
-
-/// Lambda lets a function take 10 s to start.
-const WARM_UP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Everything that lives as long as the instance.
 pub struct Function {
@@ -72,6 +68,9 @@ pub enum InvocationError {
     /// The secret lacks a key.
     #[error("not_configured: the secret has no {0}")]
     NotConfigured(&'static str),
+    /// What would be sent for the events is more than an answer holds.
+    #[error("preview_too_large: ask for fewer events at a time")]
+    PreviewTooLarge,
     /// Events could be neither delivered nor queued.
     #[error("{0} events could be neither delivered nor queued: {1}")]
     Lost(usize, String),
@@ -85,6 +84,7 @@ impl From<InvocationError> for Diagnostic {
             InvocationError::Events(_) => "BrokenEvents",
             InvocationError::Secret(_) => "SecretUnavailable",
             InvocationError::NotConfigured(_) => "NotConfigured",
+            InvocationError::PreviewTooLarge => "PreviewTooLarge",
             InvocationError::Lost(..) => "EventsLost",
         };
         Self {
@@ -145,7 +145,7 @@ impl Function {
     /// Reads the secret before the first request, which then needn't wait for it. A failure is
     /// only logged: each request tries again.
     pub async fn warm_up(&self) {
-        let deadline = Instant::now() + WARM_UP_TIMEOUT;
+        let deadline = Instant::now() + WARM_UP_WITHIN;
         if let Err(error) = self.secrets.get(deadline).await {
             tracing::error!(%error, "the secret could not be read at start");
         }
@@ -169,7 +169,7 @@ impl Function {
         let invocation = Invocation {
             id: &lambda.context.request_id,
             started,
-            deadline: started + left.saturating_sub(QUEUEING_MARGIN),
+            deadline: before(started + left, RESERVE_TO_QUEUE, started),
             ends: started + left,
             now,
             tally: &tally,
@@ -228,6 +228,7 @@ impl Function {
                 self.take_invocation(events, Source::Direct, invocation)
                     .await
             }
+            Trigger::Preview(request) => self.preview_for_a_person(&request, invocation),
         }
     }
 
@@ -243,8 +244,7 @@ impl Function {
             return Err(InvocationError::NotConfigured("access_token"));
         }
         let json = replace_lone_surrogates(events.get().as_bytes().into());
-        let mut entries = entries_of_array(&json, MAX_SEGMENT_EVENTS)?;
-        self.ignore_user_ids(&mut entries);
+        let mut entries = entries_of_array(&json, MAX_SEGMENT_EVENTS, self.ignored_user_ids())?;
         for entry in &mut entries {
             entry.sender = Sender::by(Channel::Segment);
         }
@@ -262,12 +262,8 @@ impl Function {
         }
     }
 
-    /// Ignores userIds that mean nobody.
-    fn ignore_user_ids(&self, entries: &mut [Entry<'_>]) {
-        let ignored = &self.processing.mapping.ignored_user_ids;
-        for event in entries.iter_mut().filter_map(Entry::event_mut) {
-            event.ignore_user_id(ignored);
-        }
+    fn ignored_user_ids(&self) -> &IgnoredUserIds {
+        &self.processing.mapping.ignored_user_ids
     }
 
     async fn take(&self, entries: &[Entry<'_>], request: &Request<'_>) -> Vec<EventResult> {

@@ -28,14 +28,9 @@ pub use retry_reason::RetryReason;
 use crate::clock::Clock;
 use crate::http_client::{NoAnswer, Transport};
 use crate::secret::{Secret, SecretError, Secrets};
+use crate::time_budget::{CALL_WITHIN, SHORTEST_CALL};
 use answer::{Answer, if_readable};
 use circuit_breaker::CircuitBreaker;
-
-/// Longest time for one call, if the deadline allows it.
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// With less time than this left a call isn't made: its answer would hardly arrive.
-const SHORTEST_CALL: Duration = Duration::from_millis(50);
 
 /// A failed call, named by what the caller does next.
 #[derive(Debug, thiserror::Error)]
@@ -265,7 +260,7 @@ impl Session<'_> {
             return Err(untried("Intercom did not answer a moment ago", Some(wait)));
         }
         intercom.calls.fetch_add(1, Ordering::Relaxed);
-        let limit = left.min(CALL_TIMEOUT);
+        let limit = left.min(CALL_WITHIN);
         let answer = tokio::time::timeout(limit, intercom.transport.send(request)).await;
         let answer = answer.unwrap_or(Err(NoAnswer::TimedOut));
         let received = intercom.clock.system_time();

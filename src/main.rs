@@ -3,7 +3,6 @@
 use std::env;
 use std::io;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use aws_config::BehaviorVersion;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
@@ -15,11 +14,9 @@ use segment_intercom::config::Config;
 use segment_intercom::function::Function;
 use segment_intercom::http_client::{AwsHttpClient, Transport, http_client};
 use segment_intercom::log;
+use segment_intercom::time_budget::AWS_ATTEMPT_WITHIN;
 use serde_json::value::RawValue;
 use tracing::Level;
-
-/// A call to AWS that takes longer is tried again, so that a request is still answered within 5 s.
-const AWS_ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1500);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -50,7 +47,7 @@ async fn run(config: Config) -> Result<(), lambda_runtime::Error> {
         .retry_config(RetryConfig::standard().with_max_attempts(3))
         .timeout_config(
             TimeoutConfig::builder()
-                .operation_attempt_timeout(AWS_ATTEMPT_TIMEOUT)
+                .operation_attempt_timeout(AWS_ATTEMPT_WITHIN)
                 .build(),
         )
         .load()

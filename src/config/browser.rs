@@ -31,6 +31,7 @@ pub(super) fn settings(lookup: Lookup<'_>) -> Result<Settings, ConfigError> {
             Some(_) => Some(flag(lookup, "HIDE_DEFAULT_LAUNCHER")?),
         },
         custom_launcher_selector: lookup("CUSTOM_LAUNCHER_SELECTOR"),
+        consent_categories: Vec::new(),
     })
 }
 

@@ -1,11 +1,16 @@
-//! `POST /v1/preview`: what would be sent, and nothing sent.
+//! `POST /v1/preview`, and the same by direct invocation: what would be sent, and nothing sent.
 
-use super::Function;
-use crate::http_api::{Answer, ApiError, HttpRequest, MAX_BODY_BYTES, decode, parse_preview};
+use serde_json::Value;
+
+use super::{Function, InvocationError};
+use crate::http_api::{
+    Answer, ApiError, HttpRequest, MAX_BODY_BYTES, decode, parse_preview, replace_lone_surrogates,
+};
 use crate::invocation::Invocation;
 use crate::mapping::{Channel, Sender};
 use crate::preview::preview;
 use crate::source::Source;
+use crate::trigger::{PreviewRequest, PreviewSource};
 
 impl Function {
     /// What would be sent for these events?
@@ -16,8 +21,7 @@ impl Function {
     ) -> Result<Answer, ApiError> {
         let (key, raw) = self.authenticate(http, invocation).await?;
         let body = decode(&raw, MAX_BODY_BYTES)?;
-        let mut entries = parse_preview(&body)?;
-        self.ignore_user_ids(&mut entries);
+        let mut entries = parse_preview(&body, self.ignored_user_ids())?;
         self.set_senders(&mut entries, &key, http, invocation)
             .await?;
         for entry in &mut entries {
@@ -31,5 +35,25 @@ impl Function {
         answer
             .filter(|answer| !answer.is_too_large())
             .ok_or(ApiError::PreviewTooLarge)
+    }
+
+    /// The same for a caller that AWS itself authorised.
+    pub(super) fn preview_for_a_person(
+        &self,
+        request: &PreviewRequest<'_>,
+        invocation: Invocation<'_>,
+    ) -> Result<Value, InvocationError> {
+        let json = replace_lone_surrogates(request.events.get().as_bytes().into());
+        let mut entries = parse_preview(&json, self.ignored_user_ids())?;
+        for entry in &mut entries {
+            entry.sender = Sender::by(Channel::Segment);
+        }
+        let source = match request.source {
+            PreviewSource::Api => Source::Api,
+            PreviewSource::Webhook => Source::Webhook,
+        };
+        let now = invocation.now.timestamp_millis();
+        preview(&entries, now, source, &self.processing.mapping)
+            .ok_or(InvocationError::PreviewTooLarge)
     }
 }

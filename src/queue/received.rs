@@ -26,13 +26,10 @@ impl<'r> ReceivedMessage<'r> {
     /// # Errors
     /// One line that says what is wrong with it.
     pub fn read(self, ignored: &IgnoredUserIds) -> Result<Received<'r>, String> {
-        let mut received = read_body(self.body())?;
+        let mut received = read_body(self.body(), ignored)?;
         let sender = sender(received.source, |name| self.attribute(name));
         for entry in &mut received.entries {
             entry.sender = sender;
-            if let Some(event) = entry.event_mut() {
-                event.ignore_user_id(ignored);
-            }
         }
         Ok(received)
     }
