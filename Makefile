@@ -17,7 +17,7 @@ run: setup console-setup
 # What could not be delivered: `make dead-letters ARGS='list'` asks the stack of `make run`, and
 # with STACK=name the one of that name on AWS (local/dead_letters.py --help).
 dead-letters: setup
-	@$(PYTHON) local/dead_letters.py $(if $(filter file,$(origin STACK)),--local,--stack $(STACK)) $(or $(ARGS),list)
+	@$(SAM_PYTHON) local/dead_letters.py $(if $(filter file,$(origin STACK)),--local,--stack $(STACK)) $(or $(ARGS),list)
 
 # A page on this machine that shows what arrived and why not, tests events, repairs and connects, with the credentials
 # that the AWS CLI would use (docs/console.md). PORT=… chooses its port.

@@ -2,6 +2,8 @@
 //! to be linear in the bytes. Fails when a byte of a larger event costs much more than one of a
 //! smaller.
 
+#![expect(clippy::disallowed_methods, reason = "it measures time")]
+
 use std::fmt::Write;
 use std::hint::black_box;
 use std::process::ExitCode;

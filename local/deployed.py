@@ -87,8 +87,13 @@ class Deployed:
         return self.secret().read()
 
     def waiting_count(self):
-        """How many messages are in the retry queue."""
-        return message_count(self.aws("sqs"), self.outputs()["RetryQueueUrl"])
+        """How many messages are to be tried again."""
+        return sum(self.message_count(name) for name in ("RetryQueueUrl", "WaitingQueueUrl"))
+
+    def message_count(self, output):
+        """How many messages are in the queue of this output, none if there is no such queue."""
+        outputs = self.outputs()
+        return message_count(self.aws("sqs"), outputs[output]) if output in outputs else 0
 
 
 def is_filled(secret):

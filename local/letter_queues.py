@@ -419,7 +419,7 @@ class Held:
 def is_too_large(letter, events):
     """The HTTP API's limit, which nothing behind it checks."""
     limit = letter_module.MAX_EVENT_BYTES
-    return letter.code == "event_too_large" and any(
+    return letter.code == "too_large" and any(
         len(json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")) > limit
         for event in events)
 

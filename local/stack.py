@@ -252,8 +252,8 @@ class Stack:
     # What became of it
 
     def waiting(self):
-        """How many events are in the retry queue."""
-        return self._message_count("RetryQueueUrl")
+        """How many messages are to be tried again."""
+        return self._message_count("RetryQueueUrl") + self._message_count("WaitingQueueUrl")
 
     def dead_letter_count(self):
         """How many events are in the dead-letter queue."""
@@ -277,7 +277,7 @@ class Stack:
 
     def purge_queues(self):
         """Empties the queues."""
-        for name in ("RetryQueueUrl", "DeadLetterQueueUrl", "MovedBySqsQueueUrl"):
+        for name in ("RetryQueueUrl", "WaitingQueueUrl", "DeadLetterQueueUrl", "MovedBySqsQueueUrl"):
             self.aws("sqs").purge_queue(QueueUrl=self.outputs[name])
 
     def log_events(self, since=0):

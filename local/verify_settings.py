@@ -8,12 +8,12 @@ def verify(stack, table):
     configuration = client.get_function_configuration(**function)
     table.row("architecture", stack.parameter["Architecture"], configuration["Architectures"][0])
 
-    (source,) = (
-        each for each in client.list_event_source_mappings(**function)["EventSourceMappings"]
-        if each["EventSourceArn"].endswith(f":{stack.name}-retry.fifo"))
-    table.row("retry queue's event source", "Enabled", source["State"])
-    answers = ", ".join(source.get("FunctionResponseTypes", []))
-    table.row("its batches", "ReportBatchItemFailures", answers)
+    sources = client.list_event_source_mappings(**function)["EventSourceMappings"]
+    for queue, what in (("waiting", "waiting queue"), ("retry.fifo", "retry queue")):
+        (source,) = (each for each in sources if each["EventSourceArn"].endswith(f":{stack.name}-{queue}"))
+        table.row(f"{what}'s event source", "Enabled", source["State"])
+        answers = ", ".join(source.get("FunctionResponseTypes", []))
+        table.row("its batches", "ReportBatchItemFailures", answers)
 
     retries = source.get("ScalingConfig", {}).get("MaximumConcurrency", 0)
     table.row("retries at once", stack.parameter["RetryConcurrency"], str(retries))

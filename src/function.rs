@@ -8,7 +8,6 @@ mod webhook;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use lambda_runtime::{Diagnostic, LambdaEvent};
@@ -36,8 +35,8 @@ use crate::secret::{SecretError, Secrets};
 use crate::segment::IgnoredUserIds;
 use crate::source::Source;
 use crate::status::{EventResult, Status};
-use crate::time_budget::{RESERVE_TO_QUEUE, WARM_UP_WITHIN, before};
-use crate::trigger::{Trigger, TriggerError};
+use crate::time_budget::{self, RESERVE_TO_QUEUE, WARM_UP_WITHIN, before};
+use crate::trigger::{OwnQueues, Trigger, TriggerError};
 
 /// Everything that lives as long as the instance.
 pub struct Function {
@@ -46,7 +45,7 @@ pub struct Function {
     queues: Queues,
     processing: Processing,
     intake: Intake,
-    retry_queue_url: String,
+    own_queues: OwnQueues,
     strict_webhook_signature: bool,
     browser: crate::browser::Settings,
     /// Whether it has been invoked before.
@@ -113,27 +112,31 @@ impl Function {
             Arc::clone(&secrets),
         );
         Self {
-            clock,
             secrets,
             queues: Queues::new(
                 sqs,
                 config.retry_queue_url.clone(),
+                config.waiting_queue_url.clone(),
                 config.dead_letter_queue_url,
             ),
             processing: Processing {
                 mapping: config.mapping,
                 schedule: config.retry,
-                delivery: Delivery::new(intercom, config.delivery),
+                delivery: Delivery::new(intercom, config.delivery, &clock),
             },
             intake: Intake {
                 mode: config.delivery_mode,
                 budget: config.inline_budget,
-                deduplication: Deduplication::default(),
+                deduplication: Deduplication::new(&clock),
             },
-            retry_queue_url: config.retry_queue_url,
+            own_queues: OwnQueues {
+                retry: config.retry_queue_url,
+                waiting: config.waiting_queue_url,
+            },
             strict_webhook_signature: config.strict_webhook_signature,
             browser: config.browser,
             has_started: AtomicBool::new(false),
+            clock,
         }
     }
 
@@ -145,7 +148,7 @@ impl Function {
     /// Reads the secret before the first request, which then needn't wait for it. A failure is
     /// only logged: each request tries again.
     pub async fn warm_up(&self) {
-        let deadline = Instant::now() + WARM_UP_WITHIN;
+        let deadline = time_budget::now() + WARM_UP_WITHIN;
         if let Err(error) = self.secrets.get(deadline).await {
             tracing::error!(%error, "the secret could not be read at start");
         }
@@ -159,7 +162,7 @@ impl Function {
         &self,
         lambda: LambdaEvent<Box<RawValue>>,
     ) -> Result<Value, InvocationError> {
-        let started = Instant::now();
+        let started = time_budget::now();
         let is_cold_start = !self.has_started.swap(true, Ordering::Relaxed);
         let tally = Tally::default();
         let calls_before = self.processing.delivery.calls();
@@ -174,7 +177,7 @@ impl Function {
             now,
             tally: &tally,
         };
-        let trigger = Trigger::of(&lambda.payload, &self.retry_queue_url);
+        let trigger = Trigger::of(&lambda.payload, &self.own_queues);
         let name = trigger.as_ref().map(Trigger::name).ok();
         let result = match trigger {
             Ok(trigger) => self.handle_trigger(trigger, invocation).await,
@@ -212,8 +215,9 @@ impl Function {
                 let answer = answer.unwrap_or_else(|error| refused(&error, &request));
                 Ok(answer.into_payload(request.origin()))
             }
-            Trigger::Sqs(batch) => {
+            Trigger::Sqs(queue, batch) => {
                 let redelivery = Redelivery {
+                    queue,
                     processing: &self.processing,
                     queues: &self.queues,
                     invocation,
@@ -287,9 +291,7 @@ impl Function {
                 Ok(Answer::ok(json!({"status": "ok", "version": version})))
             }
             Route::Settings => self.browser_settings(request, invocation).await,
-            Route::SegmentBundle => crate::browser::segment_bundle(&request.path)
-                .map(Answer::redirect)
-                .ok_or(ApiError::UnknownPath),
+            Route::SegmentBundle => browser::segment_bundle(request),
             Route::BrowserFile => self.browser_file(request),
             Route::Preflight => Ok(Answer::no_content()),
             Route::WrongMethod => Err(ApiError::WrongMethod),

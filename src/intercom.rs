@@ -28,7 +28,7 @@ pub use retry_reason::RetryReason;
 use crate::clock::Clock;
 use crate::http_client::{NoAnswer, Transport};
 use crate::secret::{Secret, SecretError, Secrets};
-use crate::time_budget::{CALL_WITHIN, SHORTEST_CALL};
+use crate::time_budget::{self, CALL_WITHIN, SHORTEST_CALL};
 use answer::{Answer, if_readable};
 use circuit_breaker::CircuitBreaker;
 
@@ -56,7 +56,7 @@ pub struct RetryLater {
     pub after: Option<Duration>,
     /// Whether the event itself was not tried: the time was up, the rate limit used up, or the
     /// circuit open. Such a receive is no failure.
-    pub is_rate_limit: bool,
+    pub is_untried: bool,
 }
 
 impl RetryLater {
@@ -66,7 +66,7 @@ impl RetryLater {
             status: None,
             request_id: None,
             after: None,
-            is_rate_limit: false,
+            is_untried: false,
         }
     }
 }
@@ -111,8 +111,8 @@ struct Call<'c> {
     /// say.
     permission: &'static str,
     body: Option<Vec<u8>>,
-    /// Whether events are delivered even if it fails.
-    is_optional: bool,
+    /// Whether no event depends on it: refused for whatever reason, it is no trouble of the account's.
+    is_helper: bool,
     /// Whether a success may have no body.
     may_answer_nothing: bool,
 }
@@ -127,7 +127,7 @@ impl<'c> Call<'c> {
             path,
             permission,
             body: None,
-            is_optional: false,
+            is_helper: false,
             may_answer_nothing: false,
         }
     }
@@ -242,7 +242,7 @@ impl Session<'_> {
     async fn try_once(&self, call: &Call<'_>, secret: &Secret) -> Result<Answer, CallError> {
         let intercom = self.intercom;
         let _under_way = self.wait_for_admission().await?;
-        let began = Instant::now();
+        let began = time_budget::now();
         let left = self.deadline.saturating_duration_since(began);
         if left < SHORTEST_CALL {
             return Err(untried("no time left in this invocation", None));
@@ -295,7 +295,7 @@ impl Session<'_> {
     async fn wait_for_admission(&self) -> Result<UnderWay<'_>, CallError> {
         let intercom = self.intercom;
         let wait = loop {
-            let left = self.deadline.saturating_duration_since(Instant::now());
+            let left = self.deadline.saturating_duration_since(time_budget::now());
             let now = intercom.clock.system_time();
             match intercom.limit(|limit| limit.admit(now, fastrand::f64())) {
                 Admission::Now => return Ok(UnderWay(intercom)),
@@ -320,7 +320,7 @@ impl Drop for UnderWay<'_> {
 fn untried(reason: &str, after: Option<Duration>) -> CallError {
     CallError::RetryLater(RetryLater {
         after,
-        is_rate_limit: true,
+        is_untried: true,
         ..RetryLater::failed(reason)
     })
 }

@@ -18,6 +18,7 @@ use segment_intercom::time_budget::AWS_ATTEMPT_WITHIN;
 use serde_json::value::RawValue;
 use tracing::Level;
 
+#[expect(clippy::disallowed_methods, reason = "this is the start")]
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let config = Config::read(|name| env::var(name).ok());

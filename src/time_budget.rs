@@ -51,6 +51,16 @@ const _: () = assert!(
     "each part ends before the next one has to"
 );
 
+/// This instant, to measure what is left of one invocation. Ages are measured by the
+/// [`Clock`](crate::clock::Clock): an instant stands still while Lambda freezes the instance.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "within one invocation nothing is frozen"
+)]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
 /// The instant `reserve` before `end`, but not before `start`.
 pub(crate) fn before(end: Instant, reserve: Duration, start: Instant) -> Instant {
     let instant = end.checked_sub(reserve);
@@ -78,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_reserve_that_is_longer_than_the_whole_leaves_nothing() {
-        let start = Instant::now();
+        let start = now();
         let end = start + Duration::from_secs(3);
         let one_second = Duration::from_secs(1);
         assert_eq!(before(end, one_second, start), start + 2 * one_second);

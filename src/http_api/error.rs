@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use super::body::BodyError;
+use super::body_error::BodyError;
 use super::{MAX_ANSWER_BYTES, ROUTES};
 use crate::secret::SecretError;
 use crate::status::EventResult;

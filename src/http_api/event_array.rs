@@ -3,7 +3,7 @@
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::body::{BodyError, from_json};
+use super::body_error::{BodyError, from_json};
 use super::gzip::without_byte_order_mark;
 use crate::entry::Entry;
 use crate::segment::IgnoredUserIds;

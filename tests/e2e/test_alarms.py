@@ -322,14 +322,16 @@ def test_a_queue_that_nobody_works_on_goes_off(stack):
         put_back(stack, "identify", minutes=0, count=1)
         _, visible = visible_messages(stack, "RetryQueueUrl")
         # CloudWatch has no figure of a metric that nothing adds to.
-        assert value(visible=visible, received=None) >= alarm["Threshold"]
-        assert value(visible=visible, received=3) < alarm["Threshold"]
+        idle = {"visible": visible, "received": None, "waiting_visible": 0, "waiting_received": None}
+        assert value(**idle) >= alarm["Threshold"]
+        assert value(**{**idle, "received": 3}) < alarm["Threshold"]
+        assert value(**{**idle, "received": 3, "waiting_visible": 1}) >= alarm["Threshold"]
     finally:
         for source in sources:
             client.update_event_source_mapping(UUID=source["UUID"], Enabled=True)
     assert stack.settle(60)
     _, visible = visible_messages(stack, "RetryQueueUrl")
-    assert value(visible=visible, received=None) < alarm["Threshold"]
+    assert value(**{**idle, "visible": visible}) < alarm["Threshold"]
 
 
 def test_each_alarm_has_a_cause_here_and_a_row_in_the_runbook():

@@ -68,7 +68,7 @@ def test_nothing_of_it_is_there_unasked(stack, switch, event_bus):
     template = stack.aws("cloudformation").get_template(StackName=STACK_NAME, TemplateStage="Processed")
     conditional = {
         name for name, resource in template["TemplateBody"]["Resources"].items() if "Condition" in resource
-    } - {"Secret", "StackDashboard"}
+    } - {"Secret", "StackDashboard", "IdleQueueAlarm"}
     assert {"EventBridgeRule", "SegmentRole", "Domain", "WebAclAssociation"} <= conditional
     before, outputs = stack.resources(), stack.outputs
     assert not conditional & before.keys()
@@ -274,7 +274,9 @@ def test_a_key_of_ones_own_encrypts_what_holds_events_and_tokens(stack, switch, 
     key = stack.aws("kms").create_key()["KeyMetadata"]["Arn"]
     assert allowed(stack, key, "kms:Decrypt", "kms:GenerateDataKey") == []
     switch(KmsKeyArn=key, SegmentEventSource=event_bus)
-    for queue in ("RetryQueueUrl", "DeadLetterQueueUrl", "FailedInvocationQueueUrl"):
+    queues = ("RetryQueueUrl", "WaitingQueueUrl", "DeadLetterQueueUrl", "MovedBySqsQueueUrl",
+              "FailedInvocationQueueUrl")
+    for queue in queues:
         attributes = stack.aws("sqs").get_queue_attributes(
             QueueUrl=stack.outputs[queue], AttributeNames=["All"])["Attributes"]
         assert attributes["KmsMasterKeyId"] == key, queue

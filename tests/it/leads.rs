@@ -75,7 +75,7 @@ async fn a_lead_that_is_gone_is_not_written_to_for_ever() {
     world.intercom.reset();
     let event = json!({"type": "track", "messageId": "t", "anonymousId": "a", "event": "E"});
     world.batch(&[event]).await;
-    assert_eq!(world.aws().retry.len(), 1);
+    assert_eq!(world.aws().waiting.len(), 1);
     world.batch(&[visitor("2")]).await;
     world.redeliver(2).await;
     let state = world.intercom.state();
@@ -129,6 +129,6 @@ async fn while_search_is_refused_no_lead_is_made() {
         .intercom
         .add_fault(refused.on("POST", "/contacts/search"));
     world.batch(&[visitor("1")]).await;
-    assert_eq!(world.reasons().len(), 1);
+    assert_eq!(world.aws().retry.len(), 1);
     assert!(world.intercom.state().contacts.is_empty());
 }

@@ -1,6 +1,11 @@
 //! The function with real trigger payloads, against the Intercom simulator and stand-ins of
 //! Secrets Manager and SQS at the wire.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "events are as old as a test says, and answers are timed"
+)]
+
 mod answers;
 mod attributes;
 mod body;
@@ -22,8 +27,10 @@ mod queueing;
 mod rate_limit;
 mod real_data;
 mod redelivery;
+mod refusals;
 mod senders;
 mod shapes;
 mod support;
 mod triggers;
 mod webhook;
+mod whose;
