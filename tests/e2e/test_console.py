@@ -1,6 +1,6 @@
 """The console in Chromium, on the deployed stack: who gets in, and each of its tabs."""
 
-import contextlib
+import http.client
 import json
 import re
 import subprocess
@@ -136,7 +136,6 @@ def running_page(running_stack, console):
 def page(running_page, stack):
     put_secret(stack, stack.secret)
     stack.simulator._call("POST", "settings", {"region": "US", "oauth_denied": False, "identity_verification": False})
-    running_page.see("segment-intercom", "header")
     return running_page
 
 
@@ -176,8 +175,6 @@ def test_a_page_of_somebody_else_gets_nothing(stack, console):
 
 def session_of(console):
     """The cookie of a new session."""
-    import http.client
-
     connection = http.client.HTTPConnection(console.host)
     connection.request("GET", console.link().removeprefix(console.origin))
     answer = connection.getresponse()
@@ -201,10 +198,6 @@ def test_a_name_that_was_rebound_and_a_foreign_form_in_the_browser(page):
         return [answer.status(), text.includes("the Host is not this console"), posted.status()]""")
     assert seen == [403, True, 403]
     assert stored(page.console.stack)["access_token"]
-    expected = ("rebound.example", "status of 403")
-    page.application.log.write_text("\n".join(
-        line for line in page.application.log.read_text().splitlines()
-        if not any(text in line for text in expected)) + "\n")
 
 
 # Overview
@@ -507,5 +500,3 @@ def test_nobody_was_shown_a_token_or_a_key(stack, page):
                    *stack.secret["public_write_keys"], "simulator-app-secret"):
         assert not [body for body in bodies if secret in body]
         assert secret not in page.console.log.read_text()
-    with contextlib.suppress(FileNotFoundError):
-        assert stack.secret["access_token"] not in (LOGS / "emulator.log").read_text()

@@ -26,13 +26,13 @@ async function main() {
     context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
     context.setDefaultTimeout(20000);
     page = await context.newPage();
-    context.on("console", (message) => message.type() == "error" && print({ problem: message.text() }));
-    context.on("weberror", (error) => print({ problem: error.error().message }));
-    context.on("request", (request) => {
+    page.on("console", (message) => message.type() == "error" && print({ problem: message.text() }));
+    page.on("pageerror", (error) => print({ problem: error.message }));
+    page.on("request", (request) => {
       const { host, protocol } = new URL(request.url());
       if (protocol.startsWith("http") && !hosts.includes(host)) print({ problem: `a request to ${host}` });
     });
-    context.on("response", async (response) => {
+    page.on("response", async (response) => {
       const text = await response.text().catch(() => "");
       print({ body: text, path: new URL(response.url()).pathname });
     });
