@@ -34,7 +34,7 @@ def preflight(stack, table):
 
 
 def unknown_path(stack, table):
-    answer = stack.call("GET", "/nowhere", headers={"origin": ORIGIN})
+    answer = stack.call("GET", "/v1/nowhere", headers={"origin": ORIGIN})
     readable = {"code", "message", "error"} <= json_of(answer).keys()
     table.row("unknown path", "404 with code, message, error", f"{answer.status} {json_of(answer).get('code')}",
               answer.status == 404 and readable)

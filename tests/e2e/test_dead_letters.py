@@ -44,7 +44,6 @@ def make_a_thousand(stack):
         batch = [numbered_event(number) for number in range(start, start + 100)]
         assert stack.send("/v1/batch", {"batch": batch}).status == 200
     assert stack.settle(60)
-    assert stack.dead_letter_count() == 1000
 
 
 def numbered_event(number):
@@ -76,7 +75,7 @@ def test_of_a_thousand_dead_letters_one_reason_is_retried_and_the_others_stay(st
     assert events_of(stack, USERS[0]) == []
     assert "340 of 1000 letters retried" in dead_letters("retry", "--status", "422", "--yes")
     assert stack.settle(120)
-    assert stack.dead_letter_count() == 660
+    assert "660 of 660 letters match" in dead_letters("list")
     for place, user in enumerate(USERS):
         events = [event for event in stack.simulator.state()["events"] if event["external_id"] == user]
         assert {event["name"] for event in events} == {"Red"}
@@ -86,10 +85,10 @@ def test_of_a_thousand_dead_letters_one_reason_is_retried_and_the_others_stay(st
     # Twice within five minutes: nothing is taken for a duplicate and lost.
     for _ in range(2):
         assert "330 of 660 letters retried" in dead_letters("retry", "--status", "400", "--yes", "--per-second", "1000")
-        stack.wait_for(lambda: stack.dead_letter_count() == 660, "the blue ones rejected again", 120)
+        stack.wait_for(lambda: "660 of 660" in dead_letters("list"), "the blue ones rejected again", 120)
         assert stack.settle(60)
     assert "330 of 660 letters dropped" in dead_letters("drop", "--reason", "unknown type", "--yes")
-    assert stack.dead_letter_count() == 330
+    assert "330 of 330 letters match" in dead_letters("list")
 
 
 def test_a_letter_is_shown_with_what_would_be_sent_now(stack, dead_letters):

@@ -123,7 +123,7 @@ def test_websockets_are_closed():
 
 
 def test_the_demo_page_gives_its_key_to_no_other_page():
-    stack = SimpleNamespace(public_write_key="a key", page_endpoint="http://x", simulator=None)
+    stack = SimpleNamespace(public_write_key="a key", page_endpoint="http://x", simulator=None, secret={})
     url = page.serve(stack, "messenger", is_real=False)
     for path in ("settings.js", "state", ""):
         for headers in ({}, {"sec-fetch-site": "same-origin"}):
@@ -175,7 +175,7 @@ def test_the_running_stack_is_guarded(stack):
              "x-amz-target": "AmazonSQS.ReceiveMessage", "content-type": "application/x-amz-json-1.0"}
     body = json.dumps({"QueueUrl": stack.outputs["RetryQueueUrl"]}).encode()
     assert stack.request("POST", url, body, queue).status == 403
-    assert stack.request("GET", f"{stack.page_endpoint}/health", headers={"host": api}).status == 200
+    assert stack.request("GET", f"{stack.emulator_url}/prod/health", headers={"host": api}).status == 200
     assert stack.request("OPTIONS", url, headers=page).status == 403
     assert stack.request("GET", f"{url}/_ministack/health", headers=page).status == 403
     health = stack.request("GET", f"{stack.endpoint}/health", headers=page)
