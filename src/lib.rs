@@ -12,6 +12,7 @@ pub mod config;
 pub mod delivery;
 pub mod entry;
 mod event_line;
+pub mod filters;
 pub mod function;
 pub mod http_api;
 pub mod http_client;

@@ -1,0 +1,4 @@
+//! filters
+
+mod fql;
+pub use fql::{Expression,FqlError};
