@@ -8,6 +8,7 @@ mod intercom;
 mod mapping;
 mod variable;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tracing::Level;
@@ -15,7 +16,7 @@ use tracing::Level;
 use crate::intake::DeliveryMode;
 use crate::retry::Schedule;
 pub use variable::ConfigError;
-use variable::{Lookup, flag, number, one_of, required};
+use variable::{Lookup, comma_list, flag, number, one_of, required};
 
 /// Longest time that an event may wait in a queue. SQS deletes it after 14 days; a day is left for
 /// the last delay and a backlog.
@@ -47,6 +48,10 @@ pub struct Config {
     pub strict_webhook_signature: bool,
     /// The settings of the Messenger in the page.
     pub browser: crate::browser::Settings,
+    /// `CONSENT_CATEGORIES`: what an event's user has to have consented to.
+    pub consent_categories: Vec<String>,
+    /// `FILTERS`: the file with the customer's rules.
+    pub filters_file: Option<PathBuf>,
     /// The settings of the mapping.
     pub mapping: crate::mapping::Settings,
     /// The settings of delivery.
@@ -110,6 +115,8 @@ impl Config {
             )?,
             strict_webhook_signature: flag(lookup, "STRICT_WEBHOOK_SIGNATURE")?,
             browser: browser::settings(lookup)?,
+            consent_categories: comma_list(lookup, "CONSENT_CATEGORIES"),
+            filters_file: lookup("FILTERS").map(PathBuf::from),
             mapping: mapping::settings(lookup)?,
             delivery: delivery::settings(lookup)?,
         })

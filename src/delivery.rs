@@ -28,27 +28,26 @@ mod contacts;
 mod deletion;
 mod events;
 mod leads;
-mod outcome;
-mod session;
+mod look_up;
+mod round;
+mod shared_map;
+mod stop;
 mod user;
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt};
 
-pub use outcome::{Failure, Otherwise, Outcome, Tried, Undelivered};
-
+use crate::in_progress::InProgress;
 use crate::intercom::{Calls, Intercom};
-use crate::mapping::{Action, Identity, Rights};
+use crate::mapping::{Action, Identity};
 use crate::ttl_cache::TtlCache;
 use catalogue::RefusedAttributes;
 use contact_cache::ContactCache;
-use outcome::Stop;
-use session::Session;
+use round::Round;
+use stop::Stop;
 
 /// Users delivered concurrently. More wouldn't help: Intercom's rate limit comes first.
 const USERS_AT_ONCE: usize = 16;
@@ -105,21 +104,6 @@ pub enum DeleteMode {
     Archive,
 }
 
-/// One mapped event to deliver.
-#[derive(Clone, Debug)]
-pub struct Job<'e> {
-    /// The user within whose events it keeps its place.
-    pub user: Cow<'e, str>,
-    /// When the event was first received, in Unix seconds.
-    pub received_at: i64,
-    /// Whether it is an identify, which a following one of the same user absorbs.
-    pub is_identify: bool,
-    /// What to do, in order.
-    pub actions: Vec<Action<'e>>,
-    /// What else its sender may do.
-    pub rights: Rights,
-}
-
 /// Delivers to one Intercom workspace. Remembers what it learned from one invocation to the next.
 #[derive(Debug)]
 pub struct Delivery {
@@ -148,71 +132,59 @@ impl Delivery {
         self.intercom.calls()
     }
 
-    /// Executes jobs until `deadline`. What became of them stands in the order of the jobs. `now` is in
-    /// Unix seconds.
+    /// Executes the actions of events until `deadline`. Notes with each event what came of it, what
+    /// was left out, and how many calls it took. `now` is in Unix seconds.
     ///
-    /// Jobs of one user run one after another; once one has to be tried again later, the later
+    /// Events of one user run one after another; once one has to be tried again later, the later
     /// ones of that user are not tried. An event that only waits for its user steps aside and is
     /// tried again when one of them made the contact.
-    pub async fn deliver(&self, jobs: &[Job<'_>], now: i64, deadline: Instant) -> Vec<Tried> {
-        let session = &Session::new(self, self.intercom.session(deadline), jobs, now);
+    pub async fn deliver(&self, events: Vec<&mut InProgress<'_>>, now: i64, deadline: Instant) {
+        let round = &Round::new(self, &events, now, deadline);
         let began = Instant::now();
         let look_up_until = began + deadline.saturating_duration_since(began) / LOOK_UP_SHARE;
-        let looking_up = self.intercom.session(look_up_until);
-        session.look_up_together(jobs, looking_up).await;
-        let mut outcomes: Vec<Outcome> = vec![Err(Undelivered::NotTried); jobs.len()];
-        let users = by_user(jobs);
-        let mut delivered = stream::iter(&users)
+        round.look_up_together(&events, look_up_until).await;
+        stream::iter(by_user(events))
             // Boxed, because the future of everything that can happen to a user is large.
-            .map(|user| Box::pin(session.deliver_user(jobs, user)))
-            .buffer_unordered(USERS_AT_ONCE);
-        while let Some(of_user) = delivered.next().await {
-            for (index, outcome) in of_user {
-                outcomes[index] = outcome;
-            }
-        }
-        let calls = session.calls.iter();
-        let calls = calls.map(|calls| calls.load(Ordering::Relaxed));
-        let tried = outcomes.into_iter().zip(calls);
-        tried
-            .map(|(outcome, calls)| Tried { outcome, calls })
-            .collect()
+            .map(|of_user| Box::pin(round.deliver_user(of_user)))
+            .buffer_unordered(USERS_AT_ONCE)
+            .collect::<()>()
+            .await;
     }
 }
 
-/// The indexes of each user's jobs, in order. An alias makes its lead and its user count as one: it
-/// needs what the lead's earlier jobs create.
-fn by_user(jobs: &[Job<'_>]) -> Vec<Vec<usize>> {
-    let mut users: Vec<Vec<usize>> = Vec::new();
-    let mut place_of: HashMap<&str, usize> = HashMap::new();
-    for (index, job) in jobs.iter().enumerate() {
-        let place = *place_of.entry(&job.user).or_insert_with(|| {
-            users.push(Vec::new());
-            users.len() - 1
-        });
-        users[place].push(index);
-        let Some(lead) = merged_lead(job) else {
+/// The events of each user, in order. An alias makes its lead and its user count as one: it needs
+/// what the lead's earlier events create.
+fn by_user<'p, 'e>(events: Vec<&'p mut InProgress<'e>>) -> Vec<Vec<&'p mut InProgress<'e>>> {
+    let mut numbers: Vec<usize> = Vec::with_capacity(events.len());
+    let mut number_of: HashMap<&str, usize> = HashMap::new();
+    for event in &events {
+        let next = number_of.len();
+        let number = *number_of.entry(&event.user).or_insert(next);
+        numbers.push(number);
+        let Some(lead) = merged_lead(event) else {
             continue;
         };
-        let place_of_lead = place_of.insert(lead, place).unwrap_or(place);
-        if place_of_lead != place {
-            let of_lead = std::mem::take(&mut users[place_of_lead]);
-            users[place].extend(of_lead);
-            users[place].sort_unstable();
-            for other in place_of
-                .values_mut()
-                .filter(|place| **place == place_of_lead)
-            {
-                *other = place;
+        if let Some(of_lead) = number_of.insert(lead, number)
+            && of_lead != number
+        {
+            let known = number_of.values_mut().chain(&mut numbers);
+            for other in known.filter(|other| **other == of_lead) {
+                *other = number;
             }
         }
     }
+    let users = number_of.len();
+    let mut users: Vec<Vec<_>> = std::iter::repeat_with(Vec::new).take(users).collect();
+    for (event, number) in events.into_iter().zip(numbers) {
+        users[number].push(event);
+    }
+    users.retain(|user| !user.is_empty());
     users
 }
 
 /// The anonymousId of the lead that an alias merges.
-fn merged_lead<'j>(job: &'j Job<'_>) -> Option<&'j str> {
-    job.actions.iter().find_map(|action| match action {
+fn merged_lead<'p>(event: &'p InProgress<'_>) -> Option<&'p str> {
+    event.actions.iter().find_map(|action| match action {
         Action::MergeContact {
             from: Identity::AnonymousId(id),
             ..

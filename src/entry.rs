@@ -1,21 +1,25 @@
-//! One event of a request, as far as it could be read.
+//! One event of a request or of a queue's message, as far as it could be read.
 
 use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use crate::mapping::Sender;
-use crate::segment::Event;
+use crate::failure::Code;
+use crate::filters::{Filtered, Filters};
+use crate::mapping::{Sender, Warning, named_user};
+use crate::segment::{Event, IgnoredUserIds};
 
-/// One event of a request.
+/// One event of a request or of a queue's message.
 #[derive(Debug)]
 pub struct Entry<'b> {
     /// What was read.
     pub parsed: Parsed<'b>,
-    /// Its JSON as it was sent.
+    /// Its JSON as it came.
     pub raw: &'b RawValue,
     /// Who sent it: the sender with the fewest rights, until its key is known.
     pub sender: Sender,
+    /// What the customer's rules made of it.
+    filtered: Filtered<'b>,
 }
 
 /// What reading an event gave.
@@ -27,6 +31,8 @@ pub enum Parsed<'b> {
     Rejected {
         /// The event, if it is one: an event that is too large can still be identified.
         event: Option<Event<'b>>,
+        /// What is wrong with it, for a machine.
+        code: Code,
         /// What is wrong with it.
         reason: Cow<'static, str>,
     },
@@ -42,6 +48,7 @@ impl<'b> Entry<'b> {
             Ok(event) => Parsed::Event(event),
             Err(reason) => Parsed::Rejected {
                 event: None,
+                code: Code::InvalidEvent,
                 reason: reason.into(),
             },
         };
@@ -49,6 +56,7 @@ impl<'b> Entry<'b> {
             parsed,
             raw,
             sender: Sender::default(),
+            filtered: Filtered::AsItCame,
         }
     }
 
@@ -58,18 +66,23 @@ impl<'b> Entry<'b> {
             parsed: Parsed::Event(event),
             raw,
             sender: Sender::default(),
+            filtered: Filtered::AsItCame,
         }
     }
 
     /// The same entry rejected for this reason, which replaces an earlier one.
     #[must_use]
-    pub fn rejected(self, reason: Cow<'static, str>) -> Self {
+    pub fn rejected(self, code: Code, reason: Cow<'static, str>) -> Self {
         let event = match self.parsed {
             Parsed::Event(event) => Some(event),
             Parsed::Rejected { event, .. } => event,
         };
         Self {
-            parsed: Parsed::Rejected { event, reason },
+            parsed: Parsed::Rejected {
+                event,
+                code,
+                reason,
+            },
             ..self
         }
     }
@@ -79,12 +92,65 @@ impl<'b> Entry<'b> {
     pub fn map_event(self, change: impl FnOnce(Event<'b>) -> Event<'b>) -> Self {
         let parsed = match self.parsed {
             Parsed::Event(event) => Parsed::Event(change(event)),
-            Parsed::Rejected { event, reason } => Parsed::Rejected {
+            Parsed::Rejected {
+                event,
+                code,
+                reason,
+            } => Parsed::Rejected {
                 event: event.map(change),
+                code,
                 reason,
             },
         };
         Self { parsed, ..self }
+    }
+
+    /// Applies the settings that decide how an event is read: which userIds are nobody, and the
+    /// customer's rules. The event as it came is still what is queued, answered and logged.
+    pub fn apply(&mut self, ignored: &IgnoredUserIds, filters: &'b Filters) {
+        if let Some(event) = self.event_mut() {
+            event.ignore_user_id(ignored);
+        }
+        let Parsed::Event(event) = &self.parsed else {
+            return;
+        };
+        self.filtered = filters.apply(event);
+        if let Filtered::Changed(changed) = &mut self.filtered {
+            changed.event.ignore_user_id(ignored);
+        }
+    }
+
+    /// The event to be mapped, with what the customer's rules changed.
+    ///
+    /// # Errors
+    /// Why these rules don't let it through.
+    pub fn filtered<'e>(
+        &'e self,
+        event: &'e Event<'b>,
+    ) -> Result<(&'e Event<'b>, &'e [Warning<'b>]), Cow<'static, str>> {
+        match &self.filtered {
+            Filtered::AsItCame => Ok((event, &[])),
+            Filtered::Changed(changed) => Ok((&changed.event, &changed.warnings)),
+            Filtered::Dropped(reason) => Err(reason.clone()),
+        }
+    }
+
+    /// Who sent it, as far as the event to be mapped goes: what a `user_hash` proved is the user of
+    /// the event as it came.
+    pub fn sender(&self) -> Sender {
+        let mut sender = self.sender;
+        if let (Filtered::Changed(changed), Some(event)) = (&self.filtered, self.event()) {
+            sender.is_verified &= named_user(&changed.event) == named_user(event);
+        }
+        sender
+    }
+
+    /// Whose contact or company it writes: the user of the event to be mapped.
+    pub fn user(&self) -> Option<Cow<'_, str>> {
+        match &self.filtered {
+            Filtered::Changed(changed) => changed.event.user(),
+            _ => self.event()?.user(),
+        }
     }
 
     /// The event, rejected or not. `None` for something that isn't an event.

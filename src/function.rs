@@ -8,25 +8,29 @@ mod webhook;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use lambda_runtime::{Diagnostic, LambdaEvent};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::Delivery;
 use crate::entry::Entry;
+use crate::filters::{Filters, Rules};
 use crate::http_api::{
     Answer, ApiError, BodyError, HttpRequest, MAX_SEGMENT_EVENTS, Route, entries_of_array,
     replace_lone_surrogates,
 };
+use crate::http_client::Transport;
 use crate::intake::{Deduplication, Intake};
 use crate::intercom::Intercom;
 use crate::invocation::{Invocation, Request, Tally, millis};
 use crate::log::COUNTED;
 use crate::mapping::{Channel, Sender};
+use crate::processing::Processing;
 use crate::queue::Queues;
 use crate::redelivery::Redelivery;
 use crate::secret::{SecretError, Secrets};
@@ -40,17 +44,13 @@ const QUEUEING_MARGIN: Duration = Duration::from_secs(4);
 /// Lambda lets a function take 10 s to start.
 const WARM_UP_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What time it is.
-pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
-
 /// Everything that lives as long as the instance.
 pub struct Function {
     clock: Clock,
     secrets: Arc<Secrets>,
     queues: Queues,
-    delivery: Delivery,
+    processing: Processing,
     intake: Intake,
-    redelivery: Redelivery,
     retry_queue_url: String,
     strict_webhook_signature: bool,
     browser: crate::browser::Settings,
@@ -99,36 +99,40 @@ impl Function {
     /// Puts the function together. Calls nothing yet.
     pub fn new(
         config: Config,
+        rules: Rules,
         secrets: aws_sdk_secretsmanager::Client,
         sqs: aws_sdk_sqs::Client,
-        http: reqwest::Client,
+        transport: Transport,
+        clock: Clock,
     ) -> Self {
-        let secrets = Arc::new(Secrets::new(secrets, config.secret_id));
+        let secrets = Secrets::new(secrets, config.secret_id, clock.clone());
+        let secrets = Arc::new(secrets);
+        let filters = Filters::new(config.consent_categories, rules);
         let intercom = Intercom::new(
-            http,
+            transport,
+            clock.clone(),
             config.intercom_base_url,
             config.intercom_version,
             Arc::clone(&secrets),
         );
         Self {
-            clock: Arc::new(Utc::now),
+            clock,
             secrets,
             queues: Queues::new(
                 sqs,
                 config.retry_queue_url.clone(),
                 config.dead_letter_queue_url,
             ),
-            delivery: Delivery::new(intercom, config.delivery),
-            intake: Intake {
-                mapping: config.mapping.clone(),
-                mode: config.delivery_mode,
-                budget: config.inline_budget,
-                schedule: config.retry,
-                deduplication: Deduplication::default(),
-            },
-            redelivery: Redelivery {
+            processing: Processing {
+                filters,
                 mapping: config.mapping,
                 schedule: config.retry,
+                delivery: Delivery::new(intercom, config.delivery),
+            },
+            intake: Intake {
+                mode: config.delivery_mode,
+                budget: config.inline_budget,
+                deduplication: Deduplication::default(),
             },
             retry_queue_url: config.retry_queue_url,
             strict_webhook_signature: config.strict_webhook_signature,
@@ -137,10 +141,9 @@ impl Function {
         }
     }
 
-    /// With another clock: a simulation controls its own time.
-    #[must_use]
-    pub fn with_clock(self, clock: Clock) -> Self {
-        Self { clock, ..self }
+    /// What time it is by its clock, by which Lambda's deadlines are read too.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
     }
 
     /// Reads the secret before the first request, which then needn't wait for it. A failure is
@@ -163,15 +166,16 @@ impl Function {
         let started = Instant::now();
         let is_cold_start = !self.has_started.swap(true, Ordering::Relaxed);
         let tally = Tally::default();
-        let calls_before = self.delivery.calls();
+        let calls_before = self.processing.delivery.calls();
         let limit = lambda.context.deadline();
-        let left = limit.duration_since(SystemTime::now()).unwrap_or_default();
+        let now = self.clock.now();
+        let left = limit.duration_since(now.into()).unwrap_or_default();
         let invocation = Invocation {
             id: &lambda.context.request_id,
             started,
             deadline: started + left.saturating_sub(QUEUEING_MARGIN),
             ends: started + left,
-            now: (self.clock)(),
+            now,
             tally: &tally,
         };
         let trigger = Trigger::of(&lambda.payload, &self.retry_queue_url);
@@ -180,7 +184,7 @@ impl Function {
             Ok(trigger) => self.handle_trigger(trigger, invocation).await,
             Err(unknown) => Err(unknown.into()),
         };
-        let calls = self.delivery.calls();
+        let calls = self.processing.delivery.calls();
         tracing::info!(
             target: COUNTED,
             trigger = name,
@@ -213,10 +217,12 @@ impl Function {
                 Ok(answer.into_payload(request.origin()))
             }
             Trigger::Sqs(batch) => {
-                let redelivered =
-                    self.redelivery
-                        .redeliver(&batch, invocation, &self.delivery, &self.queues);
-                Ok(redelivered.await)
+                let redelivery = Redelivery {
+                    processing: &self.processing,
+                    queues: &self.queues,
+                    invocation,
+                };
+                Ok(redelivery.redeliver(&batch).await)
             }
             Trigger::EventBridge(event) => {
                 self.take_invocation(event, Source::EventBridge, invocation)
@@ -242,7 +248,7 @@ impl Function {
         }
         let json = replace_lone_surrogates(events.get().as_bytes().into());
         let mut entries = entries_of_array(&json, MAX_SEGMENT_EVENTS)?;
-        self.ignore_user_ids(&mut entries);
+        self.processing.read(&mut entries);
         for entry in &mut entries {
             entry.sender = Sender::by(Channel::Segment);
         }
@@ -260,17 +266,9 @@ impl Function {
         }
     }
 
-    /// Ignores userIds that mean nobody.
-    fn ignore_user_ids(&self, entries: &mut [Entry<'_>]) {
-        let ignored = &self.intake.mapping.ignored_user_ids;
-        for event in entries.iter_mut().filter_map(Entry::event_mut) {
-            event.ignore_user_id(ignored);
-        }
-    }
-
     async fn take(&self, entries: &[Entry<'_>], request: &Request<'_>) -> Vec<EventResult> {
-        let (delivery, queues) = (&self.delivery, &self.queues);
-        self.intake.take(entries, request, delivery, queues).await
+        let (processing, queues) = (&self.processing, &self.queues);
+        self.intake.take(entries, request, processing, queues).await
     }
 
     async fn answer(

@@ -1,9 +1,12 @@
-//! The HTTP client, shared by the calls to Intercom and to AWS.
+//! The HTTP client, shared by the calls to Intercom and to AWS, and what may stand in its place.
 //!
 //! One pool and one TLS configuration, with root certificates that are compiled in: reading the
 //! system's takes longer than the rest of the start-up.
 
 use std::env;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
@@ -62,6 +65,81 @@ pub fn http_client() -> Result<Client, ClientError> {
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT);
     Ok(client.build()?)
+}
+
+/// Why a request got no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoAnswer {
+    /// None came in time.
+    #[error("Intercom did not answer in time")]
+    TimedOut,
+    /// There is no connection.
+    #[error("no connection to Intercom")]
+    Unreachable,
+    /// It ended before the answer was complete.
+    #[error("the connection to Intercom broke")]
+    Broken,
+}
+
+/// What becomes of a request: a complete answer, or none.
+pub type Exchange = Pin<Box<dyn Future<Output = Result<http::Response<Vec<u8>>, NoAnswer>> + Send>>;
+
+/// How requests reach Intercom: by HTTP, or within the process where a simulation answers them.
+#[derive(Clone)]
+pub struct Transport(Arc<dyn Fn(http::Request<Vec<u8>>) -> Exchange + Send + Sync>);
+
+impl Transport {
+    /// Requests are answered by this function.
+    pub fn new(
+        answer: impl Fn(http::Request<Vec<u8>>) -> Exchange + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(answer))
+    }
+
+    /// Requests are sent by this client.
+    pub fn http(client: Client) -> Self {
+        Self::new(move |request| {
+            let client = client.clone();
+            Box::pin(async move {
+                exchange(&client, request)
+                    .await
+                    .map_err(|error| no_answer(&error))
+            })
+        })
+    }
+
+    pub(crate) fn send(&self, request: http::Request<Vec<u8>>) -> Exchange {
+        (self.0)(request)
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Transport")
+    }
+}
+
+async fn exchange(
+    client: &Client,
+    request: http::Request<Vec<u8>>,
+) -> Result<http::Response<Vec<u8>>, reqwest::Error> {
+    let answer = client.execute(Request::try_from(request)?).await?;
+    let mut whole = http::Response::new(Vec::new());
+    *whole.status_mut() = answer.status();
+    *whole.headers_mut() = answer.headers().clone();
+    *whole.body_mut() = answer.bytes().await?.to_vec();
+    Ok(whole)
+}
+
+/// The error itself could name a URL with an email address.
+fn no_answer(error: &reqwest::Error) -> NoAnswer {
+    if error.is_timeout() {
+        NoAnswer::TimedOut
+    } else if error.is_connect() {
+        NoAnswer::Unreachable
+    } else {
+        NoAnswer::Broken
+    }
 }
 
 /// The client, lent to the AWS SDK.

@@ -1,32 +1,33 @@
 //! The client of Intercom's REST API. A [`Session`] has one method per endpoint.
 
 mod answer;
+mod circuit_breaker;
 mod companies;
 mod contacts;
 mod data_attributes;
 mod error_response;
 mod events;
 mod rate_limit;
-mod silence;
-mod trouble;
+mod retry_reason;
 
-use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use reqwest::{Method, StatusCode, header};
+use http::{Method, Request, StatusCode, header};
 use serde::Serialize;
 
 pub use contacts::{Contact, Found, SEARCH_PAGE};
 pub use data_attributes::{DataAttribute, Model};
 pub use error_response::{ErrorResponse, Verdict};
 pub use rate_limit::{Admission, RateLimit};
-pub use trouble::Trouble;
+pub use retry_reason::RetryReason;
 
+use crate::clock::Clock;
+use crate::http_client::{NoAnswer, Transport};
 use crate::secret::{Secret, SecretError, Secrets};
 use answer::{Answer, if_readable};
-use silence::Silence;
+use circuit_breaker::CircuitBreaker;
 
 /// Longest time for one call, if the deadline allows it.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -56,19 +57,33 @@ pub struct RetryLater {
     pub request_id: Option<String>,
     /// Earliest time for the next try, from now.
     pub after: Option<Duration>,
-    /// Whether nothing failed except that the rate limit is used up.
+    /// Whether the event itself was not tried: the time was up, the rate limit used up, or the
+    /// circuit open. Such a receive is no failure.
     pub is_rate_limit: bool,
+}
+
+impl RetryLater {
+    fn failed(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            status: None,
+            request_id: None,
+            after: None,
+            is_rate_limit: false,
+        }
+    }
 }
 
 /// Calls Intercom with the customer's token.
 #[derive(Debug)]
 pub struct Intercom {
-    http: reqwest::Client,
+    transport: Transport,
+    clock: Clock,
     base_url: String,
     version: String,
     secrets: Arc<Secrets>,
     rate_limit: Mutex<RateLimit>,
-    silence: Mutex<Silence>,
+    circuit_breaker: Mutex<CircuitBreaker>,
     calls: AtomicU64,
     calls_over_limit: AtomicU64,
 }
@@ -82,25 +97,12 @@ pub struct Calls {
     pub over_limit: u64,
 }
 
-tokio::task_local! {
-    /// Calls made so far by the work that `counting_calls` runs.
-    static CALLS: Cell<u32>;
-}
-
-/// Runs the work; gives its output and how many calls of Intercom it made.
-pub async fn counting_calls<T>(work: impl Future<Output = T>) -> (T, u32) {
-    let counted = async {
-        let output = work.await;
-        (output, CALLS.with(Cell::get))
-    };
-    CALLS.scope(Cell::new(0), counted).await
-}
-
-/// The calls of one invocation, all over by its deadline.
-#[derive(Clone, Copy, Debug)]
+/// Calls that are counted together, all over by their deadline.
+#[derive(Debug)]
 pub struct Session<'i> {
     intercom: &'i Intercom,
     deadline: Instant,
+    calls: AtomicU32,
 }
 
 /// One call of an endpoint.
@@ -114,6 +116,8 @@ struct Call<'c> {
     body: Option<Vec<u8>>,
     /// Whether events are delivered even if it fails.
     is_optional: bool,
+    /// Whether a success may have no body.
+    may_answer_nothing: bool,
 }
 
 const READ_CONTACTS: &str = "Read and list users and companies";
@@ -127,6 +131,7 @@ impl<'c> Call<'c> {
             permission,
             body: None,
             is_optional: false,
+            may_answer_nothing: false,
         }
     }
 
@@ -143,18 +148,20 @@ impl<'c> Call<'c> {
 impl Intercom {
     /// A client of the API at `base_url` (without a trailing slash), in this version.
     pub fn new(
-        http: reqwest::Client,
+        transport: Transport,
+        clock: Clock,
         base_url: String,
         version: String,
         secrets: Arc<Secrets>,
     ) -> Self {
         Self {
-            http,
+            transport,
+            clock,
             base_url,
             version,
             secrets,
             rate_limit: Mutex::default(),
-            silence: Mutex::default(),
+            circuit_breaker: Mutex::default(),
             calls: AtomicU64::default(),
             calls_over_limit: AtomicU64::default(),
         }
@@ -173,7 +180,22 @@ impl Intercom {
         Session {
             intercom: self,
             deadline,
+            calls: AtomicU32::default(),
         }
+    }
+
+    fn request(&self, call: &Call<'_>, token: &str) -> Result<Request<Vec<u8>>, http::Error> {
+        let mut request = Request::builder()
+            .method(call.method.clone())
+            .uri(format!("{}{}", self.base_url, call.path))
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::ACCEPT, "application/json")
+            .header("Intercom-Version", &self.version);
+        if call.body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let body = call.body.clone().unwrap_or_default();
+        request.body(body)
     }
 
     fn limit<T>(&self, read: impl FnOnce(&mut RateLimit) -> T) -> T {
@@ -185,12 +207,18 @@ impl Intercom {
         )
     }
 
-    fn silence<T>(&self, read: impl FnOnce(&mut Silence) -> T) -> T {
-        read(&mut self.silence.lock().unwrap_or_else(PoisonError::into_inner))
+    fn circuit_breaker<T>(&self, read: impl FnOnce(&mut CircuitBreaker) -> T) -> T {
+        let breaker = self.circuit_breaker.lock();
+        read(&mut breaker.unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Session<'_> {
+    /// How many calls it has made so far.
+    pub fn calls_made(&self) -> u32 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
     /// Makes the call, and again with a newer token if Intercom refuses this one.
     async fn call(&self, call: Call<'_>) -> Result<Answer, CallError> {
         let secrets = &self.intercom.secrets;
@@ -216,60 +244,47 @@ impl Session<'_> {
         let began = Instant::now();
         let left = self.deadline.saturating_duration_since(began);
         if left < SHORTEST_CALL {
-            return Err(retry_later("no time left in this invocation", None));
+            return Err(untried("no time left in this invocation", None));
         }
         let Some(token) = secret.access_token() else {
             let reason = "the secret has no access_token: put Intercom's token there";
-            return Err(retry_later(reason, None));
+            return Err(failed(reason));
         };
-        if let Some(wait) = intercom.silence(|silence| silence.refuse(began)) {
-            return Err(retry_later(
-                "Intercom did not answer a moment ago",
-                Some(wait),
-            ));
+        // The error could quote the token.
+        let request = intercom.request(call, token).map_err(|_| {
+            failed("a call can't be made: check the access_token and INTERCOM_BASE_URL")
+        })?;
+        let sent = intercom.clock.system_time();
+        if let Some(wait) = intercom.circuit_breaker(|breaker| breaker.refuse(sent)) {
+            return Err(untried("Intercom did not answer a moment ago", Some(wait)));
         }
-        let url = format!("{}{}", intercom.base_url, call.path);
-        let mut request = intercom
-            .http
-            .request(call.method.clone(), url)
-            .bearer_auth(token)
-            .header(header::ACCEPT, "application/json")
-            .header("Intercom-Version", &intercom.version)
-            .timeout(left.min(CALL_TIMEOUT));
-        if let Some(body) = &call.body {
-            request = request
-                .header(header::CONTENT_TYPE, "application/json")
-                .body(body.clone());
-        }
-        let lost = |error: reqwest::Error| {
-            if error.is_timeout() {
-                intercom.silence(|silence| silence.timed_out(began, Instant::now()));
-            }
-            lost(&error)
-        };
         intercom.calls.fetch_add(1, Ordering::Relaxed);
-        // Outside of that, what is looked up for several events together.
-        let _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
-        let sent = SystemTime::now();
-        let answer = request.send().await.map_err(lost)?;
-        let received = SystemTime::now();
-        intercom.silence(Silence::answered);
-        let status = answer.status();
-        let is_rate_limit = status == StatusCode::TOO_MANY_REQUESTS;
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let limit = left.min(CALL_TIMEOUT);
+        let answer = tokio::time::timeout(limit, intercom.transport.send(request)).await;
+        let answer = answer.unwrap_or(Err(NoAnswer::TimedOut));
+        let received = intercom.clock.system_time();
+        let answer = answer.map_err(|why| {
+            if why == NoAnswer::TimedOut {
+                intercom.circuit_breaker(|breaker| breaker.timed_out(began.elapsed(), received));
+            }
+            failed(&why.to_string())
+        })?;
+        intercom.circuit_breaker(CircuitBreaker::answered);
+        let (parts, body) = answer.into_parts();
+        let is_rate_limit = parts.status == StatusCode::TOO_MANY_REQUESTS;
         if is_rate_limit {
             intercom.calls_over_limit.fetch_add(1, Ordering::Relaxed);
         }
         let asked_wait = intercom.limit(|limit| {
-            limit.note(answer.headers(), sent, received);
-            limit.asked_wait(answer.headers(), is_rate_limit, received)
+            limit.answered(&parts.headers, is_rate_limit, sent, received);
+            limit.asked_wait(&parts.headers, is_rate_limit, received)
         });
-        let headers = answer.headers().clone();
-        let body = answer.bytes().await.map_err(lost)?;
         Ok(Answer {
-            status,
-            headers,
+            status: parts.status,
+            headers: parts.headers,
             asked_wait,
-            body: body.to_vec(),
+            body,
         })
     }
 
@@ -277,21 +292,15 @@ impl Session<'_> {
     async fn wait_for_admission(&self) -> Result<UnderWay<'_>, CallError> {
         let intercom = self.intercom;
         let wait = loop {
-            let now = Instant::now();
-            let left = self.deadline.saturating_duration_since(now);
-            match intercom.limit(|limit| limit.admit(SystemTime::now(), fastrand::f64())) {
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            let now = intercom.clock.system_time();
+            match intercom.limit(|limit| limit.admit(now, fastrand::f64())) {
                 Admission::Now => return Ok(UnderWay(intercom)),
                 Admission::Later(wait) if wait < left => tokio::time::sleep(wait).await,
                 Admission::Later(wait) | Admission::Closed(wait) => break wait,
             }
         };
-        Err(CallError::RetryLater(RetryLater {
-            reason: Trouble::RateLimit.to_string(),
-            status: None,
-            request_id: None,
-            after: Some(wait),
-            is_rate_limit: true,
-        }))
+        Err(untried(&RetryReason::RateLimit.to_string(), Some(wait)))
     }
 }
 
@@ -304,28 +313,20 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-fn retry_later(reason: &str, after: Option<Duration>) -> CallError {
+/// The event was not tried.
+fn untried(reason: &str, after: Option<Duration>) -> CallError {
     CallError::RetryLater(RetryLater {
-        reason: reason.to_owned(),
-        status: None,
-        request_id: None,
         after,
-        is_rate_limit: false,
+        is_rate_limit: true,
+        ..RetryLater::failed(reason)
     })
 }
 
-fn no_secret(error: &SecretError) -> CallError {
-    retry_later(&error.to_string(), None)
+/// A call that got no answer.
+fn failed(reason: &str) -> CallError {
+    CallError::RetryLater(RetryLater::failed(reason))
 }
 
-/// A call that got no answer. The error's URL could contain an email address, so it isn't shown.
-fn lost(error: &reqwest::Error) -> CallError {
-    let what = if error.is_timeout() {
-        "Intercom did not answer in time"
-    } else if error.is_connect() {
-        "no connection to Intercom"
-    } else {
-        "the connection to Intercom broke"
-    };
-    retry_later(what, None)
+fn no_secret(error: &SecretError) -> CallError {
+    failed(&error.to_string())
 }

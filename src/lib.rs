@@ -8,21 +8,23 @@
 
 mod aws_error;
 pub mod browser;
+pub mod clock;
 pub mod config;
 pub mod delivery;
 pub mod entry;
-mod event_line;
+pub mod failure;
 pub mod filters;
 pub mod function;
 pub mod http_api;
 pub mod http_client;
+pub mod in_progress;
 pub mod intake;
 pub mod intercom;
 pub mod invocation;
-mod job;
 pub mod log;
 pub mod mapping;
 pub mod preview;
+pub mod processing;
 pub mod queue;
 pub mod redelivery;
 pub mod retry;

@@ -33,7 +33,7 @@ pub use attributes::{Attributes, DataType};
 pub use budget::Budget;
 pub use sender::{Channel, Rights, Sender};
 pub use settings::{Anonymous, CollectContext, CompanyIdHash, Nested, Settings};
-pub use warning::{Change, Place, Warning};
+pub use warning::{ByRule, Change, Place, Warning};
 
 use crate::segment::{Event, Kind, Value, is_addressed_to_intercom, is_delivered_by_page};
 use crate::source::Source;
@@ -55,6 +55,8 @@ pub enum NotSent {
     Skip(Cow<'static, str>),
     /// It can never be sent; says what is wrong and what to do.
     Reject(Cow<'static, str>),
+    /// Its sender may not do that; says what to do instead.
+    Forbid(Cow<'static, str>),
 }
 
 /// When and how an event reached this project.

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::entry::{Entry, Parsed};
+use crate::entry::Entry;
 use crate::http_api::MAX_ANSWER_BYTES;
-use crate::mapping::{Arrival, Budget, Mapped, NotSent, Settings, map};
-use crate::segment::Event;
+use crate::mapping::{Arrival, Budget, Mapped, NotSent, Settings};
+use crate::processing::map_entry;
 use crate::source::Source;
 use crate::status::PreviewStatus;
 
@@ -27,40 +27,15 @@ pub fn preview(
             let arrival = Arrival {
                 received_at_millis,
                 source,
-                sender: entry.sender,
+                sender: entry.sender(),
             };
-            let result = preview_of(entry, arrival, settings, &mut budget);
+            let mapped = map_entry(entry, arrival, settings, &mut budget);
+            let result = show(entry.message_id(), entry.type_name(), mapped);
             bytes += result.to_string().len();
             (bytes <= MAX_ANSWER_BYTES).then_some(result)
         })
         .collect();
     Some(json!({"results": results?}))
-}
-
-fn preview_of(
-    entry: &Entry<'_>,
-    arrival: Arrival,
-    settings: &Settings,
-    budget: &mut Budget,
-) -> Value {
-    match &entry.parsed {
-        Parsed::Event(event) => preview_of_event(event, arrival, settings, budget),
-        Parsed::Rejected { reason, .. } => {
-            let rejected = Err(NotSent::Reject(reason.clone()));
-            show(entry.message_id(), entry.type_name(), rejected)
-        }
-    }
-}
-
-/// What would be sent for this event.
-fn preview_of_event(
-    event: &Event<'_>,
-    arrival: Arrival,
-    settings: &Settings,
-    budget: &mut Budget,
-) -> Value {
-    let mapped = map(event, arrival, settings, budget);
-    show(event.message_id(), event.type_name(), mapped)
 }
 
 fn show(
@@ -79,7 +54,7 @@ fn show(
             json!([]),
             Vec::new(),
         ),
-        Err(NotSent::Reject(reason)) => (
+        Err(NotSent::Reject(reason) | NotSent::Forbid(reason)) => (
             PreviewStatus::WouldReject,
             Some(reason),
             json!([]),

@@ -5,6 +5,7 @@ mod ids;
 mod keyless;
 mod lane;
 mod message;
+mod received;
 mod sender_attributes;
 
 use std::collections::HashMap;
@@ -20,10 +21,8 @@ use futures_util::stream::{self, StreamExt};
 pub use envelope::{ENVELOPE_VERSION, Envelope, Received, read_body};
 pub use ids::{message_id, queue_id};
 pub use lane::time_to_send;
-pub use message::{
-    Message, NOT_BEFORE_ATTRIBUTE, REASON_ATTRIBUTE, REQUEST_ID_ATTRIBUTE, STATUS_ATTRIBUTE,
-    WAITING_SINCE_ATTRIBUTE,
-};
+pub use message::Message;
+pub use received::ReceivedMessage;
 pub use sender_attributes::sender;
 
 use crate::aws_error;

@@ -5,11 +5,13 @@ mod keys;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use tokio::sync::Mutex;
 
 pub use keys::{Secret, WriteKey};
 
 use crate::aws_error;
+use crate::clock::Clock;
 
 /// How long a secret is used before it is read again.
 const TIME_TO_LIVE: Duration = Duration::from_mins(5);
@@ -48,6 +50,7 @@ pub enum SecretError {
 pub struct Secrets {
     client: aws_sdk_secretsmanager::Client,
     secret_id: String,
+    clock: Clock,
     cache: Mutex<Cache>,
 }
 
@@ -55,19 +58,20 @@ pub struct Secrets {
 struct Cache {
     secret: Option<Arc<Secret>>,
     /// When it was read last.
-    read_at: Option<Instant>,
+    read_at: Option<DateTime<Utc>>,
     /// When it was last read because a key didn't match.
-    read_again_at: Option<Instant>,
+    read_again_at: Option<DateTime<Utc>>,
     /// The last read, where it failed.
-    failed: Option<(Instant, SecretError)>,
+    failed: Option<(DateTime<Utc>, SecretError)>,
 }
 
 impl Secrets {
     /// Caches the secret with this ARN or name. Reads nothing yet.
-    pub fn new(client: aws_sdk_secretsmanager::Client, secret_id: String) -> Self {
+    pub fn new(client: aws_sdk_secretsmanager::Client, secret_id: String, clock: Clock) -> Self {
         Self {
             client,
             secret_id,
+            clock,
             cache: Mutex::default(),
         }
     }
@@ -79,8 +83,8 @@ impl Secrets {
     pub async fn get(&self, deadline: Instant) -> Result<Arc<Secret>, SecretError> {
         let mut cache = self.lock(deadline).await?;
         if let Some(secret) = &cache.secret {
-            let is_fresh = is_within(cache.read_at, TIME_TO_LIVE);
-            let just_failed = is_within(cache.failed_at(), READ_AGAIN_AFTER);
+            let is_fresh = self.is_within(cache.read_at, TIME_TO_LIVE);
+            let just_failed = self.is_within(cache.failed_at(), READ_AGAIN_AFTER);
             if is_fresh || just_failed {
                 return Ok(Arc::clone(secret));
             }
@@ -108,15 +112,22 @@ impl Secrets {
             return Ok(Some(Arc::clone(secret)));
         }
         if let Some((at, error)) = &cache.failed
-            && at.elapsed() < READ_AGAIN_AFTER
+            && self.is_within(Some(*at), READ_AGAIN_AFTER)
         {
             return Err(error.clone());
         }
-        if is_within(cache.read_again_at, READ_AGAIN_AFTER) {
+        if self.is_within(cache.read_again_at, READ_AGAIN_AFTER) {
             return Ok(None);
         }
-        cache.read_again_at = Some(Instant::now());
+        cache.read_again_at = Some(self.clock.now());
         self.read_into(&mut cache, deadline).await.map(Some)
+    }
+
+    /// Whether that was less than `age` ago. A time still to come, by a clock that was set back,
+    /// was not.
+    fn is_within(&self, at: Option<DateTime<Utc>>, age: Duration) -> bool {
+        let passed = at.and_then(|at| (self.clock.now() - at).to_std().ok());
+        passed.is_some_and(|passed| passed < age)
     }
 
     async fn lock(
@@ -137,12 +148,12 @@ impl Secrets {
             Ok(secret) => {
                 let secret = Arc::new(secret);
                 cache.secret = Some(Arc::clone(&secret));
-                cache.read_at = Some(Instant::now());
+                cache.read_at = Some(self.clock.now());
                 cache.failed = None;
                 Ok(secret)
             }
             Err(error) => {
-                cache.failed = Some((Instant::now(), error.clone()));
+                cache.failed = Some((self.clock.now(), error.clone()));
                 Err(error)
             }
         }
@@ -166,11 +177,7 @@ impl Secrets {
 }
 
 impl Cache {
-    fn failed_at(&self) -> Option<Instant> {
+    fn failed_at(&self) -> Option<DateTime<Utc>> {
         self.failed.as_ref().map(|(at, _)| *at)
     }
-}
-
-fn is_within(at: Option<Instant>, age: Duration) -> bool {
-    at.is_some_and(|at| at.elapsed() < age)
 }

@@ -21,7 +21,7 @@ pub use ignored_user_ids::IgnoredUserIds;
 pub use integrations::{is_addressed_to_intercom, is_delivered_by_page};
 pub use key_matching::{are_same_key, get_matching, key_matches};
 pub use options::ACTIVE;
-pub(crate) use repeated::Parts;
+pub(crate) use repeated::{Parts, object_of};
 pub use weight::Weight;
 
 /// A JSON value that borrows its strings from the request's bytes.

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use chrono::DateTime;
 use intercom_simulator::{ClockMode, Settings, Simulator};
+use segment_intercom::clock::Clock;
 use segment_intercom::function::Function;
 use serde_json::Value;
 
 use crate::workload::{BATCH, Workload};
-use test_support::function::{function, invoke};
+use test_support::function::{function_at, invoke};
 use test_support::simulated_aws::SimulatedAws;
 use test_support::{KEYS, batch_call};
 
@@ -71,8 +72,8 @@ async fn calls_of(workload: &Workload, seed: u64) -> BTreeMap<String, usize> {
     let instance = || {
         let now = Arc::clone(&now);
         let date = move || DateTime::from_timestamp_secs(now.load(Ordering::Relaxed));
-        function(&[], &intercom.base_url(), &aws.url())
-            .with_clock(Arc::new(move || date().expect("a date")))
+        let clock = Clock::new(move || date().expect("a date"));
+        function_at(&[], &intercom.base_url(), &aws.url(), clock)
     };
     let before = instance();
     for request in Workload::past() {

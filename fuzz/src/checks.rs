@@ -102,7 +102,11 @@ pub(super) fn check_many(text: &[u8], settings: &Settings) {
 
 /// Checks the events of a message, and what it may have done.
 pub(super) fn check_received(received: Received<'_>, sender: Sender) {
-    for mut event in received.events {
+    for entry in received.entries {
+        let Parsed::Event(mut event) = entry.parsed else {
+            check_non_event(entry.raw);
+            continue;
+        };
         event.ignore_user_id(&Settings::default().ignored_user_ids);
         check_rights(
             &event,
@@ -235,13 +239,14 @@ fn check_envelope(envelope: &Envelope<Event<'_>>) {
     let ids = ids.with_ids_alone(envelope.source, envelope.received_at, Some(&envelope.event));
     assert!(ids.fits());
     let ids = read_body(ids.body()).expect("our own body");
-    assert!(ids.events[0].type_name().is_none());
+    assert!(ids.entries[0].type_name().is_none());
     let mut read = read_body(message.body()).expect("our own body");
     assert_eq!(read.source, envelope.source);
     assert_eq!(read.received_at, envelope.received_at);
-    let [event] = read.events.as_mut_slice() else {
-        panic!("one event became {}", read.events.len());
+    let [entry] = read.entries.as_mut_slice() else {
+        panic!("one event became {}", read.entries.len());
     };
+    let event = entry.event_mut().expect("an event");
     let sent = envelope.event.fields().iter();
     let sent = sent.filter(|(key, _)| *key != "writeKey");
     assert!(event.fields().iter().eq(sent), "{}", message.body());

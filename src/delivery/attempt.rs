@@ -6,9 +6,11 @@ use std::sync::{Mutex, PoisonError};
 use futures_util::stream::{self, TryStreamExt};
 use indexmap::IndexMap;
 
-use super::session::Session;
-use super::{Job, Stop, Undelivered};
-use crate::mapping::{Action, Contact, Identity, Rights};
+use super::Stop;
+use super::round::Round;
+use crate::in_progress::{InProgress, Undelivered};
+use crate::intercom;
+use crate::mapping::{Action, Rights};
 
 /// Most custom attributes that one event may create in the workspace.
 const MAX_NEW_ATTRIBUTES: usize = 100;
@@ -18,7 +20,9 @@ const COMPANIES_AT_ONCE: usize = 8;
 
 /// The delivery of one event.
 pub(super) struct Attempt<'a> {
-    pub(super) session: &'a Session<'a>,
+    pub(super) round: &'a Round<'a>,
+    /// Counts the calls of this attempt.
+    pub(super) intercom: intercom::Session<'a>,
     /// When the event was first received, in Unix seconds.
     pub(super) received_at: i64,
     pub(super) rights: Rights,
@@ -39,11 +43,12 @@ pub(super) struct LeftOut {
 }
 
 impl<'a> Attempt<'a> {
-    pub(super) fn new(session: &'a Session<'a>, job: &Job<'_>) -> Self {
+    pub(super) fn new(round: &'a Round<'a>, event: &InProgress<'_>) -> Self {
         Self {
-            session,
-            received_at: job.received_at,
-            rights: job.rights,
+            round,
+            intercom: round.delivery.intercom.session(round.deadline),
+            received_at: event.received_at.timestamp(),
+            rights: event.rights,
             new_attributes_left: AtomicUsize::new(MAX_NEW_ATTRIBUTES),
             lacks_this_time: AtomicBool::new(false),
             left_out: Mutex::default(),
@@ -52,22 +57,24 @@ impl<'a> Attempt<'a> {
 
     /// Executes the actions, and once more if a contact or company turns out to be gone.
     pub(super) async fn execute(
-        self,
+        &self,
         actions: &[Action<'_>],
         is_identify: bool,
-    ) -> Result<Vec<LeftOut>, Undelivered> {
+    ) -> Result<(), Undelivered> {
         let mut done = self.execute_once(actions, is_identify).await;
         if matches!(done, Err(Stop::Gone(_))) {
             done = self.execute_once(actions, is_identify).await;
         }
-        match done {
-            Ok(()) => {
-                let left_out = self.left_out.into_inner();
-                Ok(left_out.unwrap_or_else(PoisonError::into_inner))
-            }
-            Err(Stop::Gone(failure)) => Err(Undelivered::retry(failure)),
-            Err(Stop::Undelivered(why)) => Err(why),
-        }
+        done.map_err(|stop| match stop {
+            Stop::Gone(failure) => Undelivered::retry(failure),
+            Stop::Undelivered(why) => why,
+        })
+    }
+
+    /// What was left out.
+    pub(super) fn into_left_out(self) -> Vec<LeftOut> {
+        let left_out = self.left_out.into_inner();
+        left_out.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The contact first, then the companies, which don't depend on each other.
@@ -112,19 +119,6 @@ impl<'a> Attempt<'a> {
             Action::MergeContact { from, into } => self.merge_contact(from, into).await,
             Action::DeleteContact { identity } => self.delete_contact(identity).await,
         }
-    }
-
-    /// Whether a group call's contact exists and was seen so recently that it needs no update.
-    fn is_fresh(&self, identity: &Identity<'_>, contact: &Contact<'_>) -> bool {
-        let known = self.session.delivery.contacts.get(identity);
-        known.is_some_and(|known| {
-            contact.last_seen_at.is_none_or(|seen| {
-                let known = known.last_seen_at;
-                known.is_some_and(|known| {
-                    seen.saturating_sub(known) < super::contacts::FRESH_SECONDS
-                })
-            })
-        })
     }
 
     /// Notes a field that was left out of a write.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::UnknownAttributes;
 use super::attempt::Attempt;
-use super::catalogue::{Catalogue, RefusedAttributes, catalogue_key};
+use super::catalogue::{Catalogue, RefusedAttributes, catalogue_key, read_catalogue};
 use crate::intercom::{CallError, ErrorResponse, Model};
 use crate::mapping::{ANONYMOUS_ID, Attributes, Company, Contact, Role};
 use crate::segment::Value;
@@ -110,7 +110,7 @@ impl Attempt<'_> {
 
     /// Takes out the attributes that Intercom recently refused.
     pub(super) fn leave_out_refused<'e, B: WithAttributes<'e>>(&self, body: &mut Cow<'_, B>) {
-        let refused = &self.session.delivery.refused_attributes.reasons;
+        let refused = &self.round.delivery.refused_attributes.reasons;
         let reason = |(name, value): (&str, &Value<'_>)| {
             let reason = refused.get(&RefusedAttributes::key(B::MODEL, name, value))?;
             Some((name.to_owned(), reason))
@@ -127,7 +127,7 @@ impl Attempt<'_> {
         body: &mut B,
         error: &ErrorResponse,
     ) -> Result<(), CallError> {
-        let catalogue = self.session.catalogue(B::MODEL).await?;
+        let catalogue = self.round.attributes.of(B::MODEL, &self.intercom).await?;
         let is_custom = |name: &String| catalogue.get(&catalogue_key(name, true)).is_some();
         let is_standard = |name: &String| catalogue.get(&catalogue_key(name, false)).is_some();
         let lacking = names_in(body).into_iter().filter(|name| !is_custom(name));
@@ -138,7 +138,7 @@ impl Attempt<'_> {
         }
         let is_needed = |name: &String| body.depends_on(name);
         let (mut lacking, others): (Vec<_>, Vec<_>) = lacking.into_iter().partition(is_needed);
-        let settings = &self.session.delivery.settings;
+        let settings = &self.round.delivery.settings;
         if settings.unknown_attributes == UnknownAttributes::Drop {
             for name in others {
                 let reason = format!("the workspace lacks it, see UNKNOWN_ATTRIBUTES ({error})");
@@ -170,7 +170,7 @@ impl Attempt<'_> {
         };
         if created.iter().any(is_refused) {
             // Another instance may have created it in the meantime.
-            self.session.read_catalogue(B::MODEL, catalogue).await?;
+            read_catalogue(B::MODEL, &self.intercom, catalogue).await?;
         }
         for (name, created) in created {
             let Err(why) = created else {
@@ -199,10 +199,10 @@ impl Attempt<'_> {
         data_type: &str,
         catalogue: &Catalogue,
     ) -> Result<Result<(), NotCreated>, CallError> {
-        let refused = &self.session.delivery.refused_attributes;
-        let turn = format!("attribute {} {name}", model.as_str());
-        let turn = self.session.turn(turn);
-        let _turn = turn.lock().await;
+        let refused = &self.round.delivery.refused_attributes;
+        let lock = format!("attribute {} {name}", model.as_str());
+        let lock = self.round.lock_of(lock);
+        let _held = lock.lock().await;
         if catalogue.get(&catalogue_key(name, true)).is_some() {
             return Ok(Ok(()));
         }
@@ -219,7 +219,7 @@ impl Attempt<'_> {
             let reason = "one event may create only so many attributes";
             return Ok(Err(NotCreated::ThisTime(reason.to_owned())));
         }
-        let intercom = &self.session.intercom;
+        let intercom = &self.intercom;
         match intercom.create_data_attribute(model, name, data_type).await {
             Ok(()) => {
                 let model = model.as_str();
@@ -254,7 +254,7 @@ impl Attempt<'_> {
         reason: &str,
         remembered: Remembered,
     ) {
-        let refused = &self.session.delivery.refused_attributes.reasons;
+        let refused = &self.round.delivery.refused_attributes.reasons;
         let Some(value) = body.attributes().get(name) else {
             return;
         };

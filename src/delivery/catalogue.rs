@@ -3,8 +3,8 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use super::session::{Noted, Session};
-use crate::intercom::{CallError, DataAttribute, Model};
+use super::shared_map::SharedMap;
+use crate::intercom::{self, CallError, DataAttribute, Model};
 use crate::segment::Value;
 use crate::ttl_cache::TtlCache;
 
@@ -44,7 +44,7 @@ impl RefusedAttributes {
     }
 }
 
-/// The workspace's attributes by model, as far as this invocation has listed them.
+/// The workspace's attributes by model, as far as this round has listed them.
 #[derive(Debug, Default)]
 pub(super) struct Catalogues {
     contact: tokio::sync::OnceCell<Catalogue>,
@@ -52,40 +52,46 @@ pub(super) struct Catalogues {
 }
 
 /// Names of attributes, and whether they are custom ones.
-pub(super) type Catalogue = Noted<String, bool>;
+pub(super) type Catalogue = SharedMap<String, bool>;
 
-impl Session<'_> {
-    pub(super) async fn catalogue(&self, model: Model) -> Result<&Catalogue, CallError> {
+impl Catalogues {
+    /// The attributes of this model, listed when they are first asked for.
+    pub(super) async fn of(
+        &self,
+        model: Model,
+        intercom: &intercom::Session<'_>,
+    ) -> Result<&Catalogue, CallError> {
         let catalogue = match model {
-            Model::Contact => &self.attributes.contact,
-            Model::Company => &self.attributes.company,
+            Model::Contact => &self.contact,
+            Model::Company => &self.company,
         };
         let read = async || {
             let catalogue = Catalogue::default();
-            self.read_catalogue(model, &catalogue).await?;
+            read_catalogue(model, intercom, &catalogue).await?;
             Ok(catalogue)
         };
         catalogue.get_or_try_init(read).await
     }
+}
 
-    pub(super) async fn read_catalogue(
-        &self,
-        model: Model,
-        catalogue: &Catalogue,
-    ) -> Result<(), CallError> {
-        for attribute in self.intercom.list_data_attributes(model).await? {
-            let DataAttribute {
-                name,
-                custom,
-                archived,
-            } = attribute;
-            if archived != Some(true) {
-                let is_custom = custom != Some(false);
-                catalogue.insert(catalogue_key(&name, is_custom), is_custom);
-            }
+/// Adds all attributes that the workspace has now.
+pub(super) async fn read_catalogue(
+    model: Model,
+    intercom: &intercom::Session<'_>,
+    catalogue: &Catalogue,
+) -> Result<(), CallError> {
+    for attribute in intercom.list_data_attributes(model).await? {
+        let DataAttribute {
+            name,
+            custom,
+            archived,
+        } = attribute;
+        if archived != Some(true) {
+            let is_custom = custom != Some(false);
+            catalogue.insert(catalogue_key(&name, is_custom), is_custom);
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// Intercom's own names are reserved in any case.

@@ -3,52 +3,56 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
 
 use indexmap::IndexMap;
 
-use super::Job;
+use crate::in_progress::InProgress;
 use crate::mapping::{Action, Company, Contact, Identity, Rights};
 
-/// Most jobs that are merged into one: each merge copies all that they say so far.
-const MAX_MERGED_JOBS: usize = 25;
+/// Most events that are merged into one: each merge copies all that they say so far.
+const MAX_MERGED_EVENTS: usize = 25;
 
-/// Jobs that are executed as one. Usually one; several when they were merged.
-pub(super) struct Step<'j, 'e> {
-    /// Indexes of the jobs.
-    pub(super) jobs: Vec<usize>,
-    /// Whether one of them is an identify.
-    pub(super) is_identify: bool,
-    /// What to do.
-    pub(super) actions: Cow<'j, [Action<'e>]>,
+/// Successive events of a user that are delivered as one. Usually one; several when they were
+/// merged.
+pub(super) struct Step<'e> {
+    /// Their places among the user's events; at least one.
+    pub(super) events: Range<usize>,
+    /// What to do, if they were merged.
+    merged: Option<Vec<Action<'e>>>,
 }
 
-impl<'j, 'e> Step<'j, 'e> {
-    /// The job with this index, alone.
-    pub(super) fn of(index: usize, job: &'j Job<'e>) -> Self {
+impl<'e> Step<'e> {
+    /// The event in this place, alone.
+    pub(super) fn of(place: usize) -> Self {
         Self {
-            jobs: vec![index],
-            is_identify: job.is_identify,
-            actions: Cow::Borrowed(&job.actions),
+            events: place..place + 1,
+            merged: None,
         }
+    }
+
+    /// What to do.
+    pub(super) fn actions<'a>(&'a self, events: &'a [&mut InProgress<'e>]) -> &'a [Action<'e>] {
+        self.merged
+            .as_ref()
+            .unwrap_or(&events[self.events.start].actions)
     }
 }
 
-/// The steps of one user's jobs, in order.
-pub(super) fn steps<'j, 'e>(jobs: &'j [Job<'e>], indexes: &[usize]) -> Vec<Step<'j, 'e>> {
-    let mut steps: Vec<Step<'j, 'e>> = Vec::with_capacity(indexes.len());
-    for &index in indexes {
-        let job = &jobs[index];
+/// The steps of one user's events, in order.
+pub(super) fn steps<'e>(events: &[&mut InProgress<'e>]) -> Vec<Step<'e>> {
+    let mut steps: Vec<Step<'e>> = Vec::with_capacity(events.len());
+    for (place, event) in events.iter().enumerate() {
         if let Some(last) = steps.last_mut()
-            && last.jobs.len() < MAX_MERGED_JOBS
-            && jobs[last.jobs[0]].rights == job.rights
-            && let Some(merged) = merged(&last.actions, &job.actions)
+            && last.events.len() < MAX_MERGED_EVENTS
+            && events[last.events.start].rights == event.rights
+            && let Some(merged) = merged(last.actions(events), &event.actions)
         {
-            last.jobs.push(index);
-            last.is_identify |= job.is_identify;
-            last.actions = Cow::Owned(merged);
+            last.events.end = place + 1;
+            last.merged = Some(merged);
             continue;
         }
-        steps.push(Step::of(index, job));
+        steps.push(Step::of(place));
     }
     steps
 }
@@ -100,39 +104,45 @@ fn merged<'e>(earlier: &[Action<'e>], later: &[Action<'e>]) -> Option<Vec<Action
     Some(actions)
 }
 
-/// What jobs say of each company that several of them write, grouped by the jobs' rights: the first
-/// job writes all of it, so that the others needn't.
-pub(super) struct Companies<'j>(HashMap<(&'j str, bool), Company<'j>>);
+/// What events say of each company that several of them write, by company_id, of those that may
+/// create attributes and of those that may not: the first event writes all of it, so that the others
+/// needn't.
+pub(super) struct SharedCompanies<'e>([HashMap<Cow<'e, str>, Company<'e>>; 2]);
 
-impl<'j> Companies<'j> {
-    pub(super) fn of(jobs: &'j [Job<'_>]) -> Self {
-        let mut first: HashMap<_, &Company<'j>> = HashMap::new();
-        let mut all: HashMap<_, Company<'j>> = HashMap::new();
-        for job in jobs {
-            for action in &job.actions {
-                let Action::UpsertCompany { company } = action else {
-                    continue;
-                };
-                let key = (&*company.company_id, job.rights.may_create_attributes);
-                if let Some(said) = all.get_mut(&key) {
-                    *said = std::mem::take(said).followed_by(company.clone());
-                } else if let Some(first) = first.insert(key, company) {
-                    all.insert(key, first.clone().followed_by(company.clone()));
-                }
-            }
+impl<'e> SharedCompanies<'e> {
+    pub(super) fn of(events: &[&mut InProgress<'e>]) -> Self {
+        Self([false, true].map(|may_create| {
+            let has_rights =
+                |event: &&&mut InProgress<'e>| event.rights.may_create_attributes == may_create;
+            let of_rights = events.iter().filter(has_rights);
+            shared_companies(of_rights.flat_map(|event| &event.actions))
+        }))
+    }
+
+    /// What events with these rights say of the company, the last word on each field. None where
+    /// only one of them writes it.
+    pub(super) fn get(&self, company_id: &str, rights: Rights) -> Option<&Company<'e>> {
+        self.0[usize::from(rights.may_create_attributes)].get(company_id)
+    }
+}
+
+fn shared_companies<'a, 'e: 'a>(
+    actions: impl Iterator<Item = &'a Action<'e>>,
+) -> HashMap<Cow<'e, str>, Company<'e>> {
+    let mut first: HashMap<&str, &Company<'e>> = HashMap::new();
+    let mut shared: HashMap<Cow<'e, str>, Company<'e>> = HashMap::new();
+    for action in actions {
+        let Action::UpsertCompany { company } = action else {
+            continue;
+        };
+        let id = &company.company_id;
+        if let Some(said) = shared.get_mut(id) {
+            *said = std::mem::take(said).followed_by(company.clone());
+        } else if let Some(first) = first.insert(id, company) {
+            shared.insert(id.clone(), first.clone().followed_by(company.clone()));
         }
-        Self(all)
     }
-
-    /// What jobs with these rights say of the company, the last word on each field. None where only
-    /// one of them writes it.
-    pub(super) fn get<'a>(
-        &'a self,
-        company_id: &'a str,
-        rights: Rights,
-    ) -> Option<&'a Company<'a>> {
-        self.0.get(&(company_id, rights.may_create_attributes))
-    }
+    shared
 }
 
 fn upsert<'a, 'e>(actions: &'a [Action<'e>]) -> Option<(&'a Identity<'e>, &'a Contact<'e>)> {
@@ -151,15 +161,34 @@ struct Membership<'e> {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+    use serde_json::value::RawValue;
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::mapping::{Arrival, Budget, Channel, Mapped, Sender, Settings, map};
-    use crate::segment::Event;
+    use crate::entry::Entry;
+    use crate::mapping::{Budget, Channel, Mapped, Sender, Settings, map};
     use crate::source::Source;
 
-    fn identify(json: &'static str) -> Event<'static> {
-        Event::new(serde_json::from_str(json).expect("valid JSON")).expect("an object")
+    fn entry(json: &str) -> Entry<'_> {
+        let raw: &RawValue = serde_json::from_str(json).expect("valid JSON");
+        Entry {
+            sender: Sender::by(Channel::Server),
+            ..Entry::parse(raw)
+        }
+    }
+
+    fn mapped<'e>(entry: &'e Entry<'e>) -> InProgress<'e> {
+        let received_at = DateTime::from_timestamp_millis(10_000_000).expect("a date");
+        let settings = Settings::default();
+        let event = InProgress::new(entry, Source::Api, received_at, &settings);
+        let parsed = entry.event().expect("an event");
+        let Ok(Mapped { actions, .. }) =
+            map(parsed, event.arrival(), &settings, &mut Budget::default())
+        else {
+            panic!("every event is to be delivered");
+        };
+        InProgress { actions, ..event }
     }
 
     #[test]
@@ -170,18 +199,8 @@ mod tests {
             r#"{"type":"identify","userId":"u","traits":{}}"#,
             r#"{"type":"identify","userId":"u","traits":{"company":{"id":"c","name":"C"}}}"#,
         ]
-        .map(identify);
-        let arrival = Arrival {
-            received_at_millis: 10_000_000,
-            source: Source::Api,
-            sender: Sender::by(Channel::Server),
-        };
-        let settings = Settings::default();
-        let of = |event| match map(event, arrival, &settings, &mut Budget::default()) {
-            Ok(Mapped { actions, .. }) => actions,
-            _ => panic!("every event is to be delivered"),
-        };
-        let all = events.iter().map(of);
+        .map(entry);
+        let all = events.iter().map(|entry| mapped(entry).actions);
         let all = all.reduce(|earlier, later| merged(&earlier, &later).expect("the same user"));
         let names: Vec<Value> = all
             .iter()
@@ -204,38 +223,15 @@ mod tests {
             r#"{"type":"track","userId":"u","event":"E"}"#,
             r#"{"type":"identify","userId":"u","timestamp":3000}"#,
         ]
-        .map(|json| {
-            Event::new(serde_json::from_str(json).expect("valid JSON")).expect("an object")
-        });
-        let arrival = Arrival {
-            received_at_millis: 10_000_000,
-            source: Source::Api,
-            sender: Sender::by(Channel::Server),
-        };
-        let settings = Settings::default();
-        let jobs: Vec<Job<'_>> = events
-            .iter()
-            .map(|event| {
-                let Ok(Mapped { actions, .. }) =
-                    map(event, arrival, &settings, &mut Budget::default())
-                else {
-                    panic!("every event is to be delivered");
-                };
-                Job {
-                    user: "u".into(),
-                    received_at: 0,
-                    is_identify: event.type_name() == Some("identify"),
-                    actions,
-                    rights: arrival.sender.rights(&settings),
-                }
-            })
-            .collect();
-        let steps = steps(&jobs, &[0, 1, 2, 3]);
-        let indexes: Vec<&[usize]> = steps.iter().map(|step| step.jobs.as_slice()).collect();
-        assert_eq!(indexes, [&[0, 1][..], &[2], &[3]]);
+        .map(entry);
+        let mut events: Vec<InProgress<'_>> = events.iter().map(mapped).collect();
+        let events: Vec<&mut InProgress<'_>> = events.iter_mut().collect();
+        let steps = steps(&events);
+        let places: Vec<Range<usize>> = steps.iter().map(|step| step.events.clone()).collect();
+        assert_eq!(places, [0..2, 2..3, 3..4]);
         let identity = json!({"external_id": "u"});
         assert_eq!(
-            serde_json::to_value(&steps[0].actions).expect("actions serialise"),
+            serde_json::to_value(steps[0].actions(&events)).expect("actions serialise"),
             json!([
                 {"action": "upsert_contact", "identity": identity, "contact": {
                     "role": "user", "external_id": "u", "name": "A", "last_seen_at": 2000,

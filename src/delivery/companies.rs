@@ -4,8 +4,10 @@ use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::Ordering;
 
+use super::Stop;
 use super::attempt::Attempt;
-use super::{Failure, Stop, Undelivered};
+use crate::failure::Failure;
+use crate::in_progress::Undelivered;
 use crate::intercom::{CallError, Verdict};
 use crate::mapping::{Company, Identity};
 
@@ -13,17 +15,17 @@ use crate::mapping::{Company, Identity};
 const ATTEMPTS: usize = 3;
 
 impl Attempt<'_> {
-    /// Creates or updates the company, with all that the session's events say of it. Repeating it
+    /// Creates or updates the company, with all that the round's events say of it. Repeating it
     /// is safe: company_id is the key.
     pub(super) async fn upsert_company(&self, company: &Company<'_>) -> Result<(), Stop> {
-        let session = self.session;
-        let turn = session.turn(format!("company {}", company.company_id));
-        let _turn = turn.lock().await;
-        let all = session.companies.get(&company.company_id, self.rights);
+        let round = self.round;
+        let lock = round.lock_of(format!("company {}", company.company_id));
+        let _held = lock.lock().await;
+        let all = round.companies.get(&company.company_id, self.rights);
         let all = all.unwrap_or(company);
         match self.write_company(all).await {
             // What another event says may be at fault.
-            Err(Stop::Undelivered(Undelivered::Rejected(_))) if all != company => {
+            Err(Stop::Undelivered(Undelivered::Rejected(..))) if all != company => {
                 self.write_company(company).await?;
             }
             written => written?,
@@ -35,18 +37,17 @@ impl Attempt<'_> {
 
     /// Writes the company, unless the same was just sent.
     async fn write_company(&self, company: &Company<'_>) -> Result<(), Stop> {
-        let session = self.session;
-        let companies = &session.delivery.companies;
+        let round = self.round;
+        let companies = &round.delivery.companies;
         let company_id = company.company_id.to_string();
         let content = hash_of(company);
         let is_known = companies.get(&company_id).is_some();
-        if is_known && session.sent_companies.get(&company_id) == Some(content) {
+        if is_known && round.sent_companies.get(&company_id) == Some(content) {
             return Ok(());
         }
         let mut attempt = 1;
         let id = loop {
-            let write =
-                async |company: &Company<'_>| session.intercom.upsert_company(company).await;
+            let write = async |company: &Company<'_>| self.intercom.upsert_company(company).await;
             match self.write_with_attributes(company, write).await {
                 Err(CallError::Refused(error)) if error.verdict() == Verdict::Raced => {
                     if attempt == ATTEMPTS {
@@ -62,7 +63,7 @@ impl Attempt<'_> {
         }
         // Otherwise it lacks attributes that another event may add.
         if !self.lacks_this_time.load(Ordering::Relaxed) {
-            session.sent_companies.insert(company_id, content);
+            round.sent_companies.insert(company_id, content);
         }
         Ok(())
     }
@@ -74,29 +75,29 @@ impl Attempt<'_> {
         identity: &Identity<'_>,
         company_id: &str,
     ) -> Result<(), Stop> {
-        let session = self.session;
+        let round = self.round;
         let gone = |what| {
             Failure::new(format!(
                 "the {what} was gone before the two could be joined"
             ))
         };
-        let contact = session.contact(identity).await?;
+        let contact = self.contact(identity).await?;
         let contact = contact.ok_or_else(|| Stop::Gone(gone("contact")))?;
-        let company = session.company(company_id).await?;
+        let company = self.company(company_id).await?;
         let company = company.ok_or_else(|| Stop::Gone(gone("company")))?;
         let membership = (contact.id, company);
-        if session.memberships.get(&membership).is_some() {
+        if round.memberships.get(&membership).is_some() {
             return Ok(());
         }
         let (contact, company) = &membership;
-        match session.intercom.attach_company(contact, company).await {
+        match self.intercom.attach_company(contact, company).await {
             Ok(()) => {
-                session.memberships.insert(membership, ());
+                round.memberships.insert(membership, ());
                 Ok(())
             }
             Err(CallError::Refused(error)) if is_gone(error.verdict()) => {
-                session.delivery.companies.remove(company_id);
-                session.delivery.contacts.remove(identity);
+                round.delivery.companies.remove(company_id);
+                round.delivery.contacts.remove(identity);
                 Err(Stop::Gone((&*error).into()))
             }
             Err(error) => Err(error.into()),
@@ -109,17 +110,17 @@ impl Attempt<'_> {
         identity: &Identity<'_>,
         company_id: &str,
     ) -> Result<(), Stop> {
-        let session = self.session;
-        let Some(contact) = session.contact(identity).await? else {
+        let round = self.round;
+        let Some(contact) = self.contact(identity).await? else {
             return Ok(());
         };
-        let Some(company) = session.company(company_id).await? else {
+        let Some(company) = self.company(company_id).await? else {
             return Ok(());
         };
         let membership = (contact.id, company);
-        session.memberships.remove(&membership);
+        round.memberships.remove(&membership);
         let (contact, company) = &membership;
-        match session.intercom.detach_company(contact, company).await {
+        match self.intercom.detach_company(contact, company).await {
             Err(CallError::Refused(error)) if error.verdict() == Verdict::NotFound => Ok(()),
             detached => Ok(detached?),
         }

@@ -5,15 +5,17 @@
 
 use std::borrow::Cow;
 
+use super::Stop;
 use super::attempt::Attempt;
 use super::contact_cache::KnownContact;
-use super::{Failure, Stop, Undelivered};
+use crate::failure::Failure;
+use crate::in_progress::Undelivered;
 use crate::intercom::{CallError, Contact as Shown, ErrorResponse, Verdict};
 use crate::mapping::{Contact, Identity};
 
 /// A last_seen_at at most this many seconds older counts as current: a group call then doesn't
 /// update the contact, and an identify isn't late.
-pub(super) const FRESH_SECONDS: i64 = 15 * 60;
+const FRESH_SECONDS: i64 = 15 * 60;
 
 /// How often an upsert is tried while the contact disappears, or is created by somebody else.
 const ATTEMPTS: usize = 4;
@@ -34,7 +36,7 @@ impl Attempt<'_> {
         contact: &Contact<'_>,
     ) -> Result<(), Stop> {
         for _ in 0..ATTEMPTS {
-            let written = match self.session.contact(identity).await? {
+            let written = match self.contact(identity).await? {
                 Some(known) => self.update_contact(identity, known, contact).await?,
                 None => self.create_contact(identity, contact).await?,
             };
@@ -71,7 +73,7 @@ impl Attempt<'_> {
         {
             contact.to_mut().last_seen_at = None;
         }
-        let intercom = &self.session.intercom;
+        let intercom = &self.intercom;
         let written = self
             .write_with_attributes(&*contact, async |contact| {
                 intercom.update_contact(&known.id, contact).await
@@ -84,21 +86,21 @@ impl Attempt<'_> {
             }
             Err(CallError::Refused(error)) => match error.verdict() {
                 Verdict::NotFound | Verdict::Merged => {
-                    self.session.delivery.contacts.remove(identity);
+                    self.round.delivery.contacts.remove(identity);
                     Ok(Written::BeginAgain)
                 }
                 Verdict::Raced => Ok(Written::BeginAgain),
                 Verdict::Conflict if Self::may_go_without_email(identity, &contact) => {
                     known.refused_email = contact.email.as_deref().map(str::to_owned);
-                    self.session.delivery.contacts.insert(identity, known);
+                    self.round.delivery.contacts.insert(identity, known);
                     Ok(Written::BeginAgain)
                 }
                 // The external_id belongs to another contact by now, so this one isn't the user's.
                 Verdict::Conflict if contact.external_id.is_some() => {
-                    self.session.delivery.contacts.remove(identity);
+                    self.round.delivery.contacts.remove(identity);
                     Ok(Written::BeginAgain)
                 }
-                _ => Err(Undelivered::Rejected((&*error).into()).into()),
+                _ => Err(Undelivered::refused(&*error).into()),
             },
             Err(error) => Err(error.into()),
         }
@@ -119,12 +121,12 @@ impl Attempt<'_> {
         if let Some(id) = error.conflicting_contact()
             && !error.is_about_archived()
         {
-            let Some(shown) = self.session.intercom.show_contact(id).await? else {
+            let Some(shown) = self.intercom.show_contact(id).await? else {
                 return Ok(Written::BeginAgain);
             };
             if self.is_the_users(identity, &shown) {
-                let known = self.session.known(&shown);
-                self.session.delivery.contacts.insert(identity, known);
+                let known = self.known(&shown);
+                self.round.delivery.contacts.insert(identity, known);
                 return Ok(Written::BeginAgain);
             }
         }
@@ -146,7 +148,7 @@ impl Attempt<'_> {
         identity: &Identity<'_>,
         contact: &Contact<'_>,
     ) -> Result<Result<Written, Box<ErrorResponse>>, Stop> {
-        let intercom = &self.session.intercom;
+        let intercom = &self.intercom;
         let created = self
             .write_with_attributes(contact, async |contact| {
                 intercom.create_contact(contact).await
@@ -162,7 +164,7 @@ impl Attempt<'_> {
             Err(CallError::Refused(error)) => match error.verdict() {
                 Verdict::Raced => Ok(Ok(Written::BeginAgain)),
                 Verdict::Conflict => Ok(Err(error)),
-                _ => Err(Undelivered::Rejected((&*error).into()).into()),
+                _ => Err(Undelivered::refused(&*error).into()),
             },
             Err(error) => Err(error.into()),
         }
@@ -180,7 +182,7 @@ impl Attempt<'_> {
             return Err(Undelivered::retry(error).into());
         };
         if error.is_about_archived() {
-            match self.session.intercom.unarchive_contact(id).await {
+            match self.intercom.unarchive_contact(id).await {
                 Ok(()) => {}
                 Err(CallError::Refused(error)) if error.verdict() == Verdict::NotFound => {
                     return Ok(Written::BeginAgain);
@@ -190,13 +192,13 @@ impl Attempt<'_> {
                         "the contact {id} with this user id or email was deleted for good, and \
                          Intercom never gives them to another contact: use another user id"
                     );
-                    return Err(Undelivered::Rejected(Failure::of(&error, &reason)).into());
+                    return Err(Undelivered::refused(Failure::of(&error, &reason)).into());
                 }
                 Err(error) => return Err(error.into()),
             }
         }
         let known = KnownContact::with_id(id);
-        self.session.delivery.contacts.insert(identity, known);
+        self.round.delivery.contacts.insert(identity, known);
         Ok(Written::BeginAgain)
     }
 
@@ -207,12 +209,12 @@ impl Attempt<'_> {
         contact: &Contact<'_>,
         refused: &ErrorResponse,
     ) -> Result<Written, Stop> {
-        let contacts = &self.session.delivery.contacts;
+        let contacts = &self.round.delivery.contacts;
         let (Some(mut known), Some(email)) = (contacts.get(identity), &contact.email) else {
             return Ok(Written::BeginAgain);
         };
         let email_alone = serde_json::json!({"email": email});
-        let intercom = &self.session.intercom;
+        let intercom = &self.intercom;
         match intercom.update_contact(&known.id, &email_alone).await {
             Ok(_) => Ok(Written::Yes),
             Err(CallError::Refused(_)) => {
@@ -236,9 +238,20 @@ impl Attempt<'_> {
         self.note_left_out("email", warning);
     }
 
+    /// Whether a group call's contact exists and was seen so recently that it needs no update.
+    pub(super) fn is_fresh(&self, identity: &Identity<'_>, contact: &Contact<'_>) -> bool {
+        let known = self.round.delivery.contacts.get(identity);
+        known.is_some_and(|known| {
+            contact.last_seen_at.is_none_or(|seen| {
+                let known = known.last_seen_at;
+                known.is_some_and(|known| seen.saturating_sub(known) < FRESH_SECONDS)
+            })
+        })
+    }
+
     /// Whether the event is so late that the user may have been seen since.
     fn is_late(&self, seen: i64) -> bool {
-        self.session.now.saturating_sub(seen) > FRESH_SECONDS
+        self.round.now.saturating_sub(seen) > FRESH_SECONDS
     }
 
     /// Whether Intercom's last_seen_at of the contact is later.
@@ -249,24 +262,21 @@ impl Attempt<'_> {
         seen: i64,
     ) -> Result<bool, Stop> {
         let is_later = |known: &KnownContact| known.last_seen_at.is_some_and(|last| last > seen);
-        if is_later(known) || self.session.shown.get(&known.id).is_some() {
+        if is_later(known) || self.round.shown.get(&known.id).is_some() {
             return Ok(is_later(known));
         }
-        if let Some(shown) = self.session.intercom.show_contact(&known.id).await? {
-            let shown = self.session.known(&shown);
+        if let Some(shown) = self.intercom.show_contact(&known.id).await? {
+            let shown = self.known(&shown);
             known.last_seen_at = shown.last_seen_at.max(known.last_seen_at);
             known.created_at = shown.created_at;
-            self.session
-                .delivery
-                .contacts
-                .insert(identity, known.clone());
+            self.round.delivery.contacts.insert(identity, known.clone());
         }
         Ok(is_later(known))
     }
 
     /// Remembers a contact that was just written.
     fn remember(&self, identity: &Identity<'_>, known: &KnownContact, shown: Option<Shown>) {
-        let shown = shown.map(|shown| self.session.known(&shown));
+        let shown = shown.map(|shown| self.known(&shown));
         let known = match shown {
             Some(shown) => KnownContact {
                 is_merged: known.is_merged,
@@ -275,7 +285,7 @@ impl Attempt<'_> {
             },
             None => known.clone(),
         };
-        self.session.delivery.contacts.insert(identity, known);
+        self.round.delivery.contacts.insert(identity, known);
     }
 
     /// Whether a contact belongs to the user, or to nobody yet and may be claimed.

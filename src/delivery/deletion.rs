@@ -1,7 +1,9 @@
 //! Deleting contacts.
 
 use super::attempt::Attempt;
-use super::{DeleteMode, Failure, Otherwise, Stop, Undelivered};
+use super::{DeleteMode, Stop};
+use crate::failure::Failure;
+use crate::in_progress::{Otherwise, Undelivered};
 use crate::intercom::{CallError, Verdict};
 use crate::mapping::Identity;
 
@@ -11,9 +13,9 @@ impl Attempt<'_> {
     /// recreated.
     pub(super) async fn delete_contact(&self, identity: &Identity<'_>) -> Result<(), Stop> {
         const REMEMBERED_THEN_LOOKED_UP: usize = 2;
-        let session = self.session;
+        let round = self.round;
         for _ in 0..REMEMBERED_THEN_LOOKED_UP {
-            let Some(known) = session.contact(identity).await? else {
+            let Some(known) = self.contact(identity).await? else {
                 return nobody_to_delete(identity);
             };
             if known.is_merged {
@@ -24,10 +26,10 @@ impl Attempt<'_> {
             if !is_by_id(identity) && known.created_at.is_some_and(is_newer) {
                 return nobody_to_delete(identity);
             }
-            session.delivery.contacts.remove(identity);
-            let deleted = match session.delivery.settings.delete_mode {
-                DeleteMode::Delete => session.intercom.delete_contact(&known.id).await,
-                DeleteMode::Archive => session.intercom.archive_contact(&known.id).await,
+            round.delivery.contacts.remove(identity);
+            let deleted = match round.delivery.settings.delete_mode {
+                DeleteMode::Delete => self.intercom.delete_contact(&known.id).await,
+                DeleteMode::Archive => self.intercom.archive_contact(&known.id).await,
             };
             match deleted {
                 Err(CallError::Refused(error)) => match error.verdict() {
@@ -62,8 +64,8 @@ fn is_by_id(identity: &Identity<'_>) -> bool {
 
 /// The contact that a user was merged into belongs to somebody else.
 fn merged_into(contact: &str) -> Undelivered {
-    Undelivered::rejected(format!(
+    Undelivered::refused(Failure::new(format!(
         "the user was merged into the contact {contact}, which is left as it is: delete it in \
          Intercom if it is the same person"
-    ))
+    )))
 }

@@ -1,7 +1,9 @@
 //! Events of users and leads.
 
 use super::attempt::Attempt;
-use super::{Failure, Otherwise, Stop, Undelivered, UnknownUser};
+use super::{Stop, UnknownUser};
+use crate::failure::{Code, Failure};
+use crate::in_progress::{Otherwise, Undelivered};
 use crate::intercom::{CallError, Verdict};
 use crate::mapping::{Contact, Identity, IntercomEvent};
 
@@ -29,13 +31,14 @@ impl Attempt<'_> {
             failure,
             otherwise: Otherwise::Rejected,
         };
-        match self.session.delivery.settings.unknown_user {
+        match self.round.delivery.settings.unknown_user {
             UnknownUser::Wait => Err(waits(unknown).into()),
-            UnknownUser::Reject => Err(Undelivered::Rejected(unknown).into()),
+            UnknownUser::Reject => Err(Undelivered::Rejected(Code::UnknownUser, unknown).into()),
             UnknownUser::Create => {
                 let identity = lead.cloned().or_else(|| identity_of(event));
                 let identity = identity.ok_or_else(|| {
-                    Undelivered::rejected("the event names neither a user_id nor an email")
+                    let reason = "the event names neither a user_id nor an email";
+                    Undelivered::Rejected(Code::InvalidEvent, Failure::new(reason))
                 })?;
                 let contact = Contact::of(&identity);
                 self.upsert_contact(&identity, &contact).await?;
@@ -54,20 +57,20 @@ impl Attempt<'_> {
         lead: Option<&Identity<'_>>,
     ) -> Result<Sent, Stop> {
         const UNKNOWN: &str = "Intercom does not know the event's user";
-        let session = self.session;
+        let round = self.round;
         let mut event = event.clone();
         if let Some(lead) = lead {
-            let Some(contact) = session.contact(lead).await? else {
+            let Some(contact) = self.contact(lead).await? else {
                 return Ok(Sent::UserUnknown(Failure::new(UNKNOWN)));
             };
             event.id = Some(contact.id.into());
         }
-        let mut sent = session.intercom.create_event(&event).await;
+        let mut sent = self.intercom.create_event(&event).await;
         if let (Err(CallError::Refused(error)), Some(email)) = (&sent, &event.email)
             && error.verdict() == Verdict::Conflict
         {
             // Several share the address. The search lists users before leads, the oldest first.
-            let sharing = session.intercom.search_email(email).await?;
+            let sharing = self.intercom.search_email(email).await?;
             let Some(contact) = sharing.into_iter().next() else {
                 return Ok(Sent::UserUnknown(Failure::of(
                     error,
@@ -79,15 +82,15 @@ impl Attempt<'_> {
                 id: Some(contact.id.into()),
                 ..event
             };
-            sent = session.intercom.create_event(&of_contact).await;
+            sent = self.intercom.create_event(&of_contact).await;
         }
         match sent {
             Ok(()) => Ok(Sent::Yes),
             Err(CallError::Refused(error)) if error.verdict() == Verdict::NotFound => {
                 if let Some(lead) = lead
-                    && session.delivery.contacts.get(lead).is_some()
+                    && round.delivery.contacts.get(lead).is_some()
                 {
-                    session.delivery.contacts.remove(lead);
+                    round.delivery.contacts.remove(lead);
                     return Err(Stop::Gone(Failure::of(&error, UNKNOWN)));
                 }
                 Ok(Sent::UserUnknown(Failure::of(&error, UNKNOWN)))
@@ -95,7 +98,7 @@ impl Attempt<'_> {
             Err(CallError::Refused(error)) if error.status == UNPROCESSABLE => {
                 let reason = "Intercom takes at most 120 event names in a workspace: archive some \
                               there, or list the events to send in EVENT_FILTER";
-                Err(Undelivered::Rejected(Failure::of(&error, reason)).into())
+                Err(Undelivered::refused(Failure::of(&error, reason)).into())
             }
             Err(error) => Err(error.into()),
         }

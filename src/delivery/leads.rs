@@ -1,7 +1,9 @@
 //! Merging leads into users.
 
+use super::Stop;
 use super::attempt::Attempt;
-use super::{Failure, Otherwise, Stop, Undelivered};
+use crate::failure::Failure;
+use crate::in_progress::{Otherwise, Undelivered};
 use crate::intercom::{CallError, Found, Verdict};
 use crate::mapping::{Contact, Identity};
 
@@ -16,43 +18,43 @@ impl Attempt<'_> {
         from: &Identity<'_>,
         into: &Identity<'_>,
     ) -> Result<(), Stop> {
-        let session = self.session;
+        let round = self.round;
         let leads = self.leads(from).await?;
         if leads.is_empty() {
             return Err(self.no_lead(from).await?.into());
         }
-        let mut user = session.contact(into).await?;
+        let mut user = self.contact(into).await?;
         if user.is_none() {
             self.upsert_contact(into, &Contact::of(into)).await?;
-            user = session.contact(into).await?;
+            user = self.contact(into).await?;
         }
         let gone = || Stop::Gone(Failure::new("the user to merge into is gone"));
         let user = user.ok_or_else(gone)?;
         for lead in leads {
-            match session.intercom.merge_contacts(&lead, &user.id).await {
+            match self.intercom.merge_contacts(&lead, &user.id).await {
                 Ok(()) => {}
                 Err(CallError::Refused(error))
                     if matches!(error.verdict(), Verdict::NotFound | Verdict::Merged) =>
                 {
                     // If the user still exists, the lead is what is gone: already merged.
-                    if session.intercom.show_contact(&user.id).await?.is_none() {
-                        session.delivery.contacts.remove(into);
+                    if self.intercom.show_contact(&user.id).await?.is_none() {
+                        round.delivery.contacts.remove(into);
                         return Err(Stop::Gone((&*error).into()));
                     }
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        session.delivery.contacts.remove(from);
+        round.delivery.contacts.remove(from);
         Ok(())
     }
 
     /// Intercom's ids of all leads with this anonymousId.
     async fn leads(&self, from: &Identity<'_>) -> Result<Vec<String>, Stop> {
-        let known = self.session.delivery.contacts.get(from);
+        let known = self.round.delivery.contacts.get(from);
         let mut ids: Vec<String> = known.map(|known| known.id).into_iter().collect();
         if let Identity::AnonymousId(id) = from {
-            for lead in self.session.intercom.search_leads(id).await? {
+            for lead in self.intercom.search_leads(id).await? {
                 if !ids.contains(&lead.id) {
                     ids.push(lead.id);
                 }
@@ -65,11 +67,11 @@ impl Attempt<'_> {
     async fn no_lead(&self, from: &Identity<'_>) -> Result<Undelivered, Stop> {
         const NOBODY: &str = "there is no lead with this .previousId";
         if let Identity::AnonymousId(id) = from
-            && self.session.intercom.find_by_external_id(id).await? != Found::Nobody
+            && self.intercom.find_by_external_id(id).await? != Found::Nobody
         {
-            return Ok(Undelivered::rejected(
+            return Ok(Undelivered::refused(Failure::new(
                 ".previousId is a user: Intercom merges only leads into users",
-            ));
+            )));
         }
         Ok(Undelivered::Waiting {
             failure: Failure::new(NOBODY),

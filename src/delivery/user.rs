@@ -1,113 +1,105 @@
 //! One user's events, strictly in order.
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
 
-use super::attempt::{Attempt, LeftOut, warnings_of};
+use super::attempt::{Attempt, warnings_of};
 use super::coalesce::{Step, steps};
 use super::events::identity_of;
-use super::session::Session;
-use super::{Job, Outcome, Undelivered};
-use crate::intercom::counting_calls;
+use super::round::Round;
+use crate::in_progress::{InProgress, Undelivered};
 use crate::mapping::Action;
 
-/// The index and outcome of each job.
-type Outcomes = Vec<(usize, Outcome)>;
-
-impl Session<'_> {
-    /// Delivers one user's jobs, which have these indexes.
+impl Round<'_> {
+    /// Delivers one user's events.
     ///
-    /// A job that only waits for its user steps aside, and is tried again when one of the later ones
-    /// has made the contact. Once a job has to be tried later, the user's jobs stop there: those
-    /// that wait may still get their contact from the rest, so they count as not tried. If merged
-    /// jobs are rejected, each is delivered on its own, so that one doesn't take the others with it.
-    pub(super) async fn deliver_user(&self, jobs: &[Job<'_>], indexes: &[usize]) -> Outcomes {
-        let mut outcomes = Vec::with_capacity(indexes.len());
-        let mut waiting: Outcomes = Vec::new();
-        let mut steps = VecDeque::from(steps(jobs, indexes));
+    /// An event that only waits for its user steps aside, and is tried again when one of the later
+    /// ones has made the contact. Once an event has to be tried later, the user's events stop there:
+    /// those that wait may still get their contact from the rest, so they count as not tried. If
+    /// merged events are rejected, each is delivered on its own, so that one doesn't take the others
+    /// with it.
+    pub(super) async fn deliver_user(&self, mut events: Vec<&mut InProgress<'_>>) {
+        let events = &mut *events;
+        let mut steps = VecDeque::from(steps(events));
+        let mut waiting: Vec<usize> = Vec::new();
         while let Some(step) = steps.pop_front() {
-            let delivered = match waits_like(&step, &waiting, jobs) {
-                Some(why) => Err(why),
-                None => self.deliver_step(jobs, &step).await,
-            };
-            if step.jobs.len() > 1 && matches!(delivered, Err(Undelivered::Rejected(_))) {
-                for &job in step.jobs.iter().rev() {
-                    steps.push_front(Step::of(job, &jobs[job]));
+            let first = step.events.start;
+            match waits_like(&step, &waiting, events) {
+                Some(why) => events[first].outcome = Err(why),
+                None => self.deliver_step(&step, events).await,
+            }
+            if step.events.len() > 1 && is_rejected(events[first]) {
+                for place in step.events.rev() {
+                    steps.push_front(Step::of(place));
                 }
                 continue;
             }
-            let of_step = step.jobs.iter();
-            let of_step = of_step.map(|job| (*job, outcome_of(&jobs[*job], &delivered)));
-            if matches!(delivered, Err(Undelivered::Waiting { .. })) {
-                waiting.extend(of_step);
-            } else {
-                outcomes.extend(of_step);
+            if is_waiting(events[first]) {
+                waiting.extend(step.events.clone());
             }
-            let mut is_over = delivered.is_err_and(|why| holds_back(&why));
-            if makes_contact(&step.actions) && !is_over {
-                for (job, outcome) in &mut waiting {
-                    if deletes(&jobs[*job].actions) {
+            let mut is_over = holds_back(events[first]);
+            if !is_over && makes_contact(step.actions(events)) {
+                for &place in &waiting {
+                    if deletes(&events[place].actions) {
                         continue;
                     }
-                    let step = Step::of(*job, &jobs[*job]);
-                    let delivered = self.deliver_step(jobs, &step).await;
-                    *outcome = outcome_of(&jobs[*job], &delivered);
-                    is_over = delivered.is_err_and(|why| holds_back(&why));
+                    self.deliver_step(&Step::of(place), events).await;
+                    is_over = holds_back(events[place]);
                     if is_over {
                         break;
                     }
                 }
-                outcomes.extend(waiting.extract_if(.., |waiting| !is_waiting(waiting)));
+                waiting.retain(|place| is_waiting(events[*place]));
             }
             if is_over {
-                let not_tried = waiting.into_iter().map(|(job, _)| job);
-                let not_tried = not_tried.chain(steps.into_iter().flat_map(|step| step.jobs));
-                outcomes.extend(not_tried.map(|job| (job, Err(Undelivered::NotTried))));
-                return outcomes;
+                let later = steps.into_iter().flat_map(|step| step.events);
+                for place in waiting.into_iter().chain(later) {
+                    events[place].outcome = Err(Undelivered::NotTried);
+                }
+                return;
             }
         }
-        outcomes.extend(waiting);
-        outcomes
     }
 
-    async fn deliver_step(
-        &self,
-        jobs: &[Job<'_>],
-        step: &Step<'_, '_>,
-    ) -> Result<Vec<LeftOut>, Undelivered> {
-        let last = step.jobs[step.jobs.len() - 1];
-        let attempt = Attempt::new(self, &jobs[last]);
-        let work = attempt.execute(&step.actions, step.is_identify);
-        let (delivered, calls) = counting_calls(work).await;
-        self.calls[last].fetch_add(calls, Ordering::Relaxed);
-        delivered
-    }
-}
-
-/// What became of a job of a step that ended like this.
-fn outcome_of(job: &Job<'_>, delivered: &Result<Vec<LeftOut>, Undelivered>) -> Outcome {
-    match delivered {
-        Ok(left_out) => Ok(warnings_of(&job.actions, left_out)),
-        Err(why) => Err(why.clone()),
+    /// Delivers the events of a step as one, and notes with each what came of it.
+    async fn deliver_step<'e>(&self, step: &Step<'e>, events: &mut [&mut InProgress<'e>]) {
+        let last = step.events.end - 1;
+        let is_identify = events[step.events.clone()]
+            .iter()
+            .any(|event| event.is_identify());
+        let attempt = Attempt::new(self, events[last]);
+        let delivered = attempt.execute(step.actions(events), is_identify).await;
+        events[last].calls += attempt.intercom.calls_made();
+        let left_out = attempt.into_left_out();
+        for event in &mut events[step.events.clone()] {
+            event.left_out = match delivered {
+                Ok(()) => warnings_of(&event.actions, &left_out),
+                Err(_) => Vec::new(),
+            };
+            event.outcome.clone_from(&delivered);
+        }
     }
 }
 
-/// Whether the user's later events must not be tried after this.
-fn holds_back(why: &Undelivered) -> bool {
-    matches!(
-        why,
-        Undelivered::Retry { .. } | Undelivered::RateLimited { .. } | Undelivered::NotTried
-    )
+fn is_rejected(event: &InProgress<'_>) -> bool {
+    matches!(event.outcome, Err(Undelivered::Rejected(..)))
+}
+
+fn is_waiting(event: &InProgress<'_>) -> bool {
+    matches!(event.outcome, Err(Undelivered::Waiting { .. }))
+}
+
+fn holds_back(event: &InProgress<'_>) -> bool {
+    event.outcome.as_ref().is_err_and(Undelivered::holds_back)
 }
 
 /// Why an event needn't be tried: another one of the same unknown user is already waiting.
-fn waits_like(
-    step: &Step<'_, '_>,
-    waiting: &[(usize, Outcome)],
-    jobs: &[Job<'_>],
+fn waits_like<'e>(
+    step: &Step<'e>,
+    waiting: &[usize],
+    events: &[&mut InProgress<'e>],
 ) -> Option<Undelivered> {
-    let (known, outcome) = waiting.first()?;
-    match (&*step.actions, &*jobs[*known].actions) {
+    let known = &events[*waiting.first()?];
+    match (step.actions(events), &*known.actions) {
         (
             [Action::CreateEvent { event, identity }],
             [
@@ -116,13 +108,11 @@ fn waits_like(
                     identity: same,
                 },
             ],
-        ) if identity_of(event) == identity_of(other) && identity == same => outcome.clone().err(),
+        ) if identity_of(event) == identity_of(other) && identity == same => {
+            known.outcome.clone().err()
+        }
         _ => None,
     }
-}
-
-fn is_waiting((_, outcome): &(usize, Outcome)) -> bool {
-    matches!(outcome, Err(Undelivered::Waiting { .. }))
 }
 
 /// A deletion isn't tried again: the contact that a later event made isn't the one it was to delete.

@@ -85,7 +85,7 @@ impl Function {
         if !Sender::by(channel).is_client_side() {
             return Ok(());
         }
-        let is_required = self.intake.mapping.require_user_hash;
+        let is_required = self.processing.mapping.require_user_hash;
         let mut secret = self.secret(invocation).await?;
         if is_required && secret.api_secret().is_none() {
             let api_secret = |secret: &Secret| {

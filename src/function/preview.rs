@@ -17,7 +17,7 @@ impl Function {
         let (key, raw) = self.authenticate(http, invocation).await?;
         let body = decode(&raw, MAX_BODY_BYTES)?;
         let mut entries = parse_preview(&body)?;
-        self.ignore_user_ids(&mut entries);
+        self.processing.read(&mut entries);
         self.set_senders(&mut entries, &key, http, invocation)
             .await?;
         for entry in &mut entries {
@@ -27,7 +27,7 @@ impl Function {
             }
         }
         let now = invocation.now.timestamp_millis();
-        let answer = preview(&entries, now, Source::Api, &self.intake.mapping).map(Answer::ok);
+        let answer = preview(&entries, now, Source::Api, &self.processing.mapping).map(Answer::ok);
         answer
             .filter(|answer| !answer.is_too_large())
             .ok_or(ApiError::PreviewTooLarge)

@@ -18,7 +18,7 @@ impl Function {
         let (key, raw) = self.authenticate(http, invocation).await?;
         let body = decode(&raw, MAX_BODY_BYTES)?;
         let mut entries = parse_call(&body, kind)?;
-        self.ignore_user_ids(&mut entries);
+        self.processing.read(&mut entries);
         self.set_senders(&mut entries, &key, http, invocation)
             .await?;
         let request = Request::new(Source::Api, Some(&key), invocation);

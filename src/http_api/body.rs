@@ -8,6 +8,7 @@ use super::fields::Fields;
 use super::gzip::MAX_GZIP_MEMBERS;
 use super::shared::Shared;
 use crate::entry::Entry;
+use crate::failure::Code;
 use crate::segment::{Event, Kind};
 
 /// Segment's limit of one event, in bytes.
@@ -101,7 +102,7 @@ fn parse_batch(body: &[u8]) -> Result<Vec<Entry<'_>>, BodyError> {
         let is_event = entry.rejection().is_none();
         let entry = match &shared {
             Ok(shared) if is_event => shared.under(entry),
-            Err(reason) if is_event => entry.rejected(reason.clone()),
+            Err(reason) if is_event => entry.rejected(Code::InvalidEvent, reason.clone()),
             _ => entry,
         };
         rejected_if_large(entry)
@@ -126,7 +127,7 @@ pub fn parse_preview(body: &[u8]) -> Result<Vec<Entry<'_>>, BodyError> {
 
 fn rejected_if_large(entry: Entry<'_>) -> Entry<'_> {
     if entry.raw.get().len() > MAX_EVENT_BYTES {
-        entry.rejected(BodyError::EventTooLarge.to_string().into())
+        entry.rejected(Code::TooLarge, BodyError::EventTooLarge.to_string().into())
     } else {
         entry
     }

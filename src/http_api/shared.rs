@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use super::fields::{Field, Fields};
 use crate::entry::Entry;
+use crate::failure::Code;
 use crate::segment::{Event, Value, Weight};
 
 /// Each event's message holds a copy, so the copies may add up to this many bytes of JSON.
@@ -56,7 +57,7 @@ impl<'b> Shared<'b> {
         let event = read.map_err(|error| format!("the event can't be read: {error}"));
         match event.and_then(|event| Event::new(event).map_err(|error| error.to_string())) {
             Ok(event) => Entry::of(event, entry.raw),
-            Err(reason) => entry.rejected(reason.into()),
+            Err(reason) => entry.rejected(Code::InvalidEvent, reason.into()),
         }
     }
 

@@ -1,13 +1,15 @@
 //! An answer of Intercom: a success, a reason to try again later, or an error for the call to
 //! interpret.
 
+use std::fmt::Display;
 use std::time::Duration;
 
-use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, LINK};
-use serde::de::{Deserialize, DeserializeOwned, Deserializer};
+use http::StatusCode;
+use http::header::{HeaderMap, LINK};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, IgnoredAny};
 
-use super::{Call, CallError, ErrorResponse, RetryLater, Trouble, Verdict};
+use super::{Call, CallError, ErrorResponse, RetryLater, RetryReason, Verdict};
 use crate::log::COUNTED;
 
 /// A complete answer.
@@ -20,55 +22,64 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// The answer, if it is a success.
+    /// The answer, if it is a success and Intercom's.
     pub(super) fn check(self, call: &Call<'_>) -> Result<Self, CallError> {
         if self.status.is_success() {
-            return Ok(self);
+            return self.check_success(call);
         }
         let link = self.headers.get(LINK);
         let link = link.and_then(|link| link.to_str().ok());
         let error = ErrorResponse::read(self.status.as_u16(), &self.body, link);
-        let Verdict::RetryLater(trouble) = error.verdict() else {
+        let Verdict::RetryLater(reason) = error.verdict() else {
             return Err(CallError::Refused(Box::new(error)));
         };
         // template.yaml's alarm counts these lines.
-        if trouble.needs_a_person() && !call.is_optional {
+        if reason.needs_a_person() && !call.is_optional {
             tracing::error!(target: COUNTED, alarm = "account_refused", %error, "Intercom refuses this account");
         }
         Err(CallError::RetryLater(RetryLater {
-            reason: if trouble == Trouble::Permission {
-                format!("{trouble}, probably {:?}: {error}", call.permission)
+            reason: if reason == RetryReason::Permission {
+                format!("{reason}, probably {:?}: {error}", call.permission)
             } else {
-                format!("{trouble}: {error}")
+                format!("{reason}: {error}")
             },
             status: Some(error.status),
             after: self.asked_wait,
             request_id: error.request_id,
-            is_rate_limit: trouble == Trouble::RateLimit,
+            is_rate_limit: reason == RetryReason::RateLimit,
         }))
+    }
+
+    /// A proxy's page or an error list with status 200 has changed nothing in Intercom.
+    fn check_success(self, call: &Call<'_>) -> Result<Self, CallError> {
+        if self.body.is_empty() && call.may_answer_nothing {
+            return Ok(self);
+        }
+        let object: AnyObject = self.read()?;
+        if object.errors.is_none() {
+            return Ok(self);
+        }
+        let error = ErrorResponse::read(self.status.as_u16(), &self.body, None);
+        Err(self.unreadable(&error))
     }
 
     /// The body of the answer.
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, CallError> {
-        serde_json::from_slice(&self.body).map_err(|error| {
-            CallError::RetryLater(RetryLater {
-                reason: format!("Intercom's answer could not be read: {error}"),
-                status: Some(self.status.as_u16()),
-                request_id: None,
-                after: None,
-                is_rate_limit: false,
-            })
-        })
+        serde_json::from_slice(&self.body).map_err(|error| self.unreadable(&error))
     }
 
-    /// The body of the answer to a write. The write succeeded, whether or not this can be read.
-    pub(super) fn read_if_readable<T: DeserializeOwned>(&self) -> Option<T> {
-        let read = serde_json::from_slice(&self.body);
-        let unreadable = |error: &_| {
-            tracing::warn!(%error, "Intercom's answer to a write could not be read");
-        };
-        read.inspect_err(unreadable).ok()
+    fn unreadable(&self, why: &dyn Display) -> CallError {
+        CallError::RetryLater(RetryLater {
+            status: Some(self.status.as_u16()),
+            ..RetryLater::failed(format!("Intercom's answer could not be read: {why}"))
+        })
     }
+}
+
+/// What every answer of Intercom is, but the empty one to an event.
+#[derive(Deserialize)]
+struct AnyObject {
+    errors: Option<IgnoredAny>,
 }
 
 /// An optional field of an answer: `None` when it is missing or of another type.

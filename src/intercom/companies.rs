@@ -1,6 +1,6 @@
 //! Companies.
 
-use reqwest::Method;
+use http::Method;
 use serde::{Deserialize, Serialize};
 
 use super::contacts::path_segment;
@@ -9,19 +9,20 @@ use super::{Call, CallError, Session, Verdict, WRITE_CONTACTS};
 #[derive(Deserialize)]
 struct Company {
     id: String,
+    company_id: String,
 }
 
 /// `GET /companies?company_id=` returns the company or a list with it.
 #[derive(Deserialize)]
-struct CompanyOrList {
-    id: Option<String>,
-    #[serde(default)]
-    data: Vec<Company>,
+#[serde(untagged)]
+enum CompanyOrList {
+    Company(Company),
+    List { data: Vec<Company> },
 }
 
 impl Session<'_> {
     /// `POST /companies`: creates the company or updates the one with its company_id. Returns
-    /// Intercom's id; `None` when it was written but the answer can't be read.
+    /// Intercom's id.
     ///
     /// # Errors
     /// [`CallError`].
@@ -31,7 +32,8 @@ impl Session<'_> {
     ) -> Result<Option<String>, CallError> {
         let call = Call::new(Method::POST, "/companies", WRITE_CONTACTS);
         let answer = self.call(call.with(company)).await?;
-        Ok(answer.read_if_readable().map(|company: Company| company.id))
+        let company: Company = answer.read()?;
+        Ok(Some(company.id))
     }
 
     /// `GET /companies?company_id=…`: Intercom's id of the company, `None` if it doesn't exist.
@@ -42,9 +44,14 @@ impl Session<'_> {
         let path = format!("/companies?company_id={}", path_segment(company_id));
         match self.call(Call::get(&path)).await {
             Ok(answer) => {
-                let found: CompanyOrList = answer.read()?;
-                let in_list = || found.data.into_iter().next().map(|company| company.id);
-                Ok(found.id.or_else(in_list))
+                let found = match answer.read()? {
+                    CompanyOrList::Company(company) => vec![company],
+                    CompanyOrList::List { data } => data,
+                };
+                // A parameter that Intercom doesn't take as a filter lists every company.
+                let mut found = found.into_iter();
+                let found = found.find(|company| company.company_id == company_id);
+                Ok(found.map(|company| company.id))
             }
             Err(CallError::Refused(error)) if error.verdict() == Verdict::NotFound => Ok(None),
             Err(error) => Err(error),

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
+use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -50,6 +50,14 @@ pub struct Contact {
     pub created_at: Option<i64>,
     #[serde(default, deserialize_with = "if_readable")]
     companies: Option<List<Id>>,
+    #[serde(default, deserialize_with = "if_readable")]
+    custom_attributes: Option<LeadAttributes>,
+}
+
+/// The custom attributes by which a lead is found.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+struct LeadAttributes {
+    anonymous_id: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -67,6 +75,17 @@ impl Contact {
     pub fn user_id(&self) -> Option<&str> {
         let id = self.external_id.as_deref().filter(|id| !id.is_empty())?;
         (!self.is_lead()).then_some(id)
+    }
+
+    /// Whether this is its email. Cases of ASCII alone are folded: other letters fold to those of
+    /// somebody else's address.
+    pub fn has_email(&self, email: &str) -> bool {
+        let own = self.email.as_deref();
+        own.is_some_and(|own| own.eq_ignore_ascii_case(email))
+    }
+
+    fn anonymous_id(&self) -> Option<&str> {
+        self.custom_attributes.as_ref()?.anonymous_id.as_deref()
     }
 
     /// Whether it is a lead.
@@ -146,7 +165,10 @@ impl Session<'_> {
         external_ids: &[&str],
     ) -> Result<Vec<Contact>, CallError> {
         let query = json!({"field": "external_id", "operator": "IN", "value": external_ids});
-        self.search(query).await
+        let mut found = self.search(query).await?;
+        let is_wanted = |id: &String| external_ids.contains(&&**id);
+        found.retain(|contact| contact.external_id.as_ref().is_some_and(is_wanted));
+        Ok(found)
     }
 
     /// `POST /contacts/search` for this email: users first, the oldest first.
@@ -154,8 +176,9 @@ impl Session<'_> {
     /// # Errors
     /// [`CallError`].
     pub async fn search_email(&self, email: &str) -> Result<Vec<Contact>, CallError> {
-        let query = json!({"field": "email", "operator": "=", "value": email.to_lowercase()});
+        let query = json!({"field": "email", "operator": "=", "value": email.to_ascii_lowercase()});
         let mut found = self.search(query).await?;
+        found.retain(|contact| contact.has_email(email));
         // Search returns the oldest first.
         found.sort_by_key(Contact::is_lead);
         Ok(found)
@@ -176,7 +199,11 @@ impl Session<'_> {
             Err(CallError::Refused(error)) if error.message.contains(ANONYMOUS_ID) => {
                 Ok(Vec::new())
             }
-            found => found,
+            found => {
+                let mut found = found?;
+                found.retain(|lead| lead.is_lead() && lead.anonymous_id() == Some(anonymous_id));
+                Ok(found)
+            }
         }
     }
 
@@ -188,7 +215,7 @@ impl Session<'_> {
         Ok(page.data.into_iter().filter_map(readable).collect())
     }
 
-    /// `POST /contacts`. `None` when the contact was created but the answer can't be read.
+    /// `POST /contacts`.
     ///
     /// # Errors
     /// [`CallError`].
@@ -198,10 +225,10 @@ impl Session<'_> {
     ) -> Result<Option<Contact>, CallError> {
         let call = Call::new(Method::POST, "/contacts", WRITE_CONTACTS);
         let answer = self.call(call.with(contact)).await?;
-        Ok(answer.read_if_readable())
+        answer.read().map(Some)
     }
 
-    /// `PUT /contacts/{id}`. `None` when it was updated but the answer can't be read.
+    /// `PUT /contacts/{id}`.
     ///
     /// # Errors
     /// [`CallError`].
@@ -213,7 +240,7 @@ impl Session<'_> {
         let path = format!("/contacts/{}", path_segment(id));
         let call = Call::new(Method::PUT, &path, WRITE_CONTACTS);
         let answer = self.call(call.with(contact)).await?;
-        Ok(answer.read_if_readable())
+        answer.read().map(Some)
     }
 
     /// `POST /contacts/{id}/archive`.

@@ -1,6 +1,6 @@
 //! Data attributes of contacts and companies, Intercom's own and custom ones.
 
-use reqwest::Method;
+use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -40,7 +40,6 @@ pub struct DataAttribute {
 
 #[derive(Deserialize)]
 struct DataAttributes {
-    #[serde(default)]
     data: Vec<DataAttribute>,
 }
 

@@ -2,11 +2,12 @@
 //!
 //! What follows from each: `docs/operations.md#when-an-event-fails`.
 
+use std::cmp::Reverse;
 use std::fmt;
 
 use serde::Deserialize;
 
-use super::Trouble;
+use super::RetryReason;
 
 /// An answer of Intercom that isn't a success (its documentation, "HTTP Responses").
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub struct ErrorResponse {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It may work later, for this reason.
-    RetryLater(Trouble),
+    RetryLater(RetryReason),
     /// The contact, company or event's user isn't there.
     NotFound,
     /// Another contact has the external_id or the email.
@@ -78,9 +79,10 @@ impl ErrorResponse {
 
     /// What it means. Decides by `code` before status: conflicts were seen as 400 and as 409.
     pub fn verdict(&self) -> Verdict {
-        use Trouble::{Outage, Permission, Plan, RateLimit, Setup, Token};
+        use RetryReason::{Outage, Permission, Plan, RateLimit, Setup, Token};
         match self.code.as_str() {
             "conflict" => return Verdict::Conflict,
+            "resource_conflict" => return self.taken(),
             "contact_merged" => return Verdict::Merged,
             "unique_company_constraint" | "unique_user_constraint" => return Verdict::Raced,
             "rate_limit_exceeded" => return Verdict::RetryLater(RateLimit),
@@ -107,6 +109,7 @@ impl ErrorResponse {
             300..=399 | 405 => Verdict::RetryLater(Setup),
             404 if self.code.is_empty() => Verdict::RetryLater(Setup),
             404 => Verdict::NotFound,
+            _ if self.message.to_ascii_lowercase().contains("already exists") => self.taken(),
             409 => Verdict::Conflict,
             410 => Verdict::Merged,
             429 => Verdict::RetryLater(RateLimit),
@@ -123,6 +126,16 @@ impl ErrorResponse {
         self.message
             .to_ascii_lowercase()
             .contains("multiple existing users")
+    }
+
+    /// "Company already exists.", seen without a code of its own. A conflict names the contact that
+    /// it is with.
+    fn taken(&self) -> Verdict {
+        if self.conflicting_contact().is_some() {
+            Verdict::Conflict
+        } else {
+            Verdict::Raced
+        }
     }
 
     /// The id in the text of a conflict: "A contact matching those details already exists with
@@ -142,6 +155,31 @@ impl ErrorResponse {
             .contains("archived contact")
     }
 
+    /// Which of the parts sent (name and value) the write was refused for: the one that `field`
+    /// names, else the one whose name stands in the message, quoted or not. Where several do, one
+    /// whose value stands there too, a quoted one, the longest, the first.
+    pub fn refused_part<'p>(
+        &self,
+        sent: impl IntoIterator<Item = (&'p str, &'p str)>,
+    ) -> Option<&'p str> {
+        let sent: Vec<(&str, &str)> = sent.into_iter().collect();
+        if let Some(field) = &self.field {
+            let field = field.strip_prefix("custom_attributes.").unwrap_or(field);
+            let is_named = |name: &str| name.eq_ignore_ascii_case(field);
+            if let Some((name, _)) = sent.iter().find(|(name, _)| is_named(name)) {
+                return Some(name);
+            }
+        }
+        let message = self.message.to_lowercase();
+        let standing = sent.into_iter().filter_map(|(name, value)| {
+            let word = Word::find(&message, &name.to_lowercase())?;
+            let has_value = Word::find(&message, &value.to_lowercase()).is_some();
+            let rank = (has_value, word.is_quoted, name.len(), Reverse(word.at));
+            Some((rank, name))
+        });
+        standing.max_by_key(|(rank, _)| *rank).map(|(_, name)| name)
+    }
+
     /// The custom attribute that the write was refused for: "Custom attribute 'x' does not exist".
     pub fn custom_attribute(&self) -> Option<&str> {
         if !self
@@ -154,6 +192,31 @@ impl ErrorResponse {
         let (_, name) = self.message.split_once('\'')?;
         let (name, _) = name.rsplit_once('\'')?;
         (!name.is_empty()).then_some(name)
+    }
+}
+
+/// A text that stands in another one as a word of its own.
+struct Word {
+    at: usize,
+    is_quoted: bool,
+}
+
+impl Word {
+    /// The first quoted one, else the first.
+    fn find(message: &str, text: &str) -> Option<Self> {
+        if text.is_empty() {
+            return None;
+        }
+        let of_word = |c: char| c.is_alphanumeric() || c == '_';
+        let found = message.match_indices(text).filter_map(|(at, _)| {
+            let before = message[..at].chars().next_back();
+            let after = message[at + text.len()..].chars().next();
+            let is_quote = |c: Option<char>| c.is_some_and(|c| "'\"`‘’“”".contains(c));
+            let is_inside = before.is_some_and(of_word) || after.is_some_and(of_word);
+            let is_quoted = is_quote(before) && is_quote(after);
+            (is_quoted || !is_inside).then_some(Self { at, is_quoted })
+        });
+        found.min_by_key(|word| (!word.is_quoted, word.at))
     }
 }
 
@@ -257,9 +320,9 @@ mod tests {
         for (status, code, expected) in cases {
             let verdict = error(status, code, "").verdict();
             let as_expected = match expected {
-                Setup => verdict == Verdict::RetryLater(Trouble::Setup),
+                Setup => verdict == Verdict::RetryLater(RetryReason::Setup),
                 Retry => {
-                    matches!(verdict, Verdict::RetryLater(trouble) if trouble != Trouble::Setup)
+                    matches!(verdict, Verdict::RetryLater(reason) if reason != RetryReason::Setup)
                 }
                 NotFound => verdict == Verdict::NotFound,
                 Conflict => verdict == Verdict::Conflict,
@@ -274,7 +337,7 @@ mod tests {
     /// Conflicts were seen as 400 and as 409.
     #[test]
     fn a_code_means_the_same_whatever_the_status() {
-        use Trouble::{Outage, Permission, Plan, RateLimit, Setup, Token};
+        use RetryReason::{Outage, Permission, Plan, RateLimit, Setup, Token};
         let later = Verdict::RetryLater;
         for (codes, expected) in [
             ("conflict", Verdict::Conflict),
@@ -333,6 +396,86 @@ mod tests {
         );
         assert_eq!(attribute.custom_attribute(), Some("it's mine"));
         assert_eq!(error(400, "", "email is invalid").custom_attribute(), None);
+    }
+
+    #[test]
+    fn another_writer_is_told_in_many_ways() {
+        for (status, code, message, expected) in [
+            (409, "resource_conflict", "", Verdict::Raced),
+            (
+                400,
+                "resource_conflict",
+                "A contact already exists with id=5d",
+                Verdict::Conflict,
+            ),
+            (400, "", "Company already exists.", Verdict::Raced),
+            (409, "", "User already exists", Verdict::Raced),
+            (
+                422,
+                "parameter_invalid",
+                "company already exists",
+                Verdict::Raced,
+            ),
+            (
+                409,
+                "",
+                "A contact matching those details already exists with id=5d",
+                Verdict::Conflict,
+            ),
+            (409, "conflict", "Already exists.", Verdict::Conflict),
+        ] {
+            let error = error(status, code, message);
+            assert_eq!(error.verdict(), expected, "{error}");
+        }
+    }
+
+    #[test]
+    fn the_part_that_a_write_was_refused_for() {
+        let sent = [
+            ("email", "u@example"),
+            ("name", "Ann"),
+            ("tier", "gold"),
+            ("gold", "yes"),
+            ("plan tier", "x"),
+            ("it's mine", "1"),
+            ("is", "2"),
+            ("ΤΙΜΉ", "3"),
+        ];
+        for (field, message, expected) in [
+            (None, "Custom attribute 'tier' does not exist", Some("tier")),
+            (
+                None,
+                "Custom attribute 'it's mine' does not exist",
+                Some("it's mine"),
+            ),
+            (
+                None,
+                "Custom attribute 'tier' has an invalid value: 'gold' is not in the list of allowed values",
+                Some("tier"),
+            ),
+            (
+                None,
+                "'gold' is not a valid option for 'tier'",
+                Some("tier"),
+            ),
+            (None, "\"tier\" must be one of \"a\", \"b\"", Some("tier")),
+            (None, "tier must be one of a, b", Some("tier")),
+            (None, "plan tier must be one of a, b", Some("plan tier")),
+            (None, "Email is invalid", Some("email")),
+            (None, "custom attribute τιμή is unknown", Some("ΤΙΜΉ")),
+            (Some("tier"), "is invalid", Some("tier")),
+            (Some("Email"), "is invalid", Some("email")),
+            (Some("custom_attributes.tier"), "'gold'", Some("tier")),
+            (Some("another"), "Email is invalid", Some("email")),
+            (None, "the frontier was misnamed", None),
+            (None, "", None),
+        ] {
+            let error = ErrorResponse {
+                field: field.map(str::to_owned),
+                ..error(400, "parameter_invalid", message)
+            };
+            assert_eq!(error.refused_part(sent), expected, "{field:?} {message}");
+        }
     }
 
     #[test]

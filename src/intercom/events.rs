@@ -1,6 +1,6 @@
 //! Events.
 
-use reqwest::Method;
+use http::Method;
 
 use super::{Call, CallError, Session};
 use crate::mapping::IntercomEvent;
@@ -11,7 +11,10 @@ impl Session<'_> {
     /// # Errors
     /// [`CallError`].
     pub async fn create_event(&self, event: &IntercomEvent<'_>) -> Result<(), CallError> {
-        let call = Call::new(Method::POST, "/events", "Write events");
-        self.call(call.with(event)).await.map(drop)
+        let call = Call {
+            may_answer_nothing: true,
+            ..Call::new(Method::POST, "/events", "Write events").with(event)
+        };
+        self.call(call).await.map(drop)
     }
 }

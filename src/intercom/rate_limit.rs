@@ -13,8 +13,9 @@ mod window;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use reqwest::header::HeaderMap;
+use http::HeaderMap;
 
+use asked_wait::retry_after;
 use window::Window;
 
 /// The state of the current window, as far as Intercom's answers tell. Other instances use the same
@@ -29,6 +30,15 @@ pub struct RateLimit {
     under_way: u32,
     /// By how many seconds resets are named too late, at least. Negative when our clock is ahead.
     late_seconds: f64,
+    /// Since a 429 that told nothing of its window, or asked for a wait.
+    pause: Option<Pause>,
+}
+
+/// While no call is made.
+#[derive(Clone, Copy, Debug)]
+struct Pause {
+    began: UnixSeconds,
+    seconds: f64,
 }
 
 /// Unix time in seconds, with fractions.
@@ -41,7 +51,7 @@ pub enum Admission {
     Now,
     /// Ask again after this time.
     Later(Duration),
-    /// Not in this window, which ends after this time.
+    /// Not before this time is over.
     Closed(Duration),
 }
 
@@ -51,6 +61,11 @@ const WINDOW_SECONDS: u64 = 10;
 /// How often to check whether one of our own calls was answered.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
+/// The first pause after a 429 whose headers tell nothing, and the longest: each further one is
+/// twice as long.
+const FIRST_PAUSE_SECONDS: f64 = 1.0;
+const LONGEST_PAUSE_SECONDS: f64 = 60.0;
+
 /// How much longer a window is assumed to last that turns out not to be over.
 const LONGER_SECONDS: f64 = 1.0;
 
@@ -58,7 +73,13 @@ impl RateLimit {
     /// Asks for one call. `jitter` (0 to 1) keeps instances apart that ask at the same time.
     pub fn admit(&mut self, now: SystemTime, jitter: f64) -> Admission {
         let now = unix_seconds(now);
+        let paused = self.pause.map(|pause| pause.left(now));
         let admission = match &mut self.window {
+            _ if paused.is_some_and(|left| left > 0.0) => {
+                Admission::Closed(positive(paused.unwrap_or_default()))
+            }
+            // The call in progress will show whether Intercom takes calls again.
+            _ if paused.is_some() && self.under_way > 0 => Admission::Later(POLL_INTERVAL),
             Some(window) if window.is_current(now) => window.admit(self.under_way, now, jitter),
             // The call in progress will show the new window's state.
             Some(window)
@@ -81,12 +102,59 @@ impl RateLimit {
         self.under_way = self.under_way.saturating_sub(1);
     }
 
-    /// Reads the headers of any answer, to a call that was sent and received at these times.
-    pub fn note(&mut self, headers: &HeaderMap, sent: SystemTime, received: SystemTime) {
-        let said = |name| number(headers, name).and_then(|number| u32::try_from(number).ok());
+    /// Reads the headers of any answer, a 429 among them, to a call that was sent and received at
+    /// these times.
+    pub fn answered(
+        &mut self,
+        headers: &HeaderMap,
+        is_rate_limit: bool,
+        sent: SystemTime,
+        received: SystemTime,
+    ) {
+        self.note(headers, sent, received);
+        let (sent, now) = (unix_seconds(sent), unix_seconds(received));
+        if !is_rate_limit {
+            self.pause = self.pause.filter(|pause| sent < pause.began);
+            return;
+        }
+        if let Some(wait) = retry_after(headers, received) {
+            self.pause_for(wait.as_secs_f64(), now);
+            return;
+        }
+        match &mut self.window {
+            Some(window) if is_told(headers) && window.is_current(now) => window.remaining = 0,
+            // What was under way when the pause began is no news.
+            _ if self.pause.is_some_and(|pause| sent < pause.began) => {}
+            _ => {
+                let twice = self.pause.map(|pause| 2.0 * pause.seconds);
+                let seconds = twice.unwrap_or(FIRST_PAUSE_SECONDS);
+                self.pause_for(
+                    seconds.clamp(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS),
+                    now,
+                );
+            }
+        }
+    }
+
+    fn pause_for(&mut self, seconds: f64, now: UnixSeconds) {
+        let left = self.pause.map_or(0.0, |pause| pause.left(now));
+        if left < seconds {
+            self.pause = Some(Pause {
+                began: now,
+                seconds,
+            });
+        }
+    }
+
+    fn note(&mut self, headers: &HeaderMap, sent: SystemTime, received: SystemTime) {
+        let said = |name| {
+            // Below zero it is used up as well.
+            let number = number(headers, name)?.max(0);
+            u32::try_from(number).ok()
+        };
         let (Some(remaining), Some(reset)) = (
             said("x-ratelimit-remaining"),
-            number(headers, "x-ratelimit-reset"),
+            number(headers, "x-ratelimit-reset").and_then(|reset| u64::try_from(reset).ok()),
         ) else {
             return;
         };
@@ -155,8 +223,26 @@ fn positive(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
 
-fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
+fn number(headers: &HeaderMap, name: &str) -> Option<i64> {
     headers.get(name)?.to_str().ok()?.trim().parse().ok()
+}
+
+/// Whether an answer says something of its window.
+fn is_told(headers: &HeaderMap) -> bool {
+    number(headers, "x-ratelimit-remaining").is_some()
+        && number(headers, "x-ratelimit-reset").is_some()
+}
+
+impl Pause {
+    /// How many seconds of it are left. A clock that was set back doesn't prolong it.
+    fn left(self, now: UnixSeconds) -> f64 {
+        let passed = now - self.began;
+        if passed < 0.0 {
+            0.0
+        } else {
+            self.seconds - passed
+        }
+    }
 }
 
 #[cfg(test)]
@@ -197,7 +283,8 @@ mod tests {
     impl RateLimit {
         /// An answer that took no time.
         pub(super) fn told(&mut self, remaining: u32, reset: u64, seconds: f64) {
-            self.note(&answer(remaining, reset), at(seconds), at(seconds));
+            let answer = answer(remaining, reset);
+            self.answered(&answer, false, at(seconds), at(seconds));
         }
     }
 
@@ -322,6 +409,87 @@ mod tests {
         limit.told(0, 1032, 1026.5);
         let closed = limit.admit(at(1026.5), 0.0);
         assert_eq!(closed, Admission::Closed(after(1.0)));
+    }
+
+    /// A 429 with these headers at 1,000 s, then what becomes of a call at once and later.
+    fn refused(limit: &mut RateLimit, pairs: &[(&'static str, &'static str)], seconds: f64) {
+        limit.answered(&headers(pairs), true, at(seconds), at(seconds));
+    }
+
+    #[test]
+    fn a_429_that_tells_nothing_pauses_the_instance_twice_as_long_each_time() {
+        for pairs in [
+            &[][..],
+            &[
+                ("x-ratelimit-remaining", "100"),
+                ("x-ratelimit-reset", "940"),
+            ],
+            &[("x-ratelimit-remaining", "0")],
+            &[
+                ("x-ratelimit-remaining", "soon"),
+                ("x-ratelimit-reset", "soon"),
+            ],
+        ] {
+            let mut limit = RateLimit::default();
+            let mut now = 1000.0;
+            for pause in [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0] {
+                assert_eq!(limit.admit(at(now), 0.5), Admission::Now, "{pairs:?}");
+                // The others wait for what becomes of it.
+                if now > 1000.0 {
+                    assert_eq!(limit.admit(at(now), 0.5), Admission::Later(POLL_INTERVAL));
+                }
+                refused(&mut limit, pairs, now);
+                limit.ended();
+                assert_eq!(limit.admit(at(now), 0.5), Admission::Closed(after(pause)));
+                now += pause;
+            }
+            // What was sent before the last pause tells nothing of it.
+            limit.answered(&headers(&[]), false, at(1000.0), at(now));
+            assert_eq!(
+                limit.admit(at(now - 1.0), 0.5),
+                Admission::Closed(after(1.0))
+            );
+            limit.answered(&headers(&[]), false, at(now), at(now));
+            assert_eq!(limit.admit(at(now), 0.5), Admission::Now);
+            assert_eq!(limit.admit(at(now), 0.5), Admission::Now);
+        }
+    }
+
+    #[test]
+    fn calls_refused_together_are_one_pause() {
+        let mut limit = RateLimit::default();
+        for seconds in [1000.0, 1000.1, 1000.2] {
+            limit.answered(&headers(&[]), true, at(999.0), at(seconds));
+        }
+        assert_eq!(limit.admit(at(1000.0), 0.5), Admission::Closed(after(1.0)));
+    }
+
+    #[test]
+    fn retry_after_pauses_the_instance() {
+        let mut limit = with_remaining(100);
+        refused(&mut limit, &[("retry-after", "30")], 1000.0);
+        // Nor does a shorter one end it.
+        refused(&mut limit, &[("retry-after", "3")], 1001.0);
+        assert_eq!(limit.admit(at(1001.0), 0.5), Admission::Closed(after(29.0)));
+        assert_eq!(limit.admit(at(1030.0), 0.5), Admission::Now);
+    }
+
+    #[test]
+    fn a_429_closes_its_window_whatever_it_says_remains() {
+        for remaining in ["-1", "0", "40"] {
+            let mut limit = RateLimit::default();
+            let pairs = [
+                ("x-ratelimit-remaining", remaining),
+                ("x-ratelimit-reset", "1010"),
+            ];
+            refused(&mut limit, &pairs, 1000.0);
+            assert_eq!(
+                limit.admit(now(), 0.5),
+                Admission::Closed(after(10.0)),
+                "{remaining}"
+            );
+            assert_eq!(limit.admit(at(1010.0), 0.5), Admission::Now);
+        }
     }
 
     #[test]

@@ -65,14 +65,6 @@ pub struct Rights {
     pub may_claim_contacts: bool,
 }
 
-impl Rights {
-    /// Enough for a contact that is nothing but its identity.
-    pub const NONE: Self = Self {
-        may_create_attributes: false,
-        may_claim_contacts: false,
-    };
-}
-
 const NO_DELETE: &str = "only Segment itself may delete: by its signed webhook (in an array whose \
     signature covers only the first element, that one), EventBridge, or direct invocation";
 const NO_MERGE: &str = "a public write key can't merge a lead unless \
@@ -86,10 +78,10 @@ impl<'e> Mapper<'e, '_> {
     /// The actions that the event's sender is allowed, with a warning for those left out.
     pub(super) fn restricted(&mut self, mut actions: Vec<Action<'e>>) -> Actions<'e> {
         let (sender, settings) = (self.arrival.sender, self.settings);
-        let reject = |reason: &'static str| Err(NotSent::Reject(reason.into()));
+        let forbid = |reason: &'static str| Err(NotSent::Forbid(reason.into()));
         let is_delete = |action: &Action<'_>| matches!(action, Action::DeleteContact { .. });
         if sender.channel != Channel::Segment && actions.iter().any(is_delete) {
-            return reject(NO_DELETE);
+            return forbid(NO_DELETE);
         }
         if !sender.is_client_side() {
             return Ok(actions);
@@ -99,15 +91,15 @@ impl<'e> Mapper<'e, '_> {
             && !sender.is_verified
             && let Some(user) = named_user(self.event)
         {
-            return Err(NotSent::Reject(self.no_proof(&user).into()));
+            return Err(NotSent::Forbid(self.no_proof(&user).into()));
         }
         let is_merge = |action: &Action<'_>| matches!(action, Action::MergeContact { .. });
         if (needs_proof || sender.channel == Channel::Public) && actions.iter().any(is_merge) {
             if !sender.is_verified {
-                return reject(NO_MERGE);
+                return forbid(NO_MERGE);
             }
             if self.event.previous_id() != self.event.anonymous_id() {
-                return reject(NOT_OWN_LEAD);
+                return forbid(NOT_OWN_LEAD);
             }
         }
         if needs_proof && !(sender.is_verified && settings.verified_companies) {
@@ -121,7 +113,7 @@ impl<'e> Mapper<'e, '_> {
                 )
             });
             if actions.is_empty() {
-                return reject(NO_COMPANIES);
+                return forbid(NO_COMPANIES);
             }
             if actions.len() < count {
                 self.warn(Place::Company, "company", Change::LeftOut(NO_COMPANIES));

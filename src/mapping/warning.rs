@@ -37,8 +37,23 @@ pub enum Change<'e> {
     TooManyCompanies(usize),
     /// Left out, for this reason.
     LeftOut(&'static str),
+    /// What one of the customer's own rules did: what, "filter" or "transformation", and its title.
+    ByRule(ByRule<'e>, &'static str, Cow<'e, str>),
     /// How many further changes aren't named.
     More(usize),
+}
+
+/// What a filter or a transformation did with a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ByRule<'e> {
+    /// It isn't there any more.
+    LeftOut,
+    /// It is called this.
+    Renamed(Cow<'e, str>),
+    /// It has another value.
+    Set,
+    /// It has its hash for a value.
+    Hashed,
 }
 
 /// One change to one key. Displays as a line that a person understands, never with values.
@@ -87,6 +102,12 @@ impl fmt::Display for Warning<'_> {
                     "left out: at most {most} companies of an event are taken"
                 )
             }
+            Change::ByRule(by_rule, kind, title) => match by_rule {
+                ByRule::LeftOut => write!(f, "left out by the {kind} {title:?}"),
+                ByRule::Renamed(name) => write!(f, "renamed to {name:?} by the {kind} {title:?}"),
+                ByRule::Set => write!(f, "set by the {kind} {title:?}"),
+                ByRule::Hashed => write!(f, "hashed by the {kind} {title:?}"),
+            },
             Change::LeftOut(reason) => write!(f, "left out: {reason}"),
             Change::More(_) => Ok(()),
         }

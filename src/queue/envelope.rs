@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::segment::Event;
+use crate::entry::Entry;
 use crate::source::Source;
 
 /// The body of a message in either queue. `E` is the event as it was received, unmapped. Several
@@ -32,8 +32,8 @@ pub struct Received<'b> {
     pub source: Source,
     /// When they were first received.
     pub received_at: DateTime<Utc>,
-    /// The events, in order; at least one.
-    pub events: Vec<Event<'b>>,
+    /// The events, in order; at least one. Their sender stands in the message's attributes.
+    pub entries: Vec<Entry<'b>>,
 }
 
 /// The version of [`Envelope`] that this code writes and reads.
@@ -100,18 +100,14 @@ pub fn read_body(body: &str) -> Result<Received<'_>, String> {
             body.v
         ));
     }
-    let events = body.event.into_iter().chain(body.events).map(|event| {
-        // Parsed on its own, so that it may nest as deeply as it did when it came in.
-        let event = serde_json::from_str(event.get()).map_err(not_ours)?;
-        Event::new(event).map_err(|error| error.to_string())
-    });
-    let events = events.collect::<Result<Vec<_>, String>>()?;
-    if events.is_empty() {
+    let events = body.event.into_iter().chain(body.events);
+    let entries: Vec<Entry<'_>> = events.map(Entry::parse).collect();
+    if entries.is_empty() {
         return Err("the message holds no event".to_owned());
     }
     Ok(Received {
         source: body.source,
         received_at: body.received_at,
-        events,
+        entries,
     })
 }

@@ -8,26 +8,30 @@ use serde_json::value::RawValue;
 use super::envelope::{body, json, printable};
 use super::ids::{fresh_id, message_id, queue_id, sha256, waiting_group};
 use super::keyless::{Keyless, without_write_key};
-use crate::delivery::Failure;
+use crate::entry::Entry;
+use crate::failure::{Code, Failure};
 use crate::segment::{Event, Object, Value};
 use crate::source::Source;
 
 /// Message attribute of an event that failed within its request: when the first retry is due
 /// (RFC 3339). A FIFO queue has no delay of its own for a single message.
-pub const NOT_BEFORE_ATTRIBUTE: &str = "notBefore";
+pub(super) const NOT_BEFORE_ATTRIBUTE: &str = "notBefore";
 
 /// Message attribute of a parked event: when Intercom first said that it doesn't know the user
 /// (RFC 3339).
-pub const WAITING_SINCE_ATTRIBUTE: &str = "waitingSince";
+pub(super) const WAITING_SINCE_ATTRIBUTE: &str = "waitingSince";
 
 /// Message attribute of a dead letter: why, in a line for a person.
-pub const REASON_ATTRIBUTE: &str = "reason";
+pub(super) const REASON_ATTRIBUTE: &str = "reason";
+
+/// Message attribute of a dead letter: why, in a word for a machine.
+pub(super) const CODE_ATTRIBUTE: &str = "code";
 
 /// Message attribute of a dead letter: HTTP status of Intercom's answer, or `rejected`.
-pub const STATUS_ATTRIBUTE: &str = "status";
+pub(super) const STATUS_ATTRIBUTE: &str = "status";
 
 /// Message attribute of a dead letter: Intercom's id of the request, else that of the invocation.
-pub const REQUEST_ID_ATTRIBUTE: &str = "requestId";
+pub(super) const REQUEST_ID_ATTRIBUTE: &str = "requestId";
 
 /// Most bytes of a body, so that in the dead-letter queue its attributes fit as well. SQS takes
 /// 1 MiB including them.
@@ -62,6 +66,15 @@ pub struct Message {
 const EVENT_FIELD: &str = ",\"event\":";
 
 impl Message {
+    /// A message with an event, or what was sent as one, and its sender.
+    pub fn of(entry: &Entry<'_>, source: Source, received_at: DateTime<Utc>) -> Self {
+        let message = match entry.event() {
+            Some(event) => Self::new(source, received_at, event),
+            None => Self::of_non_event(source, received_at, entry.raw),
+        };
+        message.with_sender(source, entry.sender)
+    }
+
     /// A message with an event. Its group is the event's user (else its messageId), its
     /// deduplication id the messageId (else the SHA-256 of the event).
     pub fn new(source: Source, received_at: DateTime<Utc>, event: &Event<'_>) -> Self {
@@ -179,10 +192,11 @@ impl Message {
     /// With the attributes that say why its event is in the dead-letter queue. Its `requestId`
     /// is Intercom's, else that of the invocation.
     #[must_use]
-    pub fn with_failure(self, failure: &Failure, invocation_id: &str) -> Self {
+    pub fn with_failure(self, code: Code, failure: &Failure, invocation_id: &str) -> Self {
         let status = failure.status.map(|status| status.to_string());
         let request_id = failure.request_id.as_deref().unwrap_or(invocation_id);
         self.with_attribute(REASON_ATTRIBUTE, &failure.reason)
+            .with_attribute(CODE_ATTRIBUTE, code.as_str())
             .with_attribute(STATUS_ATTRIBUTE, status.as_deref().unwrap_or("rejected"))
             .with_attribute(REQUEST_ID_ATTRIBUTE, request_id)
     }
@@ -247,8 +261,12 @@ impl Message {
 
 #[cfg(test)]
 mod tests {
-    use super::super::read_body;
+    use super::super::{Received, read_body};
     use super::*;
+
+    fn events_of<'r>(received: &'r Received<'r>) -> Vec<&'r Event<'r>> {
+        received.entries.iter().filter_map(Entry::event).collect()
+    }
 
     #[test]
     fn the_body_reads_back() {
@@ -263,7 +281,7 @@ mod tests {
             (envelope.source, envelope.received_at),
             (Source::Api, received_at)
         );
-        assert_eq!(envelope.events, [event]);
+        assert_eq!(events_of(&envelope), [&event]);
         assert!(read_body("{}").is_err());
         assert!(read_body(&message.body.replace("\"v\":1", "\"v\":2")).is_err());
     }
@@ -275,12 +293,12 @@ mod tests {
         for value in [&*deep, "201.61338154267818"] {
             let json = format!(r#"{{"type":"track","userId":"u","x":{value}}}"#);
             let raw: &RawValue = serde_json::from_str(&json).expect("JSON");
-            let entry = crate::entry::Entry::parse(raw);
+            let entry = Entry::parse(raw);
             let event = entry.event().expect("an event");
             let message = Message::new(Source::Api, received_at, event);
             assert!(message.body.contains(&json), "{}", message.body);
             let envelope = read_body(&message.body).expect("our own body");
-            assert_eq!(envelope.events, std::slice::from_ref(event));
+            assert_eq!(events_of(&envelope), [event]);
         }
     }
 
@@ -299,7 +317,7 @@ mod tests {
         let shared = Message::shared(&[one.clone(), two.clone()]);
         let received = read_body(&shared.body).expect("our own body");
         assert_eq!(received.received_at, received_at);
-        let ids = received.events.iter().map(|event| event.message_id());
+        let ids = received.entries.iter().map(Entry::message_id);
         assert_eq!(ids.collect::<Vec<_>>(), [Some("1"), Some("2")]);
         assert_eq!(shared.group_id, "u");
         let again = Message::shared(&[one, two]);
@@ -314,6 +332,6 @@ mod tests {
         let received_at = "2026-11-23T12:00:00Z".parse().expect("a date");
         let message = Message::new(Source::Api, received_at, &event);
         let received = read_body(&message.body).expect("our own body");
-        assert_eq!(received.events, [event]);
+        assert_eq!(events_of(&received), [&event]);
     }
 }

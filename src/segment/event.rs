@@ -110,6 +110,20 @@ impl<'e> Event<'e> {
         &self.fields
     }
 
+    /// The same event with other fields, which may not repeat a key.
+    ///
+    /// # Errors
+    /// [`NotAnObject`] for every other JSON type.
+    pub fn with_fields(&self, fields: Value<'e>) -> Result<Self, NotAnObject> {
+        match fields {
+            Value::Object(_) => Ok(Self {
+                fields,
+                has_ignored_user_id: self.has_ignored_user_id,
+            }),
+            other => Self::new(other),
+        }
+    }
+
     /// `type` as sent, when it is a string.
     pub fn type_name(&self) -> Option<&str> {
         self.fields().get("type")?.as_str()

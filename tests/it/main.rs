@@ -1,10 +1,12 @@
 //! The function with real trigger payloads, against the Intercom simulator and stand-ins of
 //! Secrets Manager and SQS at the wire.
 
+mod answers;
 mod attributes;
 mod body;
 mod browser;
 mod contacts;
+mod dead_letters;
 mod delivery;
 mod direct;
 mod duplicates;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fastrand::Rng;
-use reqwest::header::HeaderMap;
+use http::HeaderMap;
 use segment_intercom::intercom::{Admission, RateLimit};
 
 const LIMIT: u64 = 167;
@@ -31,6 +31,7 @@ enum Worker {
         arrives: u64,
         remaining: u64,
         reset: u64,
+        is_refused: bool,
     },
 }
 
@@ -101,6 +102,7 @@ fn drain(instances: usize, late: impl Fn(u64) -> u64, seed: u64) -> Drained {
                             arrives,
                             remaining,
                             reset,
+                            is_refused: remaining == 0,
                         };
                     }
                     Worker::Answered {
@@ -108,8 +110,10 @@ fn drain(instances: usize, late: impl Fn(u64) -> u64, seed: u64) -> Drained {
                         arrives,
                         remaining,
                         reset,
+                        is_refused,
                     } if now >= arrives => {
-                        limit.note(&headers(remaining, reset), time(sent), time(now));
+                        let headers = headers(remaining, reset);
+                        limit.answered(&headers, is_refused, time(sent), time(now));
                         limit.ended();
                         *worker = Worker::Idle(now);
                     }

@@ -2,16 +2,18 @@
 
 mod recorded_aws;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use intercom_simulator::{Settings, Simulator};
+use segment_intercom::clock::Clock;
 use segment_intercom::function::{Function, InvocationError};
 use serde_json::{Value, json};
 pub(crate) use test_support::function::{
     ACCESS_TOKEN, API_SECRET, WEBHOOK_SECRET, WRITE_KEY, invoke,
 };
-use test_support::function::{RETRY_QUEUE_ARN, function, invoke_raw, invoke_within};
+use test_support::function::{RETRY_QUEUE_ARN, function, function_at, invoke_raw, invoke_within};
 use wiremock::matchers::header;
 use wiremock::{Mock, MockServer};
 
@@ -19,6 +21,20 @@ pub(crate) use recorded_aws::Sent;
 use recorded_aws::{RecordedAws, Wire};
 
 pub(crate) const PUBLIC_WRITE_KEY: &str = "local-public-write-key";
+
+/// An instance with a wall clock of its own, which goes on while it is frozen.
+pub(crate) struct Freezable {
+    pub(crate) function: Function,
+    slept_millis: Arc<AtomicU64>,
+}
+
+impl Freezable {
+    /// Lambda freezes it for so long.
+    pub(crate) fn sleep(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).expect("no eternity");
+        self.slept_millis.fetch_add(millis, Ordering::Relaxed);
+    }
+}
 
 /// The function and all that it talks to.
 pub(crate) struct World {
@@ -58,6 +74,20 @@ impl World {
     /// Another instance of the function in the same world, with nothing in its memory.
     pub(crate) fn another_instance(&self, variables: &[(&str, &str)]) -> Function {
         function(variables, &self.intercom.base_url(), &self.server.uri())
+    }
+
+    /// Another instance, which Lambda can freeze.
+    pub(crate) fn freezable_instance(&self, variables: &[(&str, &str)]) -> Freezable {
+        let slept_millis = Arc::new(AtomicU64::new(0));
+        let slept = Arc::clone(&slept_millis);
+        let clock = Clock::new(move || {
+            chrono::Utc::now() + Duration::from_millis(slept.load(Ordering::Relaxed))
+        });
+        let (intercom_url, aws_url) = (self.intercom.base_url(), self.server.uri());
+        Freezable {
+            function: function_at(variables, &intercom_url, &aws_url, clock),
+            slept_millis,
+        }
     }
 
     pub(crate) async fn invoke(&self, payload: &Value) -> Result<Value, InvocationError> {

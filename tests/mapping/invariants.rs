@@ -38,7 +38,9 @@ pub(crate) fn what_intercom_takes(event: &Event<'_>, arrival: Arrival, settings:
             let mut lines = warnings.iter().map(ToString::to_string);
             assert!(lines.all(|line| !line.is_empty()));
         }
-        Err(NotSent::Skip(reason) | NotSent::Reject(reason)) => assert!(!reason.is_empty()),
+        Err(NotSent::Skip(reason) | NotSent::Reject(reason) | NotSent::Forbid(reason)) => {
+            assert!(!reason.is_empty());
+        }
     }
 }
 

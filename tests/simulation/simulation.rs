@@ -15,6 +15,7 @@ use futures_util::stream::FuturesUnordered;
 use intercom_simulator::{
     ClockMode, ContactSnapshot, Fault, FaultKind, Settings, Simulator, TakenEmails,
 };
+use segment_intercom::clock::Clock;
 use segment_intercom::function::Function;
 use serde_json::{Value, json};
 
@@ -24,7 +25,7 @@ use crate::senders::Sender;
 use crate::verdict;
 use test_support::batch_call;
 use test_support::fifo_queue::{Batch, Message};
-use test_support::function::{function, invoke};
+use test_support::function::{function_at, invoke};
 use test_support::simulated_aws::SimulatedAws;
 
 /// Where Intercom's clock starts. It lies in the past, so that no rate window, of which
@@ -369,8 +370,13 @@ impl Simulation {
             ("UNKNOWN_USER_SECONDS", "43200"),
         ];
         let clock = Arc::clone(&self.clock);
-        function(&variables, &self.intercom.base_url(), &self.aws.url())
-            .with_clock(Arc::new(move || clock.date()))
+        let clock = Clock::new(move || clock.date());
+        function_at(
+            &variables,
+            &self.intercom.base_url(),
+            &self.aws.url(),
+            clock,
+        )
     }
 
     fn settle(&mut self, ended: Ended) {

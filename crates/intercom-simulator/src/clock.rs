@@ -2,12 +2,20 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::time::Instant;
+
 /// How the simulator's time passes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClockMode {
     /// Real time plus whatever was advanced by hand.
     #[default]
     Real,
+    /// The time of the tokio runtime in which the simulator was started, which a test can pause,
+    /// plus whatever was advanced by hand.
+    Runtime {
+        /// Where it starts, in Unix seconds.
+        start_unix_seconds: u64,
+    },
     /// Time stands still unless it is advanced by hand.
     Manual {
         /// Where it starts, in Unix seconds.
@@ -18,6 +26,7 @@ pub enum ClockMode {
 #[derive(Debug)]
 pub(crate) struct Clock {
     mode: ClockMode,
+    started: Instant,
     advanced: Duration,
 }
 
@@ -25,6 +34,7 @@ impl Clock {
     pub(crate) fn new(mode: ClockMode) -> Self {
         Self {
             mode,
+            started: Instant::now(),
             advanced: Duration::ZERO,
         }
     }
@@ -35,6 +45,9 @@ impl Clock {
             ClockMode::Real => SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .unwrap_or_default(),
+            ClockMode::Runtime { start_unix_seconds } => {
+                Duration::from_secs(start_unix_seconds) + self.started.elapsed()
+            }
             ClockMode::Manual { start_unix_seconds } => Duration::from_secs(start_unix_seconds),
         };
         base.saturating_add(self.advanced)

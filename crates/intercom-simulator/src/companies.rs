@@ -172,7 +172,9 @@ impl State {
         if fields::boolean(body, "update_last_request_at")?.flatten() == Some(true) {
             company.last_request_at = Some(now);
         }
-        let custom_attributes = self.attributes.read(Model::Company, body)?;
+        let custom_attributes =
+            self.attributes
+                .read(Model::Company, body, self.settings.misfits)?;
         data_attributes::apply(&mut company.custom_attributes, custom_attributes);
         company.updated_at = now;
 

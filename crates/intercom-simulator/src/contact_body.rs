@@ -6,6 +6,7 @@ use crate::contact_store::{Contact, Role};
 use crate::data_attributes::{self, DataAttributes, Model};
 use crate::errors::{ApiError, Result};
 use crate::fields::{self, Field};
+use crate::settings::Misfits;
 
 const KNOWN: [&str; 12] = [
     "role",
@@ -42,6 +43,7 @@ impl ContactBody {
     pub(crate) fn read(
         body: &Value,
         attributes: &DataAttributes,
+        misfits: Misfits,
         violations: &mut Vec<String>,
     ) -> Result<Self> {
         let body = fields::object(body)?;
@@ -72,7 +74,7 @@ impl ContactBody {
             unsubscribed_from_emails: fields::boolean(body, "unsubscribed_from_emails")?,
             signed_up_at: fields::timestamp(body, "signed_up_at", violations)?,
             last_seen_at: fields::timestamp(body, "last_seen_at", violations)?,
-            custom_attributes: attributes.read(Model::Contact, body)?,
+            custom_attributes: attributes.read(Model::Contact, body, misfits)?,
         })
     }
 

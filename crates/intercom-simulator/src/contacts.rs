@@ -26,7 +26,7 @@ impl State {
         duplicates: Duplicates,
         violations: &mut Vec<String>,
     ) -> Result<String> {
-        let body = ContactBody::read(body, &self.attributes, violations)?;
+        let body = ContactBody::read(body, &self.attributes, self.settings.misfits, violations)?;
         let email = body.email.clone().flatten();
         let mut external_id = body.external_id.clone().flatten();
         if body.role.is_none() {
@@ -82,7 +82,7 @@ impl State {
         violations: &mut Vec<String>,
     ) -> Result<ApiResponse> {
         let mut contact = self.active_contact(id)?.clone();
-        let body = ContactBody::read(body, &self.attributes, violations)?;
+        let body = ContactBody::read(body, &self.attributes, self.settings.misfits, violations)?;
         match (contact.role, body.role) {
             (Role::User, Some(Role::Lead)) => {
                 return Err(ApiError::parameter_invalid(

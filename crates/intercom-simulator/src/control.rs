@@ -21,6 +21,7 @@ impl State {
                 status,
                 headers: Vec::new(),
                 body: Some(json!({"error": message})),
+                page: None,
             },
         };
         response.set_header("content-type", "application/json");
@@ -121,7 +122,7 @@ impl State {
 /// A misspelt key would make a rule match more than meant; serde can't refuse unknown keys of a
 /// flattened structure.
 fn refuse_unknown_keys(rule: &Value) -> Result<(), String> {
-    const KNOWN: [&str; 12] = [
+    const KNOWN: [&str; 15] = [
         "match",
         "kind",
         "when",
@@ -131,6 +132,9 @@ fn refuse_unknown_keys(rule: &Value) -> Result<(), String> {
         "status",
         "code",
         "message",
+        "field",
+        "page",
+        "no_rate_limit",
         "retry_after",
         "headers",
         "seconds",

@@ -7,6 +7,7 @@ use crate::clock::unix_seconds;
 use crate::errors::{ApiError, Result};
 use crate::fields;
 use crate::message::{ApiRequest, ApiResponse};
+use crate::settings::Misfits;
 use crate::standard_attributes::{self, STANDARD, StandardAttribute};
 use crate::state::State;
 
@@ -174,6 +175,7 @@ impl DataAttributes {
         &self,
         model: Model,
         body: &Map<String, Value>,
+        misfits: Misfits,
     ) -> Result<Map<String, Value>> {
         let values = match body.get("custom_attributes") {
             None | Some(Value::Null) => return Ok(Map::new()),
@@ -185,17 +187,47 @@ impl DataAttributes {
                 );
             }
         };
+        let mut taken = values.clone();
         for (name, value) in values {
-            let refusal = match self.find(model, name) {
-                None => Some(format!("Custom attribute '{name}' does not exist")),
-                Some(_) if value.is_null() => None,
-                Some(attribute) => attribute.refusal(value),
-            };
-            if let Some(message) = refusal {
+            let Some(attribute) = self.find(model, name) else {
+                let message = format!("Custom attribute '{name}' does not exist");
                 return Err(ApiError::parameter_invalid(message).with_field(name));
+            };
+            if value.is_null() {
+                continue;
+            }
+            let Some(message) = attribute.refusal(value) else {
+                continue;
+            };
+            if misfits == Misfits::Ignored {
+                taken.shift_remove(name);
+            } else {
+                return Err(refused(misfits, name, value, message));
             }
         }
-        Ok(values.clone())
+        Ok(taken)
+    }
+}
+
+/// The refusal of a value, in one of the forms that it may have.
+fn refused(misfits: Misfits, name: &str, value: &Value, message: String) -> ApiError {
+    let text = value.to_string();
+    let value = value.as_str().unwrap_or(&text);
+    let message = match misfits {
+        Misfits::Ignored | Misfits::Named => message,
+        Misfits::NamedBeforeValue => format!(
+            "Custom attribute '{name}' has an invalid value: '{value}' is not in the list of allowed values"
+        ),
+        Misfits::NamedAfterValue => format!("'{value}' is not a valid option for '{name}'"),
+        Misfits::DoubleQuoted => format!("\"{name}\" must be one of \"a\", \"b\""),
+        Misfits::Unquoted => format!("{name} must be one of a, b"),
+        Misfits::FieldAlone => "is invalid".to_owned(),
+        Misfits::Unnamed => "A custom attribute has an invalid value".to_owned(),
+    };
+    let error = ApiError::parameter_invalid(message);
+    match misfits {
+        Misfits::Named | Misfits::FieldAlone => error.with_field(name),
+        _ => error,
     }
 }
 
@@ -230,7 +262,7 @@ impl State {
                 )
             })?;
         let name = fields::required_string(body, "name")?;
-        check_name(&name)?;
+        check_name(&name, self.settings.strict_attribute_names)?;
         let data_type = fields::required_string(body, "data_type")
             .ok()
             .and_then(|name| DataType::from_name(&name))
@@ -318,7 +350,7 @@ impl State {
     }
 }
 
-fn check_name(name: &str) -> Result<()> {
+fn check_name(name: &str, is_strict: bool) -> Result<()> {
     if name.chars().count() > NAME_LIMIT {
         return Err(ApiError::parameter_invalid(format!(
             "Your name for this attribute must not be longer than {NAME_LIMIT} characters"
@@ -327,6 +359,8 @@ fn check_name(name: &str) -> Result<()> {
     // `.` and `$` are documented; `!` and `@` are in the description's example of a bad name.
     let invalid =
         |character: char| matches!(character, '.' | '$' | '!' | '@') || character.is_control();
+    let is_plain = |character: char| character.is_alphanumeric() || "_-".contains(character);
+    let invalid = |character: char| invalid(character) || (is_strict && !is_plain(character));
     if name.contains(invalid) {
         return Err(ApiError::parameter_invalid(
             "Your name for this attribute must only contain alphanumeric characters, currency symbols, and hyphens",

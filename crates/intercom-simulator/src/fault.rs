@@ -50,16 +50,22 @@ pub enum FaultKind {
     /// The connection is closed without an answer.
     Reset,
     /// Another client makes the same new company or user a moment before, so that this request
-    /// is refused with `unique_company_constraint` or `unique_user_constraint`. Applies only to
-    /// a `POST` of one that isn't there yet.
+    /// is refused. Applies only to a `POST` of one that isn't there yet.
     Race {
-        /// 409 by default; 400 was seen as well.
+        /// 409 by default; 400 and 404 were seen as well.
         #[serde(default = "conflict")]
         status: u16,
+        /// `unique_company_constraint` or `unique_user_constraint` by default; `not_found`,
+        /// `company_not_found`, `resource_conflict` and none were seen as well.
+        #[serde(default)]
+        code: Option<String>,
+        /// `Company already exists.` or `User already exists.` by default.
+        #[serde(default)]
+        message: Option<String>,
     },
-    /// It waits this long in real time, then goes on as usual.
+    /// It waits this long by the runtime's time, then goes on as usual.
     Hang {
-        /// Real seconds, fractions allowed.
+        /// Seconds, fractions allowed.
         seconds: f64,
     },
 }
@@ -79,6 +85,15 @@ pub struct FaultStatus {
     /// Error message.
     #[serde(default)]
     pub message: Option<String>,
+    /// The field that the error is about.
+    #[serde(default)]
+    pub field: Option<String>,
+    /// The whole body, in place of an `error.list`: a proxy's page, say.
+    #[serde(default)]
+    pub page: Option<String>,
+    /// Without the `X-RateLimit-*` headers.
+    #[serde(default)]
+    pub no_rate_limit: bool,
     /// Value of `Retry-After`, in seconds.
     #[serde(default)]
     pub retry_after: Option<u64>,
@@ -114,10 +129,14 @@ impl Fault {
 
     /// Another client makes the same new company or user first; refused with this status.
     pub fn race(status: u16) -> Self {
-        Self::new(FaultKind::Race { status })
+        Self::new(FaultKind::Race {
+            status,
+            code: None,
+            message: None,
+        })
     }
 
-    /// Waits `seconds` of real time before going on.
+    /// Waits `seconds` of the runtime's time before going on.
     pub fn hang(seconds: f64) -> Self {
         Self::new(FaultKind::Hang { seconds })
     }
@@ -146,18 +165,46 @@ impl Fault {
         self
     }
 
-    /// The error code of a status fault; nothing on other kinds.
-    pub fn code(mut self, code: &str) -> Self {
-        if let FaultKind::Status(answer) = &mut self.kind {
-            answer.code = Some(code.to_owned());
+    /// The error code of a status fault or a race; nothing on other kinds.
+    pub fn code(mut self, text: &str) -> Self {
+        match &mut self.kind {
+            FaultKind::Status(answer) => answer.code = Some(text.to_owned()),
+            FaultKind::Race { code, .. } => *code = Some(text.to_owned()),
+            FaultKind::Reset | FaultKind::Hang { .. } => {}
         }
         self
     }
 
-    /// The error message of a status fault; nothing on other kinds.
-    pub fn message(mut self, message: &str) -> Self {
+    /// The error message of a status fault or a race; nothing on other kinds.
+    pub fn message(mut self, text: &str) -> Self {
+        match &mut self.kind {
+            FaultKind::Status(answer) => answer.message = Some(text.to_owned()),
+            FaultKind::Race { message, .. } => *message = Some(text.to_owned()),
+            FaultKind::Reset | FaultKind::Hang { .. } => {}
+        }
+        self
+    }
+
+    /// The field that a status fault names; nothing on other kinds.
+    pub fn field(mut self, field: &str) -> Self {
         if let FaultKind::Status(answer) = &mut self.kind {
-            answer.message = Some(message.to_owned());
+            answer.field = Some(field.to_owned());
+        }
+        self
+    }
+
+    /// The whole body of a status fault; nothing on other kinds.
+    pub fn page(mut self, page: &str) -> Self {
+        if let FaultKind::Status(answer) = &mut self.kind {
+            answer.page = Some(page.to_owned());
+        }
+        self
+    }
+
+    /// A status fault without `X-RateLimit-*` headers; nothing on other kinds.
+    pub fn without_rate_limit_headers(mut self) -> Self {
+        if let FaultKind::Status(answer) = &mut self.kind {
+            answer.no_rate_limit = true;
         }
         self
     }
@@ -231,7 +278,7 @@ impl Fault {
                     return Err(format!("seconds {seconds} is not within 0..=86400"));
                 }
             }
-            FaultKind::Race { status } => {
+            FaultKind::Race { status, .. } => {
                 if !(400..=499).contains(status) {
                     return Err(format!("status {status} is not within 400..=499"));
                 }

@@ -29,6 +29,7 @@ mod memberships;
 mod merge;
 mod message;
 mod metadata;
+mod oauth;
 mod path;
 mod race;
 mod rate_limit;
@@ -44,7 +45,7 @@ mod version;
 pub use clock::ClockMode;
 pub use fault::{Fault, FaultKind, FaultMatch, FaultStatus, FaultWhen};
 pub use log::LoggedRequest;
-pub use settings::{Settings, TakenEmails};
+pub use settings::{Misfits, Settings, TakenEmails};
 pub use simulator::Simulator;
 pub use snapshot::{
     CompanySnapshot, ContactSnapshot, Counts, DataAttributeSnapshot, DeletedContact, EventSnapshot,

@@ -54,6 +54,8 @@ pub(crate) struct ApiResponse {
     /// Names in lower case.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Option<Value>,
+    /// Sent in place of `body`.
+    pub(crate) page: Option<String>,
 }
 
 impl ApiResponse {
@@ -62,6 +64,7 @@ impl ApiResponse {
             status: 200,
             headers: Vec::new(),
             body: Some(body),
+            page: None,
         }
     }
 
@@ -71,6 +74,7 @@ impl ApiResponse {
             status: 202,
             headers: Vec::new(),
             body: None,
+            page: None,
         }
     }
 

@@ -14,8 +14,14 @@ impl State {
     }
 
     /// Makes what the request would make, in another's name, and refuses the request for it.
-    pub(crate) fn lose_race(&mut self, status: u16, request: &ApiRequest) -> ApiResponse {
-        let (code, message) = match self.newcomer(request) {
+    pub(crate) fn lose_race(
+        &mut self,
+        status: u16,
+        code: Option<String>,
+        message: Option<String>,
+        request: &ApiRequest,
+    ) -> ApiResponse {
+        let (usual_code, usual_message) = match self.newcomer(request) {
             Some(Newcomer::Company(body)) => {
                 let _ = self.upsert_company(&body, &mut Vec::new());
                 ("unique_company_constraint", "Company already exists.")
@@ -29,8 +35,8 @@ impl State {
         };
         let answer = FaultStatus {
             status,
-            code: Some(code.to_owned()),
-            message: Some(message.to_owned()),
+            code: code.or_else(|| Some(usual_code.to_owned())),
+            message: message.or_else(|| Some(usual_message.to_owned())),
             ..FaultStatus::default()
         };
         self.answer_with_fault(&answer, request, None)

@@ -39,7 +39,7 @@ impl Shared {
 
 /// Why a connection ends without an answer. hyper closes it when a service fails.
 #[derive(Debug)]
-enum NoAnswer {
+pub(crate) enum NoAnswer {
     Fault,
     Unreadable,
 }
@@ -84,11 +84,28 @@ async fn respond(
     shared: Shared,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, NoAnswer> {
-    let request = read(request).await?;
+    let (parts, body) = request.into_parts();
+    let body = Limited::new(body, BODY_LIMIT_BYTES)
+        .collect()
+        .await
+        .map_err(|_| NoAnswer::Unreadable)?
+        .to_bytes();
+    let request = Request::from_parts(parts, body.to_vec());
+    Ok(exchange(&shared, request).await?.map(Full::from))
+}
+
+/// What becomes of a request.
+pub(crate) async fn exchange(
+    shared: &Shared,
+    request: Request<Vec<u8>>,
+) -> Result<Response<Vec<u8>>, NoAnswer> {
+    let request = read(request);
     let response = if request.path.starts_with(control::PREFIX) {
         shared.lock().control(&request)
+    } else if let Some(response) = shared.lock().oauth(&request) {
+        response
     } else {
-        answer(&shared, &request).await?
+        answer(shared, &request).await?
     };
     Ok(write(response))
 }
@@ -130,7 +147,14 @@ async fn apply(
                 made.cloned(),
             )))
         }
-        Some(FaultKind::Race { status }) => Ok(Some(shared.lock().lose_race(status, request))),
+        Some(FaultKind::Race {
+            status,
+            code,
+            message,
+        }) => {
+            let mut state = shared.lock();
+            Ok(Some(state.lose_race(status, code, message, request)))
+        }
         Some(FaultKind::Reset) => {
             shared.lock().dropped();
             Err(NoAnswer::Fault)
@@ -143,14 +167,9 @@ async fn apply(
     }
 }
 
-async fn read(request: Request<Incoming>) -> Result<ApiRequest, NoAnswer> {
+fn read(request: Request<Vec<u8>>) -> ApiRequest {
     let (parts, body) = request.into_parts();
-    let body = Limited::new(body, BODY_LIMIT_BYTES)
-        .collect()
-        .await
-        .map_err(|_| NoAnswer::Unreadable)?
-        .to_bytes();
-    Ok(ApiRequest {
+    ApiRequest {
         method: parts.method.as_str().to_owned(),
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
@@ -162,15 +181,14 @@ async fn read(request: Request<Incoming>) -> Result<ApiRequest, NoAnswer> {
                 (name.as_str().to_owned(), value)
             })
             .collect(),
-        body: body.to_vec(),
-    })
+        body,
+    }
 }
 
-fn write(answer: ApiResponse) -> Response<Full<Bytes>> {
-    let body = answer
-        .body
-        .map_or_else(Bytes::new, |body| body.to_string().into());
-    let mut response = Response::new(Full::new(body));
+fn write(answer: ApiResponse) -> Response<Vec<u8>> {
+    let body = answer.body.map(|body| body.to_string());
+    let body = answer.page.or(body).unwrap_or_default();
+    let mut response = Response::new(body.into_bytes());
     *response.status_mut() =
         StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in &answer.headers {

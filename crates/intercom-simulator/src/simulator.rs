@@ -79,6 +79,17 @@ impl Simulator {
         server::base_url(self.address)
     }
 
+    /// What becomes of a request that is made within the process, without a connection: `None` is
+    /// one that is closed without an answer. A hang passes by the time of the runtime that polls
+    /// this.
+    pub fn exchange(
+        &self,
+        request: hyper::Request<Vec<u8>>,
+    ) -> impl Future<Output = Option<hyper::Response<Vec<u8>>>> + Send + 'static {
+        let shared = self.shared.clone();
+        async move { server::exchange(&shared, request).await.ok() }
+    }
+
     /// A copy of what the workspace holds. It serializes to what `GET /_simulator/state` shows.
     pub fn state(&self) -> Snapshot {
         self.shared.lock().snapshot()

@@ -18,6 +18,7 @@ use crate::fault::{self, Fault, FaultStatus};
 use crate::ids::Ids;
 use crate::log::RequestLog;
 use crate::message::{self, ApiRequest, ApiResponse};
+use crate::oauth::Codes;
 use crate::path;
 use crate::rate_limit::{RateLimiter, RateStatus};
 use crate::settings::Settings;
@@ -43,6 +44,7 @@ pub(crate) struct State {
     pub(crate) log: RequestLog,
     pub(crate) answered_by_status: BTreeMap<u16, u64>,
     pub(crate) dropped_connections: u64,
+    pub(crate) codes: Codes,
     rate: RateLimiter,
 }
 
@@ -61,6 +63,7 @@ impl State {
             log: RequestLog::default(),
             answered_by_status: BTreeMap::new(),
             dropped_connections: 0,
+            codes: Codes::default(),
             rate: RateLimiter::default(),
         }
     }
@@ -134,12 +137,16 @@ impl State {
             .code
             .clone()
             .unwrap_or_else(|| fault::usual_code(fault.status).to_owned());
-        let error = ApiError::new(fault.status, code, message);
+        let mut error = ApiError::new(fault.status, code, message);
+        if let Some(field) = &fault.field {
+            error = error.with_field(field);
+        }
         let mut response = match lost {
             Some(lost) => ApiResponse {
                 status: fault.status,
                 headers: lost.headers,
                 body: Some(error.body(&request_id)),
+                page: None,
             },
             None => {
                 let rate = self.count_rate(request);
@@ -151,6 +158,14 @@ impl State {
         }
         if let Some(seconds) = fault.retry_after {
             response.set_header("retry-after", seconds.to_string());
+        }
+        if fault.no_rate_limit {
+            let is_told = |name: &String| name.starts_with("x-ratelimit-");
+            response.headers.retain(|(name, _)| !is_told(name));
+        }
+        if let Some(page) = &fault.page {
+            response.page = Some(page.clone());
+            response.set_header("content-type", "text/html");
         }
         for (name, value) in &fault.headers {
             response.set_header(name, value.clone());
@@ -244,7 +259,7 @@ impl State {
     ) -> Result<ApiResponse> {
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         match (request.method.as_str(), segments.as_slice()) {
-            ("GET", ["me"]) => Ok(ApiResponse::ok(me())),
+            ("GET", ["me"]) => Ok(ApiResponse::ok(me(&self.settings))),
 
             ("GET", ["contacts"]) => self.list_contacts(request),
             ("POST", ["contacts"]) => {
@@ -315,6 +330,7 @@ fn finish(outcome: Result<ApiResponse>, request_id: &str, rate: Option<RateStatu
             .map(|link| ("link".to_owned(), link.clone()))
             .collect(),
         body: Some(error.body(request_id)),
+        page: None,
     });
     if response.body.is_some() {
         response.set_header("content-type", "application/json; charset=utf-8");
@@ -329,7 +345,7 @@ fn finish(outcome: Result<ApiResponse>, request_id: &str, rate: Option<RateStatu
     response
 }
 
-fn me() -> Value {
+fn me(settings: &Settings) -> Value {
     json!({
         "type": "admin",
         "id": "991267459",
@@ -341,10 +357,10 @@ fn me() -> Value {
             "id_code": WORKSPACE_ID,
             "name": "Intercom simulator",
             "created_at": 1_734_537_243,
-            "secure": false,
-            "identity_verification": false,
+            "secure": settings.identity_verification,
+            "identity_verification": settings.identity_verification,
             "timezone": "Etc/UTC",
-            "region": "US",
+            "region": settings.region,
         },
         "avatar": {"type": "avatar", "image_url": null},
         "has_inbox_seat": true,

@@ -4,10 +4,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_runtime_api::client::http::HttpClient;
 use lambda_runtime::{Context, LambdaEvent};
+use segment_intercom::clock::Clock;
 use segment_intercom::config::Config;
 use segment_intercom::function::{Function, InvocationError};
-use segment_intercom::http_client::{AwsHttpClient, http_client};
+use segment_intercom::http_client::{AwsHttpClient, Transport, http_client};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -30,6 +32,37 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// A fresh instance with these environment variables beside the required ones.
 pub fn function(variables: &[(&str, &str)], intercom_url: &str, aws_url: &str) -> Function {
+    function_at(variables, intercom_url, aws_url, Clock::default())
+}
+
+/// The same by another clock.
+pub fn function_at(
+    variables: &[(&str, &str)],
+    intercom_url: &str,
+    aws_url: &str,
+    clock: Clock,
+) -> Function {
+    let http = http_client().expect("a client");
+    let aws = AwsHttpClient(http.clone());
+    put_together(
+        variables,
+        intercom_url,
+        Transport::http(http),
+        aws_url,
+        aws,
+        clock,
+    )
+}
+
+/// An instance whose calls go to these stand-ins.
+pub fn put_together(
+    variables: &[(&str, &str)],
+    intercom_url: &str,
+    intercom: Transport,
+    aws_url: &str,
+    aws: impl HttpClient + 'static,
+    clock: Clock,
+) -> Function {
     let required = [
         ("SECRET_ID", "a-secret"),
         ("RETRY_QUEUE_URL", RETRY_QUEUE_URL),
@@ -41,11 +74,10 @@ pub fn function(variables: &[(&str, &str)], intercom_url: &str, aws_url: &str) -
         let (_, value) = all.find(|(other, _)| *other == name)?;
         Some((*value).to_owned())
     });
-    let http = http_client().expect("a client");
     let credentials = Credentials::new("test", "test", None, None, "test");
     let aws = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
-        .http_client(AwsHttpClient(http.clone()))
+        .http_client(aws)
         .region(Region::new("us-east-1"))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .endpoint_url(aws_url)
@@ -54,7 +86,8 @@ pub fn function(variables: &[(&str, &str)], intercom_url: &str, aws_url: &str) -
         config.expect("good settings"),
         aws_sdk_secretsmanager::Client::new(&aws),
         aws_sdk_sqs::Client::new(&aws),
-        http,
+        intercom,
+        clock,
     )
 }
 
@@ -75,7 +108,7 @@ pub async fn invoke_within(
     time_limit: Duration,
 ) -> Result<Value, InvocationError> {
     let payload = RawValue::from_string(payload).expect("valid JSON");
-    let limit = SystemTime::now() + time_limit;
+    let limit = SystemTime::from(function.now()) + time_limit;
     let limit = limit.duration_since(UNIX_EPOCH).expect("after 1970");
     let mut context = Context::default();
     INVOCATION_ID.clone_into(&mut context.request_id);

@@ -18,10 +18,10 @@ impl Expression {
     }
 
     /// The statement's value.
-    pub(in crate::filters) fn value<'v>(
+    pub(in crate::filters) fn value<'v, 'e>(
         &'v self,
-        event: &'v Object<'v>,
-    ) -> Result<Cow<'v, Value<'v>>, CannotEvaluate> {
+        event: &'v Object<'e>,
+    ) -> Result<Cow<'v, Value<'e>>, CannotEvaluate> {
         value(&self.0, event)
     }
 }
@@ -50,7 +50,10 @@ fn all(nodes: &[Node], event: &Object<'_>, expected: bool) -> Result<bool, Canno
     Ok(true)
 }
 
-fn value<'v>(node: &'v Node, event: &'v Object<'v>) -> Result<Cow<'v, Value<'v>>, CannotEvaluate> {
+fn value<'v, 'e>(
+    node: &'v Node,
+    event: &'v Object<'e>,
+) -> Result<Cow<'v, Value<'e>>, CannotEvaluate> {
     match node {
         Node::Literal(value) => Ok(Cow::Borrowed(value)),
         Node::Path(path) => Ok(path

@@ -70,10 +70,10 @@ impl Function {
 
     /// Its value. Null and values of another type than it takes have a sensible one, as Segment
     /// defines it.
-    pub(super) fn call<'v>(
+    pub(super) fn call<'e>(
         self,
-        arguments: &[Cow<'v, Value<'v>>],
-    ) -> Result<Value<'v>, CannotEvaluate> {
+        arguments: &[Cow<'_, Value<'e>>],
+    ) -> Result<Value<'e>, CannotEvaluate> {
         let text = |place: usize| arguments.get(place)?.as_str();
         let value = &*arguments[0];
         Ok(match self {

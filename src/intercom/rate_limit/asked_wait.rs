@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use chrono::DateTime;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use http::header::{HeaderMap, RETRY_AFTER};
 
 use super::{RateLimit, UnixSeconds, number, positive, seconds, unix_seconds};
 
@@ -12,7 +12,7 @@ const MAX_WAIT: Duration = Duration::from_hours(1);
 
 impl RateLimit {
     /// How long an error answer asks us to wait: `Retry-After` in seconds or as a date; else, if
-    /// the rate limit is used up, until the window really ends.
+    /// the rate limit is used up, until the window really ends, or the pause that it began is over.
     pub fn asked_wait(
         &self,
         headers: &HeaderMap,
@@ -20,22 +20,31 @@ impl RateLimit {
         now: SystemTime,
     ) -> Option<Duration> {
         let until = |time: UnixSeconds| positive(time - unix_seconds(now));
-        let retry_after = || {
-            let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-            if let Ok(seconds) = text.parse() {
-                return Some(Duration::from_secs(seconds));
-            }
-            let date = DateTime::parse_from_rfc2822(text).ok()?.timestamp();
-            Some(until(seconds(u64::try_from(date).ok()?)))
-        };
         let window_end = || {
             let reset = number(headers, "x-ratelimit-reset").filter(|_| is_rate_limit)?;
-            Some(until(seconds(reset) - self.late_seconds))
+            Some(until(
+                seconds(u64::try_from(reset).ok()?) - self.late_seconds,
+            ))
         };
-        retry_after()
-            .or_else(window_end)
-            .map(|wait| wait.min(MAX_WAIT))
+        let paused = || {
+            let pause = self.pause.filter(|_| is_rate_limit)?;
+            Some(positive(pause.left(unix_seconds(now))))
+        };
+        let wait = retry_after(headers, now).or_else(|| window_end().max(paused()))?;
+        Some(wait.min(MAX_WAIT))
     }
+}
+
+/// The wait that `Retry-After` asks for, in seconds or as a date; an hour at most.
+pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = if let Ok(seconds) = text.parse() {
+        Duration::from_secs(seconds)
+    } else {
+        let date = SystemTime::from(DateTime::parse_from_rfc2822(text).ok()?);
+        date.duration_since(now).unwrap_or_default()
+    };
+    Some(wait.min(MAX_WAIT))
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
+use intercom_simulator::Misfits;
 use serde_json::json;
 
 use crate::client::*;
@@ -188,4 +189,65 @@ fn values_fit_their_type() {
         write(json!({"ratio": "x"})),
         refused("Custom attribute 'ratio' must be of type float")
     );
+}
+
+#[test]
+fn a_value_that_does_not_fit_is_refused_in_one_of_many_forms_or_ignored() {
+    for (misfits, message, field) in [
+        (
+            Misfits::Named,
+            "Custom attribute 'tier' must be of type float",
+            Some("tier"),
+        ),
+        (
+            Misfits::NamedBeforeValue,
+            "Custom attribute 'tier' has an invalid value: 'gold' is not in the list of allowed values",
+            None,
+        ),
+        (
+            Misfits::NamedAfterValue,
+            "'gold' is not a valid option for 'tier'",
+            None,
+        ),
+        (
+            Misfits::DoubleQuoted,
+            "\"tier\" must be one of \"a\", \"b\"",
+            None,
+        ),
+        (Misfits::Unquoted, "tier must be one of a, b", None),
+        (Misfits::FieldAlone, "is invalid", Some("tier")),
+        (
+            Misfits::Unnamed,
+            "A custom attribute has an invalid value",
+            None,
+        ),
+    ] {
+        let simulator = simulator_with(|settings| settings.misfits = misfits);
+        attribute(&simulator, "contact", "tier", "float");
+        let user =
+            json!({"role": "user", "external_id": "u", "custom_attributes": {"tier": "gold"}});
+        let refused = post(&simulator, "/contacts", user);
+        assert_eq!((refused.status, refused.message()), (400, message));
+        assert_eq!(refused.body["errors"][0]["field"].as_str(), field);
+    }
+    let simulator = simulator_with(|settings| settings.misfits = Misfits::Ignored);
+    attribute(&simulator, "contact", "tier", "float");
+    let user = json!({"role": "user", "external_id": "u", "name": "A",
+        "custom_attributes": {"tier": "gold"}});
+    let answer = post(&simulator, "/contacts", user);
+    assert_eq!((answer.status, &answer.body["name"]), (200, &json!("A")));
+    assert_eq!(answer.body["custom_attributes"], json!({}));
+}
+
+#[test]
+fn names_may_be_refused_for_more_than_the_documented_characters() {
+    let simulator = simulator_with(|settings| settings.strict_attribute_names = true);
+    for (name, status) in [("plan_1-a", 200), ("plan (EUR)", 400), ("a/b", 400)] {
+        let body = json!({"name": name, "model": "contact", "data_type": "string"});
+        assert_eq!(
+            post(&simulator, "/data_attributes", body).status,
+            status,
+            "{name}"
+        );
+    }
 }

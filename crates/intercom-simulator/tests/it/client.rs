@@ -135,7 +135,7 @@ pub fn send(
     let body = if body.is_empty() {
         Value::Null
     } else {
-        serde_json::from_str(body).expect("a JSON body")
+        serde_json::from_str(body).unwrap_or_else(|_| Value::String(body.to_owned()))
     };
     Some(Answer {
         status,

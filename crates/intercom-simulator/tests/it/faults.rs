@@ -202,3 +202,53 @@ fn what_a_wrongly_set_up_client_sees_is_a_fault_away() {
         }
     }
 }
+
+#[test]
+fn who_loses_a_race_is_told_in_any_of_the_ways_that_were_seen() {
+    let simulator = simulator();
+    for (number, (status, path, code, message)) in [
+        (404, "/contacts", "not_found", "User Not Found"),
+        (404, "/companies", "company_not_found", "Company Not Found"),
+        (409, "/companies", "resource_conflict", "Resource conflict"),
+        (400, "/companies", "", "Company already exists."),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let race = Fault::race(status).code(code).message(message);
+        simulator.add_fault(race.on("POST", path).times(1));
+        let id = format!("new-{number}");
+        let body = json!({"role": "user", "external_id": id});
+        let body = if path == "/companies" {
+            json!({"company_id": id})
+        } else {
+            body
+        };
+        let refused = post(&simulator, path, body);
+        assert_eq!(
+            (refused.status, refused.code(), refused.message()),
+            (status, code, message)
+        );
+    }
+    let state = simulator.state();
+    assert_eq!((state.contacts.len(), state.companies.len()), (1, 3));
+}
+
+#[test]
+fn a_429_may_say_nothing_of_its_window_and_a_200_be_no_answer_of_intercoms() {
+    let simulator = simulator();
+    let bare = Fault::status(429).without_rate_limit_headers().times(1);
+    simulator.add_fault(bare);
+    let page = Fault::status(200).page("<html>Sign in</html>").times(1);
+    simulator.add_fault(page);
+    simulator.add_fault(Fault::status(400).message("is invalid").field("email"));
+    let bare = get(&simulator, "/me");
+    let told = |name: &String| name.starts_with("x-ratelimit");
+    assert_eq!(bare.status, 429);
+    assert_eq!(bare.headers.keys().filter(|name| told(name)).count(), 0);
+    let page = get(&simulator, "/me");
+    assert_eq!(page.status, 200);
+    assert_eq!(page.headers["content-type"], "text/html");
+    let refused = get(&simulator, "/me");
+    assert_eq!(refused.body["errors"][0]["field"], "email");
+}

@@ -8,5 +8,6 @@ mod contacts;
 mod control;
 mod events;
 mod faults;
+mod oauth;
 mod protocol;
 mod search;

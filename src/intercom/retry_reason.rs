@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Displays with what a person may have to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum RetryReason {
     /// The token isn't valid.
     Token,
     /// The workspace's plan doesn't include the API.
@@ -19,7 +19,7 @@ pub enum Trouble {
     Outage,
 }
 
-impl Trouble {
+impl RetryReason {
     /// Whether nothing is delivered until a person acts.
     pub fn needs_a_person(self) -> bool {
         matches!(
@@ -29,7 +29,7 @@ impl Trouble {
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for RetryReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Token => "Intercom refuses this account's token",
