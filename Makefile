@@ -1,4 +1,4 @@
-.PHONY: run dead-letters test bench deny mutants package settings deploy secret verify delete setup clean
+.PHONY: run dead-letters test bench deny audit mutants package settings deploy secret verify delete setup clean
 
 PYTHON := .tools/emulator/bin/python
 SAM_PYTHON := .tools/sam/bin/python
@@ -8,6 +8,7 @@ SAM := AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
 # Runs the whole stack on this machine. Each setting is a variable (NESTED=flatten make run), and
 # PORT=… chooses the endpoint's port;
 # INTERCOM_ACCESS_TOKEN=… (and INTERCOM_REGION=us|eu|au) talks to a real workspace;
+# FILTERS=path gives it a file of filters (docs/filters.md);
 # CONTAINERS=1 lets `sam local invoke` use the stack; PACKAGE=… deploys a package as it is.
 run: setup
 	@$(PYTHON) local/run.py
@@ -36,6 +37,16 @@ bench: setup
 deny:
 	cargo install --quiet --locked --root .tools/deny --target-dir target/deny --version 0.20.2 cargo-deny
 	.tools/deny/bin/cargo-deny check
+
+# Known vulnerabilities of the JavaScript and Python packages, of which none is in the function. Not part
+# of `test` either: the lists come from the network. PyPI's lists no fix for everything, so what can't
+# be updated is named here with --ignore-vuln and the reason.
+audit:
+	npm audit --prefix browser --package-lock-only
+	npm audit --prefix tests/e2e/sdks/javascript --package-lock-only
+	@python3 local/tools.py audit
+	for list in local/requirements-*.txt tests/e2e/sdks/python/requirements-*.txt; do \
+		.tools/audit/bin/pip-audit --progress-spinner off --disable-pip --require-hashes --requirement $$list || exit; done
 
 # Breaks the mapping, delivery, redelivery and the client of Intercom in some 1,200 ways, one after
 # another, and lists those that no test notices (.cargo/mutants.toml). Takes half a day on two cores,

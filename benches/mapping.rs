@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use divan::{AllocProfiler, Bencher};
 use segment_intercom::http_api::parse_call;
 use segment_intercom::mapping::{Action, Arrival, Budget, Channel, Mapped, Sender, Settings, map};
-use segment_intercom::segment::Kind;
+use segment_intercom::segment::{IgnoredUserIds, Kind};
 use segment_intercom::source::Source;
 use serde_json::Value;
 
@@ -89,7 +89,7 @@ fn body(payload: &str) -> Vec<u8> {
 /// Everything between the request's bytes and those of the calls to Intercom; gives back how
 /// many bytes these are.
 fn from_bytes_to_bodies(body: &[u8], kind: Kind, settings: &Settings) -> usize {
-    let entries = parse_call(body, Some(kind)).expect("a call");
+    let entries = parse_call(body, Some(kind), &IgnoredUserIds::default()).expect("a call");
     let event = entries[0].event().expect("an event");
     let Ok(Mapped { actions, .. }) = map(event, ARRIVAL, settings, &mut Budget::default()) else {
         panic!("the event is to be delivered");

@@ -2,6 +2,8 @@
 //! to be linear in the bytes. Fails when a byte of a larger event costs much more than one of a
 //! smaller.
 
+#![expect(clippy::disallowed_methods, reason = "it measures time")]
+
 use std::fmt::Write;
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -10,6 +12,7 @@ use std::time::{Duration, Instant};
 use segment_intercom::entry::Entry;
 use segment_intercom::http_api::{entries_of_array, parse_call};
 use segment_intercom::mapping::{Arrival, Budget, Channel, Nested, Sender, Settings, map};
+use segment_intercom::segment::IgnoredUserIds;
 use segment_intercom::source::Source;
 
 const SIZES_KB: [usize; 4] = [1, 8, 64, 500];
@@ -115,9 +118,9 @@ fn event((around, part): (&str, Part), bytes: usize) -> String {
 /// Reads and maps a single event, or a batch.
 fn read_and_map(body: &[u8], settings: &Settings) {
     let entries = if body.starts_with(br#"{"batch""#) {
-        parse_call(body, None).expect("a batch")
+        parse_call(body, None, &IgnoredUserIds::default()).expect("a batch")
     } else {
-        entries_of_array(body, 1).expect("an event")
+        entries_of_array(body, 1, &IgnoredUserIds::default()).expect("an event")
     };
     let mut budget = Budget::default();
     for event in entries.iter().filter_map(Entry::event) {

@@ -11,13 +11,21 @@ import re
 from urllib.parse import parse_qs, unquote_to_bytes
 
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
-API_ROUTE = re.compile(r"/restapis/[a-z0-9]+/\w+/_user_request_(/.*)?", re.DOTALL)
-# As on AWS: the API's own domain, of which every path is the API's.
+# The function's own routes, below the stage. The emulator has routes of its own on every host, the API's domains too,
+# and looks at some of those before it looks at the host.
+ROUTES = r"(/(v1|browser|projects|analytics-next)(/[^/]+)+|/webhook|/health)/?"
+API_ROUTE = re.compile(rf"/restapis/[a-z0-9]+/\w+/_user_request_({ROUTES})")
+DOMAIN_ROUTE = re.compile(ROUTES)
+STAGE_ROUTE = re.compile(rf"/prod({ROUTES})")
+# As on AWS: the API's own domain.
 API_DOMAIN = re.compile(r"[a-f0-9]{8}\.execute-api\.localhost")
+# The emulator's own, whoever asks: they reset it, change its settings, and read every queue without a signature.
+OWN_ROUTE = re.compile(r"/_")
 # Only AWS's own requests have these; they could make something else of a path.
-AWS_MARKS = ("x-amz-", "x-amzn-")
-# The emulator takes these for its root user without a look at the signature.
-ROOT_KEY = re.compile(r"|test|\d{12}")
+AWS_MARKS = ("x-amz-", "x-amzn-", "awsaccesskeyid")
+# A key that the emulator gave to a role. It looks these up and checks the signature; others it can take for its root
+# user, or for nobody in particular.
+ROLE_KEY = re.compile(r"ASIA[A-Z0-9]{16}")
 ACCESS_KEY = re.compile(r"Credential=([^/,\s]*)/")
 
 
@@ -57,15 +65,16 @@ class Guard:
         for name, value in headers:
             values.setdefault(name, []).append(value)
         host = [hostname(value) for value in values.get("host", [])]
-        is_api = len(host) == 1 and (host[0] in self.domains or bool(API_DOMAIN.fullmatch(host[0])))
-        if len(host) != 1 or not (is_api or host[0] in self.hosts):
+        if len(host) != 1 or not (self.is_domain(host[0]) or host[0] in self.hosts):
             # A page can give its own name any address, this machine's too.
             return "the Host is not this machine"
         is_of_page = "origin" in values or values.get("sec-fetch-site", ["none"]) != ["none"]
         authorization = values.get("authorization", [])
-        if not is_of_page and len(authorization) == 1 and self.knows(authorization[0]):
+        path = scope["path"]
+        is_signed = not is_of_page and len(authorization) == 1 and self.knows(authorization[0])
+        if is_signed and not OWN_ROUTE.match(path):
             return None
-        if not (API_ROUTE.fullmatch(scope["path"]) or is_api):
+        if not self.is_route(host[0], path):
             return "only the API's own routes are open"
         query = parse_qs(unquote_to_bytes(scope.get("query_string", b"")).decode("latin-1"), keep_blank_values=True)
         names = [*values, *map(str.lower, query)]
@@ -73,16 +82,27 @@ class Guard:
             return "a request to AWS itself, on a route of the API"
         return None
 
+    def is_domain(self, host):
+        """Whether a host is one of the API's domains."""
+        return host in self.domains or bool(API_DOMAIN.fullmatch(host))
+
+    def is_route(self, host, path):
+        """Whether a path on this host is a route of the API."""
+        if any(part in (".", "..") for part in path.split("/")):
+            return False
+        if host in self.domains:
+            return bool(DOMAIN_ROUTE.fullmatch(path))
+        return bool((STAGE_ROUTE if self.is_domain(host) else API_ROUTE).fullmatch(path))
+
     def knows(self, authorization):
-        """Whether a request is signed with an access key that is no secret of the emulator's own, whose signature the
-        emulator then checks, or with ours."""
+        """Whether a request is signed with our access key, or with a role's, whose signature the emulator checks."""
         found = ACCESS_KEY.search(authorization)
         if not found:
             return False
         key = found[1]
         if any(hmac.compare_digest(key.encode(), known.encode()) for known in self.keys):
             return True
-        return not ROOT_KEY.fullmatch(key)
+        return bool(ROLE_KEY.fullmatch(key))
 
 
 def hostname(host):

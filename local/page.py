@@ -23,8 +23,7 @@ def serve(stack, delivery, is_real):
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            # Only a page of this server's own may read: another could give its name this address.
-            if self.headers["host"].partition(":")[0] not in ("localhost", "127.0.0.1"):
+            if not self.is_own_page():
                 return self.send_error(403)
             path = PurePosixPath(self.path.partition("?")[0])
             if str(path) == "/settings.js":
@@ -37,10 +36,18 @@ def serve(stack, delivery, is_real):
                 return self.send_error(404)
             return self.answer(file.read_bytes(), file.suffix)
 
+        def is_own_page(self):
+            """Whether a page of this server asks, or a person. Another page could give its own name this address, or
+            load the settings, which hold a key, as a script of its own."""
+            host = self.headers.get("host", "").partition(":")[0]
+            site = self.headers.get("sec-fetch-site", "none")
+            return host in ("localhost", "127.0.0.1") and site in ("none", "same-origin")
+
         def answer(self, body, suffix):
             self.send_response(200)
             self.send_header("content-type", f"{TYPES.get(suffix, 'application/octet-stream')}; charset=utf-8")
             self.send_header("content-length", str(len(body)))
+            self.send_header("cross-origin-resource-policy", "same-origin")
             self.end_headers()
             self.wfile.write(body)
 

@@ -103,7 +103,7 @@ def open_to_containers(stack, address):
         url = urlsplit(variables[name])
         containers.Forwarder(address, url.port)
         variables[name] = url._replace(netloc=f"{host}:{url.port}").geturl()
-    FUNCTION_ENVIRONMENT.write_text(json.dumps({"Function": variables}, indent=2))
+    write_private(FUNCTION_ENVIRONMENT, {"Function": variables})
 
 
 def port_from_environment():

@@ -1,5 +1,6 @@
 """Installs the pinned tools of the local stack into .tools/: `python3 local/tools.py`, and with
-the argument `tests` also what the end-to-end tests send with.
+the argument `tests` also what the end-to-end tests send with. With `audit` it installs nothing but
+the scanner of dependencies.
 
 Needs nothing but the standard library, since the other scripts run on what this one installs.
 """
@@ -139,6 +140,8 @@ def run(command, failure):
 def main():
     try:
         check_prerequisites()
+        if "audit" in sys.argv[1:]:
+            return install("audit", "the scanner of Python packages")
         install("emulator", "the AWS emulator and the test tools")
         install("sam", "SAM CLI, cargo-lambda and zig (about 800 MB)")
         if "tests" in sys.argv[1:]:

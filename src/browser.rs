@@ -1,14 +1,13 @@
 //! What a page or an app loads before it sends: the settings document of analytics.js and of
 //! Segment's mobile SDKs, and the plugin for Intercom's Messenger.
 
+mod document;
 mod files;
 
 use percent_encoding::percent_decode_str;
-use serde_json::{Map, Value, json};
 
+pub use document::{NAME as PLUGIN, settings_document};
 pub use files::{File, file};
-
-use crate::mapping::{self, CompanyIdHash, Nested};
 
 /// `BROWSER_DELIVERY`: what the Messenger in the page delivers, and what the function does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,6 +34,10 @@ pub struct Settings {
     pub hide_default_launcher: Option<bool>,
     /// `CUSTOM_LAUNCHER_SELECTOR`.
     pub custom_launcher_selector: Option<String>,
+    /// `CONSENT_CATEGORIES`: without consent to all of these the Messenger isn't there.
+    pub consent_categories: Vec<String>,
+    /// `middlewareSettings.routingRules`: what of the customer's rules holds for the Messenger.
+    pub routing_rules: Vec<serde_json::Value>,
 }
 
 /// Where a request came in, as its sender sees it.
@@ -65,92 +68,6 @@ pub fn segment_bundle(path: &str) -> Option<String> {
     let name = file.strip_suffix(".js");
     let is_script = name.is_some_and(|name| name.bytes().all(is_name));
     is_script.then(|| format!("https://cdn.segment.com/analytics-next/bundles/{file}"))
-}
-
-/// The settings document of a public write key: where events go (this very endpoint), and the
-/// plugin that the library is to load. In the shape of
-/// `https://cdn.segment.com/v1/projects/KEY/settings`.
-pub fn settings_document(
-    key: &str,
-    endpoint: Endpoint<'_>,
-    settings: &Settings,
-    mapping: &mapping::Settings,
-) -> Value {
-    let Endpoint {
-        protocol,
-        host,
-        base_path,
-    } = endpoint;
-    let mut document = json!({
-        "integrations": {"Segment.io": {
-            "apiKey": key,
-            "apiHost": format!("{host}{base_path}/v1"),
-            "protocol": protocol,
-            "retryQueue": true,
-            // The plugin marks what the Messenger has really taken. The library would mark every
-            // event, even where an ad blocker keeps the Messenger away.
-            "addBundledMetadata": false,
-        }},
-        "plan": {"track": {"__default": {"enabled": true, "integrations": {}}}},
-        "edgeFunction": {},
-        "analyticsNextEnabled": true,
-        "middlewareSettings": {},
-        "enabledMiddleware": {},
-        "metrics": {"sampleRate": 0},
-        "legacyVideoPluginsEnabled": false,
-        "remotePlugins": [],
-    });
-    if let Some(app_id) = &settings.app_id {
-        let url = format!(
-            "{protocol}://{host}{base_path}/browser/{}/{}",
-            *files::VERSION,
-            files::SCRIPT
-        );
-        document["integrations"]["Intercom"] = plugin_settings(app_id, settings, mapping);
-        document["remotePlugins"] = json!([{
-            "name": "Intercom",
-            "creationName": "Intercom",
-            "libraryName": "segmentIntercom",
-            "url": url,
-            "settings": {},
-        }]);
-    }
-    document
-}
-
-/// The settings that the plugin gets, under the names of `browser/src/settings.ts`; what equals the
-/// default there is left out.
-fn plugin_settings(app_id: &str, settings: &Settings, mapping: &mapping::Settings) -> Value {
-    let mut plugin = Map::new();
-    let mut set = |name: &str, value: Value| plugin.insert(name.to_owned(), value);
-    set("appId", app_id.into());
-    set("apiBase", settings.api_base.into());
-    set("bootVisitors", settings.boot_visitors.into());
-    set("requireUserHash", mapping.require_user_hash.into());
-    set("ignoredUserIds", json!(mapping.ignored_user_ids));
-    if let Some(is_hidden) = settings.hide_default_launcher {
-        set("hideDefaultLauncher", is_hidden.into());
-    }
-    if let Some(selector) = &settings.custom_launcher_selector {
-        set("customLauncherSelector", selector.as_str().into());
-    }
-    if mapping.company_id_hash == CompanyIdHash::Segment {
-        set("companyIdHash", "segment".into());
-    }
-    if settings.delivery == BrowserDelivery::Device {
-        // Segment's word for an integration that a page delivers to itself.
-        set("bundlingStatus", "bundled".into());
-        set("delivery", "device".into());
-        set("metadataLimit", mapping.metadata_limit.into());
-        set("richLinkProperties", json!(mapping.rich_link_properties));
-        set("eventFilter", json!(mapping.event_filter));
-        match mapping.nested {
-            Nested::Drop => None,
-            Nested::Flatten => set("nested", "flatten".into()),
-            Nested::Stringify => set("nested", "stringify".into()),
-        };
-    }
-    plugin.into()
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ impl Clock {
 }
 
 impl Default for Clock {
+    #[expect(clippy::disallowed_methods, reason = "here the clock comes from")]
     fn default() -> Self {
         Self::new(Utc::now)
     }

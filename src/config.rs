@@ -15,8 +15,9 @@ use tracing::Level;
 
 use crate::intake::DeliveryMode;
 use crate::retry::Schedule;
+use crate::time_budget::INLINE_BUDGET_MS;
 pub use variable::ConfigError;
-use variable::{Lookup, comma_list, flag, number, one_of, required};
+use variable::{Lookup, flag, number, one_of, required};
 
 /// Longest time that an event may wait in a queue. SQS deletes it after 14 days; a day is left for
 /// the last delay and a backlog.
@@ -48,8 +49,6 @@ pub struct Config {
     pub strict_webhook_signature: bool,
     /// The settings of the Messenger in the page.
     pub browser: crate::browser::Settings,
-    /// `CONSENT_CATEGORIES`: what an event's user has to have consented to.
-    pub consent_categories: Vec<String>,
     /// `FILTERS`: the file with the customer's rules.
     pub filters_file: Option<PathBuf>,
     /// The settings of the mapping.
@@ -99,8 +98,8 @@ impl Config {
             inline_budget: Duration::from_millis(number(
                 lookup,
                 "INLINE_BUDGET_MS",
-                3500,
-                0..=3500,
+                INLINE_BUDGET_MS,
+                0..=INLINE_BUDGET_MS,
             )?),
             retry: schedule,
             log_level: one_of(
@@ -115,7 +114,6 @@ impl Config {
             )?,
             strict_webhook_signature: flag(lookup, "STRICT_WEBHOOK_SIGNATURE")?,
             browser: browser::settings(lookup)?,
-            consent_categories: comma_list(lookup, "CONSENT_CATEGORIES"),
             filters_file: lookup("FILTERS").map(PathBuf::from),
             mapping: mapping::settings(lookup)?,
             delivery: delivery::settings(lookup)?,

@@ -140,7 +140,7 @@ impl Delivery {
     /// tried again when one of them made the contact.
     pub async fn deliver(&self, events: Vec<&mut InProgress<'_>>, now: i64, deadline: Instant) {
         let round = &Round::new(self, &events, now, deadline);
-        let began = Instant::now();
+        let began = crate::time_budget::now();
         let look_up_until = began + deadline.saturating_duration_since(began) / LOOK_UP_SHARE;
         round.look_up_together(&events, look_up_until).await;
         stream::iter(by_user(events))

@@ -19,7 +19,7 @@ pub struct Entry<'b> {
     /// Who sent it: the sender with the fewest rights, until its key is known.
     pub sender: Sender,
     /// What the customer's rules made of it.
-    filtered: Filtered<'b>,
+    pub filtered: Filtered<'b>,
 }
 
 /// What reading an event gave.
@@ -39,11 +39,12 @@ pub enum Parsed<'b> {
 }
 
 impl<'b> Entry<'b> {
-    /// Reads one event. JSON that isn't one is rejected with the reason.
-    pub fn parse(raw: &'b RawValue) -> Self {
+    /// Reads one event, whose userId counts only if it isn't one of `ignored`. JSON that isn't an
+    /// event is rejected with the reason.
+    pub fn parse(raw: &'b RawValue, ignored: &IgnoredUserIds) -> Self {
         let parsed = serde_json::from_str(raw.get())
             .map_err(|error| format!("the event can't be read: {error}"))
-            .and_then(|value| Event::new(value).map_err(|error| error.to_string()));
+            .and_then(|value| Event::new(value, ignored).map_err(|error| error.to_string()));
         let parsed = match parsed {
             Ok(event) => Parsed::Event(event),
             Err(reason) => Parsed::Rejected {
@@ -87,36 +88,11 @@ impl<'b> Entry<'b> {
         }
     }
 
-    /// The same entry with its event, rejected or not, replaced by what `change` makes of it.
-    #[must_use]
-    pub fn map_event(self, change: impl FnOnce(Event<'b>) -> Event<'b>) -> Self {
-        let parsed = match self.parsed {
-            Parsed::Event(event) => Parsed::Event(change(event)),
-            Parsed::Rejected {
-                event,
-                code,
-                reason,
-            } => Parsed::Rejected {
-                event: event.map(change),
-                code,
-                reason,
-            },
-        };
-        Self { parsed, ..self }
-    }
-
-    /// Applies the settings that decide how an event is read: which userIds are nobody, and the
-    /// customer's rules. The event as it came is still what is queued, answered and logged.
-    pub fn apply(&mut self, ignored: &IgnoredUserIds, filters: &'b Filters) {
-        if let Some(event) = self.event_mut() {
-            event.ignore_user_id(ignored);
-        }
-        let Parsed::Event(event) = &self.parsed else {
-            return;
-        };
-        self.filtered = filters.apply(event);
-        if let Filtered::Changed(changed) = &mut self.filtered {
-            changed.event.ignore_user_id(ignored);
+    /// Applies the customer's rules. The event as it came is still what is queued, answered and
+    /// logged.
+    pub fn filter(&mut self, filters: &'b Filters, ignored: &IgnoredUserIds) {
+        if let Parsed::Event(event) = &self.parsed {
+            self.filtered = filters.apply(event, ignored);
         }
     }
 
@@ -158,14 +134,6 @@ impl<'b> Entry<'b> {
         match &self.parsed {
             Parsed::Event(event) => Some(event),
             Parsed::Rejected { event, .. } => event.as_ref(),
-        }
-    }
-
-    /// [`Self::event`], to change it.
-    pub fn event_mut(&mut self) -> Option<&mut Event<'b>> {
-        match &mut self.parsed {
-            Parsed::Event(event) => Some(event),
-            Parsed::Rejected { event, .. } => event.as_mut(),
         }
     }
 

@@ -28,7 +28,7 @@ pub use page::PageRules;
 use self::action::Action;
 use self::filtering::Filtering;
 use self::transformation::Transformation;
-use crate::segment::Event;
+use crate::segment::{Event, IgnoredUserIds};
 
 /// The customer's rules. The default lets every event through as it is.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -85,7 +85,7 @@ impl Filters {
 
     /// What becomes of an event: consent first, then the source's transformations, the destination
     /// filters, the destination's transformations.
-    pub fn apply<'f>(&'f self, event: &Event<'f>) -> Filtered<'f> {
+    pub fn apply<'f>(&'f self, event: &Event<'f>, ignored: &IgnoredUserIds) -> Filtered<'f> {
         let lacking = consent::lacking(&self.consent_categories, event.fields());
         if !lacking.is_empty() {
             return Filtered::Dropped(format!("no consent for {}", lacking.join(", ")).into());
@@ -95,7 +95,7 @@ impl Filters {
         }
         let mut filtering = Filtering::new(event);
         match self.rules.apply(&mut filtering) {
-            Ok(()) => filtering.into_filtered(),
+            Ok(()) => filtering.into_filtered(ignored),
             Err(Dropped(reason)) => Filtered::Dropped(reason),
         }
     }

@@ -8,7 +8,6 @@ mod webhook;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use lambda_runtime::{Diagnostic, LambdaEvent};
@@ -34,15 +33,11 @@ use crate::processing::Processing;
 use crate::queue::Queues;
 use crate::redelivery::Redelivery;
 use crate::secret::{SecretError, Secrets};
+use crate::segment::IgnoredUserIds;
 use crate::source::Source;
 use crate::status::{EventResult, Status};
+use crate::time_budget::{self, RESERVE_TO_QUEUE, WARM_UP_WITHIN, before};
 use crate::trigger::{Trigger, TriggerError};
-
-/// Time kept in reserve before Lambda's limit, to queue what is left.
-const QUEUEING_MARGIN: Duration = Duration::from_secs(4);
-
-/// Lambda lets a function take 10 s to start.
-const WARM_UP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Everything that lives as long as the instance.
 pub struct Function {
@@ -107,7 +102,11 @@ impl Function {
     ) -> Self {
         let secrets = Secrets::new(secrets, config.secret_id, clock.clone());
         let secrets = Arc::new(secrets);
-        let filters = Filters::new(config.consent_categories, rules);
+        let filters = Filters::new(config.browser.consent_categories.clone(), rules);
+        let browser = crate::browser::Settings {
+            routing_rules: filters.page_rules(crate::browser::PLUGIN).routing_rules,
+            ..config.browser
+        };
         let intercom = Intercom::new(
             transport,
             clock.clone(),
@@ -136,7 +135,7 @@ impl Function {
             },
             retry_queue_url: config.retry_queue_url,
             strict_webhook_signature: config.strict_webhook_signature,
-            browser: config.browser,
+            browser,
             has_started: AtomicBool::new(false),
         }
     }
@@ -149,7 +148,7 @@ impl Function {
     /// Reads the secret before the first request, which then needn't wait for it. A failure is
     /// only logged: each request tries again.
     pub async fn warm_up(&self) {
-        let deadline = Instant::now() + WARM_UP_TIMEOUT;
+        let deadline = time_budget::now() + WARM_UP_WITHIN;
         if let Err(error) = self.secrets.get(deadline).await {
             tracing::error!(%error, "the secret could not be read at start");
         }
@@ -163,7 +162,7 @@ impl Function {
         &self,
         lambda: LambdaEvent<Box<RawValue>>,
     ) -> Result<Value, InvocationError> {
-        let started = Instant::now();
+        let started = time_budget::now();
         let is_cold_start = !self.has_started.swap(true, Ordering::Relaxed);
         let tally = Tally::default();
         let calls_before = self.processing.delivery.calls();
@@ -173,7 +172,7 @@ impl Function {
         let invocation = Invocation {
             id: &lambda.context.request_id,
             started,
-            deadline: started + left.saturating_sub(QUEUEING_MARGIN),
+            deadline: before(started + left, RESERVE_TO_QUEUE, started),
             ends: started + left,
             now,
             tally: &tally,
@@ -247,8 +246,8 @@ impl Function {
             return Err(InvocationError::NotConfigured("access_token"));
         }
         let json = replace_lone_surrogates(events.get().as_bytes().into());
-        let mut entries = entries_of_array(&json, MAX_SEGMENT_EVENTS)?;
-        self.processing.read(&mut entries);
+        let mut entries = entries_of_array(&json, MAX_SEGMENT_EVENTS, self.ignored_user_ids())?;
+        self.processing.filter(&mut entries);
         for entry in &mut entries {
             entry.sender = Sender::by(Channel::Segment);
         }
@@ -264,6 +263,10 @@ impl Function {
                 first.reason.clone().unwrap_or_default(),
             )),
         }
+    }
+
+    fn ignored_user_ids(&self) -> &IgnoredUserIds {
+        &self.processing.mapping.ignored_user_ids
     }
 
     async fn take(&self, entries: &[Entry<'_>], request: &Request<'_>) -> Vec<EventResult> {

@@ -5,6 +5,7 @@
 mod answer;
 mod authentication;
 mod body;
+mod body_error;
 mod error;
 mod event_array;
 mod fields;
@@ -18,9 +19,8 @@ pub use answer::{Answer, Kept, MAX_ANSWER_BYTES};
 pub use authentication::{
     Signed, proof, signed, user_hash_is_valid, write_key, write_keys_in_headers,
 };
-pub use body::{
-    BodyError, MAX_BATCH_EVENTS, MAX_BODY_BYTES, MAX_EVENT_BYTES, parse_call, parse_preview,
-};
+pub use body::{MAX_BATCH_EVENTS, MAX_BODY_BYTES, MAX_EVENT_BYTES, parse_call, parse_preview};
+pub use body_error::BodyError;
 pub use error::ApiError;
 pub use event_array::{MAX_SEGMENT_EVENTS, entries_of_array};
 pub use gzip::{decode, without_byte_order_mark};

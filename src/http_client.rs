@@ -47,6 +47,10 @@ pub enum ClientError {
 ///
 /// # Errors
 /// [`ClientError`].
+#[expect(
+    clippy::disallowed_methods,
+    reason = "at start; the variable is OpenSSL's, not ours"
+)]
 pub fn http_client() -> Result<Client, ClientError> {
     let mut roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),

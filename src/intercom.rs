@@ -26,14 +26,9 @@ pub use retry_reason::RetryReason;
 use crate::clock::Clock;
 use crate::http_client::{NoAnswer, Transport};
 use crate::secret::{Secret, SecretError, Secrets};
+use crate::time_budget::{self, CALL_WITHIN, SHORTEST_CALL};
 use answer::{Answer, if_readable};
 use circuit_breaker::CircuitBreaker;
-
-/// Longest time for one call, if the deadline allows it.
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// With less time than this left a call isn't made: its answer would hardly arrive.
-const SHORTEST_CALL: Duration = Duration::from_millis(50);
 
 /// A failed call, named by what the caller does next.
 #[derive(Debug, thiserror::Error)]
@@ -241,7 +236,7 @@ impl Session<'_> {
     async fn try_once(&self, call: &Call<'_>, secret: &Secret) -> Result<Answer, CallError> {
         let intercom = self.intercom;
         let _under_way = self.wait_for_admission().await?;
-        let began = Instant::now();
+        let began = time_budget::now();
         let left = self.deadline.saturating_duration_since(began);
         if left < SHORTEST_CALL {
             return Err(untried("no time left in this invocation", None));
@@ -260,7 +255,7 @@ impl Session<'_> {
         }
         intercom.calls.fetch_add(1, Ordering::Relaxed);
         self.calls.fetch_add(1, Ordering::Relaxed);
-        let limit = left.min(CALL_TIMEOUT);
+        let limit = left.min(CALL_WITHIN);
         let answer = tokio::time::timeout(limit, intercom.transport.send(request)).await;
         let answer = answer.unwrap_or(Err(NoAnswer::TimedOut));
         let received = intercom.clock.system_time();
@@ -292,7 +287,7 @@ impl Session<'_> {
     async fn wait_for_admission(&self) -> Result<UnderWay<'_>, CallError> {
         let intercom = self.intercom;
         let wait = loop {
-            let left = self.deadline.saturating_duration_since(Instant::now());
+            let left = self.deadline.saturating_duration_since(time_budget::now());
             let now = intercom.clock.system_time();
             match intercom.limit(|limit| limit.admit(now, fastrand::f64())) {
                 Admission::Now => return Ok(UnderWay(intercom)),

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::secret::WriteKey;
 use crate::source::Source;
 use crate::status::Status;
+use crate::time_budget::{ANSWER_WITHIN, RESERVE_TO_ANSWER, before};
 
 /// One invocation of the function.
 #[derive(Clone, Copy, Debug)]
@@ -28,17 +29,35 @@ pub struct Invocation<'i> {
 
 /// How many events became what.
 #[derive(Debug, Default)]
-pub struct Tally([AtomicU32; 6]);
+pub struct Tally {
+    delivered: AtomicU32,
+    queued: AtomicU32,
+    waiting: AtomicU32,
+    skipped: AtomicU32,
+    rejected: AtomicU32,
+    lost: AtomicU32,
+}
 
 impl Tally {
     /// One more.
     pub fn add(&self, status: Status) {
-        self.0[status as usize].fetch_add(1, Ordering::Relaxed);
+        self.counter(status).fetch_add(1, Ordering::Relaxed);
     }
 
     /// How many.
     pub fn of(&self, status: Status) -> u32 {
-        self.0[status as usize].load(Ordering::Relaxed)
+        self.counter(status).load(Ordering::Relaxed)
+    }
+
+    fn counter(&self, status: Status) -> &AtomicU32 {
+        match status {
+            Status::Delivered => &self.delivered,
+            Status::Queued => &self.queued,
+            Status::Waiting => &self.waiting,
+            Status::Skipped => &self.skipped,
+            Status::Rejected => &self.rejected,
+            Status::Lost => &self.lost,
+        }
     }
 }
 
@@ -57,13 +76,6 @@ pub struct Request<'i> {
     pub store_until: Instant,
 }
 
-/// Time from the start of an HTTP request to its answer, queueing included: Segment's webhook gives
-/// up after 5 s.
-const ANSWER_TIMEOUT: Duration = Duration::from_millis(4700);
-
-/// Time kept in reserve before Lambda's limit, to answer.
-const ANSWER_MARGIN: Duration = Duration::from_secs(1);
-
 impl<'i> Request<'i> {
     /// The request that an invocation brought. HTTP's callers want their answer soon; AWS waits
     /// as long as the function may run.
@@ -72,13 +84,11 @@ impl<'i> Request<'i> {
         write_key: Option<&'i WriteKey>,
         invocation: Invocation<'i>,
     ) -> Self {
-        let soon = invocation.started + ANSWER_TIMEOUT;
+        let Invocation { started, ends, .. } = invocation;
+        let soon = started + ANSWER_WITHIN;
         let store_until = match source {
             Source::Api | Source::Webhook => soon,
-            Source::EventBridge | Source::Direct => {
-                let last = invocation.ends.checked_sub(ANSWER_MARGIN);
-                last.map_or(soon, |last| soon.max(last))
-            }
+            Source::EventBridge | Source::Direct => before(ends, RESERVE_TO_ANSWER, soon),
         };
         Self {
             source,

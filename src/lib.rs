@@ -32,5 +32,6 @@ pub mod secret;
 pub mod segment;
 pub mod source;
 pub mod status;
+pub mod time_budget;
 pub mod trigger;
 mod ttl_cache;

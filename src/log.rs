@@ -85,6 +85,10 @@ where
         }
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a line is written now, whatever a simulation's clock says"
+    )]
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let span = context.event_span(event);
         let extensions = span.as_ref().map(|span| span.extensions());

@@ -4,30 +4,31 @@ use std::env;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use aws_config::BehaviorVersion;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use lambda_runtime::{LambdaEvent, service_fn};
+use segment_intercom::browser::PLUGIN;
 use segment_intercom::clock::Clock;
 use segment_intercom::config::Config;
-use segment_intercom::browser::PLUGIN;
 use segment_intercom::filters::{self, Filters, FiltersError, PACKAGED, Rules};
 use segment_intercom::function::Function;
 use segment_intercom::http_client::{AwsHttpClient, Transport, http_client};
 use segment_intercom::log;
+use segment_intercom::time_budget::AWS_ATTEMPT_WITHIN;
 use serde_json::value::RawValue;
 use tracing::Level;
 
-/// A call to AWS that takes longer is tried again, so that a request is still answered within 5 s.
-const AWS_ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1500);
-
+#[expect(clippy::disallowed_methods, reason = "this is the start")]
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let mut arguments = env::args_os().skip(1);
-    if arguments.next().is_some_and(|first| first == "--check-filters") {
+    if arguments
+        .next()
+        .is_some_and(|first| first == "--check-filters")
+    {
         return check_filters(Path::new(&arguments.next().unwrap_or_default()));
     }
     let config = Config::read(|name| env::var(name).ok());
@@ -59,7 +60,10 @@ fn check_filters(file: &Path) -> ExitCode {
         }
     };
     let (filters, transformations) = rules.counts();
-    println!("{}: {filters} filters, {transformations} transformations", file.display());
+    println!(
+        "{}: {filters} filters, {transformations} transformations",
+        file.display()
+    );
     let page = Filters::new(Vec::new(), rules).page_rules(PLUGIN);
     for line in page.left_out {
         println!("not in the page: {line}");
@@ -87,7 +91,7 @@ async fn run(config: Config) -> Result<(), lambda_runtime::Error> {
         .retry_config(RetryConfig::standard().with_max_attempts(3))
         .timeout_config(
             TimeoutConfig::builder()
-                .operation_attempt_timeout(AWS_ATTEMPT_TIMEOUT)
+                .operation_attempt_timeout(AWS_ATTEMPT_WITHIN)
                 .build(),
         )
         .load()

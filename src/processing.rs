@@ -12,8 +12,8 @@ pub(crate) use event_line::{EventLine, LineContext};
 use crate::delivery::Delivery;
 use crate::entry::{Entry, Parsed};
 use crate::failure::{Code, Failure};
-use crate::in_progress::{Fate, InProgress, Undelivered, decide};
 use crate::filters::Filters;
+use crate::in_progress::{Fate, InProgress, Undelivered, decide};
 use crate::mapping::{self, Arrival, Budget, Mapped, NotSent, map};
 use crate::queue::{Message, Queue};
 use crate::retry::Schedule;
@@ -32,10 +32,10 @@ pub struct Processing {
 }
 
 impl Processing {
-    /// Applies the settings that decide how events are read; before anything else is done with them.
-    pub(crate) fn read<'b>(&'b self, entries: &mut [Entry<'b>]) {
+    /// Applies the customer's rules to events that were just read.
+    pub(crate) fn filter<'b>(&'b self, entries: &mut [Entry<'b>]) {
         for entry in entries {
-            entry.apply(&self.mapping.ignored_user_ids, &self.filters);
+            entry.filter(&self.filters, &self.mapping.ignored_user_ids);
         }
     }
 

@@ -3,7 +3,7 @@
 mod record;
 
 use std::collections::{HashMap, HashSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsEvent;
 use chrono::{DateTime, Utc};
@@ -16,13 +16,8 @@ use crate::log::COUNTED;
 use crate::mapping::Budget;
 use crate::processing::{EventLine, Processing, addressed};
 use crate::queue::{Message, Queue, Queues, Received, ReceivedMessage};
+use crate::time_budget::{RESERVE_TO_ANSWER_SQS, RESERVE_TO_DELAY, before};
 use record::Record;
-
-/// Time kept back to set the delays once messages have been moved.
-const MOVE_MARGIN: Duration = Duration::from_secs(2);
-
-/// Time kept back to answer.
-const ANSWER_MARGIN: Duration = Duration::from_millis(500);
 
 /// Most messages that SQS hands over from a FIFO queue at once.
 const FULL_BATCH: usize = 10;
@@ -81,11 +76,12 @@ impl Redelivery<'_> {
         moves: &mut Moves,
     ) {
         let now = self.invocation.now;
+        let ignored = &self.processing.mapping.ignored_user_ids;
         let read: Vec<Result<Received<'_>, String>> = messages
             .iter()
             .map(|message| {
-                let mut read = message.read()?;
-                self.processing.read(&mut read.entries);
+                let mut read = message.read(ignored)?;
+                self.processing.filter(&mut read.entries);
                 Ok(read)
             })
             .collect();
@@ -193,7 +189,8 @@ impl Redelivery<'_> {
             (Queue::Retry, to_retry),
             (Queue::DeadLetter, to_dead_letters),
         ];
-        let until = self.before_the_end(MOVE_MARGIN);
+        let Invocation { started, ends, .. } = self.invocation;
+        let until = before(ends, RESERVE_TO_DELAY, started);
         for (place, error) in self.queues.send(moves, until).await {
             tracing::error!(%error, "a message could not be moved, it stays in the retry queue");
             // The later messages of its group stay too: what was delivered of this one is delivered
@@ -212,7 +209,7 @@ impl Redelivery<'_> {
             Some((receipt.to_owned(), delay.copied().unwrap_or_default()))
         };
         let receipts: Vec<(String, Duration)> = kept.clone().filter_map(receipt).collect();
-        let until = self.before_the_end(ANSWER_MARGIN).into();
+        let until = before(ends, RESERVE_TO_ANSWER_SQS, started).into();
         if tokio::time::timeout_at(until, self.queues.hide(Queue::Retry, &receipts))
             .await
             .is_err()
@@ -245,13 +242,6 @@ impl Redelivery<'_> {
         wanted
             .map(|(group, of_group)| (group, delay(of_group.0, of_group.1)))
             .collect()
-    }
-
-    /// The instant `margin` before Lambda ends the invocation.
-    fn before_the_end(&self, margin: Duration) -> Instant {
-        let Invocation { started, ends, .. } = self.invocation;
-        let instant = ends.checked_sub(margin);
-        instant.map_or(started, |instant| instant.max(started))
     }
 }
 

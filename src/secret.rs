@@ -12,12 +12,10 @@ pub use keys::{Secret, WriteKey};
 
 use crate::aws_error;
 use crate::clock::Clock;
+use crate::time_budget::{self, SECRET_READ_WITHIN};
 
 /// How long a secret is used before it is read again.
 const TIME_TO_LIVE: Duration = Duration::from_mins(5);
-
-/// Longest time for one read, retries included, if the caller's deadline allows it.
-const READ_WITHIN: Duration = Duration::from_secs(3);
 
 /// Shortest time between reads because a key didn't match or a read failed, so that callers without
 /// a key can't cause a read per request.
@@ -161,7 +159,7 @@ impl Secrets {
 
     async fn read(&self, deadline: Instant) -> Result<Secret, SecretError> {
         let request = self.client.get_secret_value().secret_id(&self.secret_id);
-        let until = deadline.min(Instant::now() + READ_WITHIN);
+        let until = deadline.min(time_budget::now() + SECRET_READ_WITHIN);
         // Boxed, since it would make every future that may read a secret large.
         let sent = Box::pin(request.send());
         let answer = tokio::time::timeout_at(until.into(), sent).await;

@@ -33,7 +33,8 @@ impl<T: Clone> TtlCache<T> {
 
     pub(crate) fn insert(&self, key: &str, value: T) {
         if key.len() <= MAX_KEY_BYTES {
-            self.entries().put(key.to_owned(), (value, Instant::now()));
+            self.entries()
+                .put(key.to_owned(), (value, crate::time_budget::now()));
         }
     }
 

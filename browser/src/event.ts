@@ -6,21 +6,27 @@ import { type Fields, idText, isObject, loosely } from "./loose"
 /** A Segment event as it would be sent: JSON. */
 export type SegmentEvent = Fields & { type: string }
 
-const NAMES = ["Intercom", "Intercom Cloud Mode (Actions)"]
+/** The name that addresses both the Messenger and the function. */
+export const NAME = "Intercom"
+
+/** The name of Segment's own destination for pages: it addresses the Messenger alone. */
+export const WEB_NAME = "Intercom Web (Actions)"
+
+/** The name of Segment's own destination for servers: it addresses the function alone. */
+export const CLOUD_NAME = "Intercom Cloud Mode (Actions)"
 
 export const isBoolean = (value: unknown): value is boolean => value === !!value
 
-/** Whether `integrations`, else `context.Intercom`, lets the event through to Intercom. */
-export function isAddressed({ integrations, context }: SegmentEvent): boolean {
+/** Whether `integrations`, else `context.Intercom`, lets the event through to the Messenger. A false under either name wins. */
+export function isAddressed({ integrations, context }: Fields): boolean {
   if (!isObject(integrations)) return loosely(context).intercom !== false
-  const own = NAMES.map((name) => integrations[name]).find((choice) => isBoolean(choice) || isObject(choice))
-  const all = Object.keys(integrations).find((key) => key.toLowerCase() == "all")
-  return (own ?? (all && integrations[all])) !== false
+  const own = [NAME, WEB_NAME].map((name) => integrations[name]).filter((choice) => isBoolean(choice) || isObject(choice))
+  return !own.includes(false) && (own[0] ?? loosely(integrations).all) !== false
 }
 
 /** The first option of this canonical name that `is` accepts: in `integrations`, else in `context.Intercom`. */
 export const option = <T>(event: SegmentEvent, name: string, is: (value: unknown) => value is T): T | undefined =>
-  [...NAMES.map((of) => (event.integrations as Fields | null)?.[of]), loosely(event.context).intercom]
+  [...[NAME, CLOUD_NAME, WEB_NAME].map((of) => (event.integrations as Fields | null)?.[of]), loosely(event.context).intercom]
     .map((options) => loosely(options)[name])
     .find(is)
 

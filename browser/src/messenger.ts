@@ -1,143 +1,191 @@
-// Intercom's Messenger in this page: loading the widget, and which call tells it what.
+// Who is there, as Intercom's Messenger has been told:
+//
+//   new page ────────┐
+//                    boot ───▶ visitor ──update──▶ user
+//   signed out ──────┘             │                 │
+//        ▲                         │                 │
+//        └──────── shutdown ───────┴─────────────────┘
+//
+// A user who is reported in place of another, a logout and a withdrawn consent all go by "signed out". A new page may
+// still have the session of the page before.
 
+import { allowanceOf } from "./allowance"
 import type { Fields } from "./loose"
 import type { Settings } from "./settings"
+import { widgetOf } from "./widget"
 
-interface Intercom {
-  (...call: unknown[]): void
-  /** Calls that wait for the widget: only the stand-in that is there until then has this. */
-  q?: unknown[][]
-  c?(call: unknown[]): void
+type State = "new page" | "signed out" | "visitor" | "user"
+
+/** What events have said of who is there. */
+interface Person {
+  fields: Fields
+  anonymousId?: unknown
+  /** The companies of the last identify, as JSON. */
+  companies?: string
 }
 
-declare global {
-  interface Window {
-    Intercom?: Intercom
+/** What an event says of who is there. */
+export interface Said {
+  fields: Fields
+  anonymousId: unknown
+  type: string
+}
+
+/** What is kept for the next page: by analytics.js, as it keeps its own user. */
+export interface Storage {
+  get(key: string): unknown
+  set(key: string, value: unknown): unknown
+}
+
+/** Under this key, whose session the Messenger has: their user id, else their anonymousId; blank for a visitor's. */
+const KEY = "intercom_session"
+
+/** Somebody whom no id equals: a session that is to be ended. */
+const SOMEBODY = "?"
+
+/** Adds what an event says. Nothing known is forgotten because an event doesn't repeat it. */
+function withSaid({ fields, companies }: Person, { fields: said, anonymousId, type }: Said): Person {
+  let { company, companies: all, ...rest } = said
+  if (type == "identify") {
+    // analytics.js repeats all traits with each identify. A group may have come since.
+    const json = JSON.stringify([company, all])
+    if (json == companies) company = all = undefined
+    else if (company || all) companies = json
   }
+  const merged = { ...fields }
+  if (company || all) Object.assign(merged, { company, companies: all })
+  for (const name in rest) if (rest[name] != null) merged[name] = rest[name]
+  return { fields: merged, companies, anonymousId }
 }
 
-/** The Messenger takes 20 updates in 30 minutes: ten at once, then one in every three minutes. */
-const INTERVAL_MILLIS = 180_000
-const NINE_INTERVALS_MILLIS = 9 * INTERVAL_MILLIS
-
-/** Loads the widget's script: now, when the browser is idle, or once the visitor does something. */
-function loadWidget({ appId, load, nonce }: Settings, onload: () => void): void {
-  const script = document.createElement("script")
-  // A script runs once, however often it is put into the page.
-  const append = () => document.head.append(script)
-  script.onload = onload
-  script.nonce = nonce ?? document.querySelector<HTMLElement>("script[nonce]")?.nonce ?? ""
-  script.src = `https://widget.intercom.io/widget/${appId}`
-  if (load == "interaction") {
-    for (const event of ["pointerdown", "keydown", "scroll"]) addEventListener(event, append, { once: true, capture: true })
-  } else if (load) {
-    ;(window.requestIdleCallback ?? setTimeout)(append)
-  } else {
-    append()
-  }
-}
-
-/** The Messenger of these settings. Nothing is called and nothing loaded before the first user is reported. */
-export function messengerOf(settings: Settings) {
+/** The Messenger of these settings. Nothing is loaded before somebody is reported. */
+export function messengerOf(settings: Settings, storage: Storage) {
   const { bootVisitors = true } = settings
-  let user: Fields = {}
-  let isHidden: boolean | undefined
-  let isStarted = false
-  let isBooted = false
-  let isLoaded = false
+  const allowance = allowanceOf()
+  const widget = widgetOf(settings, remember)
+  let state: State = "new page"
+  let person: Person = { fields: {} }
   let hasWarned = false
-  let sent: string
+  /** What was told last, as JSON, and on which page. */
+  let told: string
   let url: string
-  /** When all ten of the updates that may be sent at once are available again. */
-  let allowanceFullAt = 0
+  /** Runs while an update waits for room. */
   let timer: ReturnType<typeof setTimeout> | undefined
 
-  const call = (...args: unknown[]): true => (window.Intercom!(...args), true)
-
-  /** Makes calls of the Messenger possible. Returns the one that reports the first user. */
-  function start(): string {
-    isStarted = true
-    // A page that has Intercom keeps it.
-    if (window.Intercom) {
-      call("reattach_activator")
-      return "update"
-    }
-    const standIn: Intercom = (...args) => standIn.c!(args)
-    standIn.q = []
-    standIn.c = (args) => standIn.q!.push(args)
-    window.Intercom = standIn
-    loadWidget(settings, () => (isLoaded = true))
-    return "boot"
+  /** Keeps for the next page whose session this is, once the widget has really taken it. */
+  function remember(): void {
+    const { fields, anonymousId } = person
+    if (widget.isUp()) storage.set(KEY, state == "user" ? fields.user_id ?? anonymousId : "")
   }
 
-  /** Boots, or updates where something is new and the allowance has room for it. Says whether the Messenger is up to date. */
-  function send(isPage?: boolean): boolean {
-    const json = JSON.stringify({
-      ...user,
+  /** Whether this names the person who is there. A visitor may become anybody. */
+  function isSame({ fields: { user_id, email }, anonymousId }: Said): boolean {
+    const known = person.fields
+    if (known.user_id) return known.user_id == user_id
+    return !known.email || ((email ?? known.email) == known.email && person.anonymousId == anonymousId)
+  }
+
+  const next = (said: Said): Person => withSaid(isSame(said) ? person : { fields: {} }, said)
+
+  const isUser = ({ fields }: Pick<Person, "fields">): boolean => !!(fields.user_id || fields.email)
+
+  const isProven = ({ fields }: Person) => !settings.requireUserHash || !!(fields.user_hash || fields.intercom_user_jwt)
+
+  const toTell = ({ fields }: Person): string =>
+    JSON.stringify({
+      ...settings.appearance,
+      hide_default_launcher: settings.hideDefaultLauncher,
+      ...fields,
       app_id: settings.appId,
       api_base: settings.apiBase,
       custom_launcher_selector: settings.customLauncherSelector,
       session_duration: settings.sessionDuration,
-      hide_default_launcher: isHidden,
     })
-    let method = "update"
-    if (isBooted) {
-      if (json == sent && (!isPage || url == location.href)) return true
-      const now = Date.now()
-      const wait = allowanceFullAt - now - NINE_INTERVALS_MILLIS
-      if (wait > 0) {
-        timer ??= setTimeout(() => ((timer = undefined), send(true)), wait)
-        return false
-      }
-      allowanceFullAt = Math.max(allowanceFullAt, now) + INTERVAL_MILLIS
+
+  /** Into `to`: boots, or updates where something is new and there is room. */
+  function enter(to: "visitor" | "user", isPage?: boolean, hasRoom?: boolean): void {
+    const json = toTell(person)
+    const fields = JSON.parse(json)
+    if (state == "new page") {
+      const last = storage.get(KEY)
+      widget.start(fields, !!last && last != fields.user_id && last != person.anonymousId)
+    } else if (state == "signed out") {
+      widget.call("boot", fields)
     } else {
-      isBooted = true
-      method = isStarted ? "boot" : start()
+      if (json == told && (!isPage || url == location.href)) return
+      if (!hasRoom && !allowance.take()) {
+        timer ??= setTimeout(() => ((timer = undefined), enter(to, true)), allowance.waitMillis())
+        return
+      }
+      widget.call("update", fields)
     }
-    sent = json
+    told = json
     url = location.href
-    return call(method, JSON.parse(json))
+    state = to
+    remember()
   }
 
-  const isUser = ({ user_id, email }: Fields) => (user.user_id ? user.user_id == user_id : user.email == email)
+  const isThere = () => state == "visitor" || state == "user"
 
-  /** Ends the conversation of a user, or of a visitor. */
+  /** To "signed out": ends the conversation. That of the page before is ended by the first boot. */
   function shutDown(): void {
-    if (isBooted) call("shutdown")
     clearTimeout(timer)
-    user = {}
     timer = undefined
-    isBooted = false
+    person = { fields: {} }
+    if (state == "signed out") return
+    storage.set(KEY, SOMEBODY)
+    if (isThere() || widget.isUp()) {
+      widget.call("shutdown")
+      state = "signed out"
+      remember()
+    }
   }
 
   return {
-    /** Whether the widget takes calls: it isn't blocked, and has finished loading. */
-    isUp: () => isBooted && (isLoaded || !window.Intercom!.q),
+    /** Whether the widget takes calls. */
+    isUp: widget.isUp,
 
-    /** Whether these fields name the user whom the Messenger knows. */
-    isUser,
+    call: widget.call,
 
-    /** Reports who is there, in place of whoever was before. Says whether the Messenger is up to date. */
-    tell(fields: Fields, isPage: boolean, hide?: boolean): boolean {
-      if ((user.user_id || user.email) && !isUser(fields)) shutDown()
-      // A page call shows what an earlier one hid; the other calls leave it as it is.
-      isHidden = hide ?? (isPage ? undefined : isHidden) ?? settings.hideDefaultLauncher ?? (isHidden && false)
-      if (fields.company || fields.companies) user.company = user.companies = undefined
-      for (const key in fields) user[key] = fields[key] ?? user[key]
-      if (!user.user_id && !user.email) return bootVisitors && send(isPage)
-      if (!settings.requireUserHash || user.user_hash || user.intercom_user_jwt) return send(isPage)
-      if (!hasWarned) console.warn("Intercom: no user_hash or intercom_user_jwt")
-      hasWarned = true
-      return false
+    shutDown,
+
+    /** The email of a person who is known by nothing else, so that a further event of theirs names them. */
+    emailOf: (anonymousId: unknown): unknown =>
+      !person.fields.user_id && person.anonymousId == anonymousId ? person.fields.email : undefined,
+
+    /** Whether the Messenger has been told of the user whom these fields name. */
+    isTold: (said: Said): boolean => state == "user" && isUser(said) && isSame(said),
+
+    /** Whether a report of this would be told at once. Keeps the room that it needs. */
+    keepsRoomFor(said: Said): boolean {
+      const them = next(said)
+      const isBoot = !isThere() || !isSame(said)
+      return isUser(them) && isProven(them) && (isBoot || toTell(them) == told || allowance.take())
     },
 
-    track: (name: unknown, metadata: Fields) => call("trackEvent", name, metadata),
+    /** Reports who is there, in place of whoever was before. `hasRoom`: room was kept for it. */
+    report(said: Said, hasRoom?: boolean): void {
+      const isPage = said.type == "page"
+      const them = next(said)
+      if (!isSame(said)) shutDown()
+      person = them
+      if (!isUser(them)) {
+        if (bootVisitors) enter("visitor", isPage)
+      } else if (isProven(them)) {
+        enter("user", isPage, hasRoom)
+      } else if (!hasWarned) {
+        hasWarned = true
+        console.warn("Intercom: no user_hash or intercom_user_jwt")
+      }
+    },
 
     /** Logout: the user has signed out. What follows is a visitor's. */
     reset(): void {
-      const wasBooted = isBooted
+      const wasThere = isThere()
       shutDown()
-      if (wasBooted && bootVisitors) send()
+      if (wasThere && bootVisitors) enter("visitor")
     },
   }
 }
+
+export type Messenger = ReturnType<typeof messengerOf>

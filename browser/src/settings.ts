@@ -1,4 +1,22 @@
-/** What `cdnURL` brings by itself, from the settings of the function. */
+// What a page can set, and say.
+
+/** Settings of the Messenger's looks, under Intercom's own names. */
+export interface Appearance {
+  /** The side of the page on which the launcher is; left in languages that are written from right to left. */
+  alignment?: "left" | "right"
+  /** Distance from the side, in pixels; at least 20. */
+  horizontal_padding?: number
+  /** Distance from the bottom, in pixels; at least 20. */
+  vertical_padding?: number
+  z_index?: number
+  theme_mode?: "light" | "dark" | "system"
+  /** Colour of buttons and links, such as `#1f6feb`. */
+  action_color?: string
+  /** Colour of the launcher and the head of the Messenger. */
+  background_color?: string
+}
+
+/** The settings of the plugin: what `cdnURL` brings by itself, from the settings of the function. */
 export interface Settings {
   /** Intercom's App ID. */
   appId: string
@@ -14,6 +32,10 @@ export interface Settings {
   customLauncherSelector?: string
   /** How long the cookies of a visitor's session last, in milliseconds. */
   sessionDuration?: number
+  /** Where the launcher is, and how the Messenger looks. */
+  appearance?: Appearance
+  /** Categories of consent without which the Messenger isn't told anything, and is shut down. */
+  consentCategories?: string[]
   /** When the widget (about 340 KB) is loaded: `idle`, `interaction`, or at once, the default. */
   load?: "idle" | "interaction"
   /** Nonce of the Content-Security-Policy; by default that of a script of the page. */
@@ -33,3 +55,22 @@ export interface Settings {
   /** With device delivery, names of the events that are sent, `*` is a wildcard; all by default. */
   eventFilter?: string[]
 }
+
+/** What `integrations.Intercom` (or `integrations["Intercom Web (Actions)"]`) of a call can say. */
+export interface IntercomOptions {
+  /** The hex HMAC-SHA256 of the user id with the Messenger's secret. */
+  user_hash?: string
+  /** A token that your server has signed for this user. */
+  intercom_user_jwt?: string
+  /** Whether Intercom's launcher is hidden, until an event says otherwise. */
+  hide_default_launcher?: boolean
+  /** False: the event isn't activity of the user's. */
+  active?: boolean
+}
+
+/** A destination middleware of analytics.js. */
+export type Middleware = (parameters: {
+  payload: { obj: object }
+  integration: string
+  next: (payload: { obj: object } | null) => void
+}) => void | Promise<void>

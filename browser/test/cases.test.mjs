@@ -6,7 +6,7 @@ import { test } from "node:test"
 
 import { load } from "./source.mjs"
 
-const { rules, contactOf, isAddressed } = await load('export * from "./device"; export * from "./contact"; export * from "./event"')
+const { rules, contactOf, isAddressed } = await load('export * from "./rules"; export * from "./contact"; export * from "./event"')
 
 const NOW_SECONDS = 1_700_000_000
 Date.now = () => NOW_SECONDS * 1e3
@@ -19,6 +19,7 @@ function isOfFunctionAlone({ event, source, settings = {} }) {
   if (!["identify", "group", "track"].includes(event?.type)) return "the page tells no such call"
   if (source || event.timestamp) return "the time of an event, which the Messenger sets itself"
   if (event._metadata) return "a mark that the plugin itself makes"
+  if (/\(Actions\)":(true|false)/.test(JSON.stringify(event.integrations))) return "addressed to one half alone"
   if (settings.COLLECT_CONTEXT) return "the Messenger collects the context itself"
 }
 

@@ -10,7 +10,7 @@ use segment_intercom::mapping::{
 };
 use segment_intercom::preview::preview;
 use segment_intercom::queue::{Envelope, Message, Received, read_body};
-use segment_intercom::segment::{Event, Value};
+use segment_intercom::segment::{Event, IgnoredUserIds, Value};
 use segment_intercom::source::Source;
 use serde_json::value::RawValue;
 
@@ -27,10 +27,10 @@ pub(super) fn check_body(route: Route, raw: &[u8]) {
         (_, Err(broken)) => return check_refusal(broken, raw),
     };
     let (entries, channel) = if route == Route::Webhook {
-        let entries = entries_of_array(&body, MAX_SEGMENT_EVENTS);
+        let entries = entries_of_array(&body, MAX_SEGMENT_EVENTS, &ignored());
         (entries, Channel::Server)
     } else {
-        (parse(&body, route), Channel::Browser)
+        (parse(&body, route, &ignored()), Channel::Browser)
     };
     let mut entries = match entries {
         Ok(entries) => entries,
@@ -44,14 +44,23 @@ pub(super) fn check_body(route: Route, raw: &[u8]) {
     for entry in &mut entries {
         entry.sender = Sender::by(channel);
     }
-    check_entries(entries, &Settings::default());
+    check_entries(&entries, &Settings::default());
 }
 
-pub(super) fn parse(body: &[u8], route: Route) -> Result<Vec<Entry<'_>>, BodyError> {
+/// The userIds that mean nobody by default.
+pub(super) fn ignored() -> IgnoredUserIds {
+    IgnoredUserIds::default()
+}
+
+pub(super) fn parse<'b>(
+    body: &'b [u8],
+    route: Route,
+    ignored: &IgnoredUserIds,
+) -> Result<Vec<Entry<'b>>, BodyError> {
     match route {
-        Route::Single(kind) => parse_call(body, Some(kind)),
-        Route::Batch => parse_call(body, None),
-        _ => parse_preview(body),
+        Route::Single(kind) => parse_call(body, Some(kind), ignored),
+        Route::Batch => parse_call(body, None, ignored),
+        _ => parse_preview(body, ignored),
     }
 }
 
@@ -77,7 +86,7 @@ pub(super) fn check_many(text: &[u8], settings: &Settings) {
     let count = MAX_BATCH_EVENTS.min(left / (event.len() + 1));
     let events = vec![event; count].join(&b","[..]);
     let body = [b"{", shared, b"\"batch\":[", &events, b"]}"].concat();
-    let Ok(entries) = parse_call(&body, None) else {
+    let Ok(entries) = parse_call(&body, None, &settings.ignored_user_ids) else {
         return;
     };
     let mut budget = Budget::default();
@@ -86,10 +95,9 @@ pub(super) fn check_many(text: &[u8], settings: &Settings) {
         if budget.is_used_up() {
             break;
         }
-        let Parsed::Event(mut event) = entry.parsed else {
+        let Parsed::Event(event) = entry.parsed else {
             return;
         };
-        event.ignore_user_id(&settings.ignored_user_ids);
         let arrival = arrival(Sender::by(Channel::Server));
         if let Ok(Mapped { actions, warnings }) = map(&event, arrival, settings, &mut budget) {
             let actions = serde_json::to_vec(&actions).expect("JSON");
@@ -103,11 +111,10 @@ pub(super) fn check_many(text: &[u8], settings: &Settings) {
 /// Checks the events of a message, and what it may have done.
 pub(super) fn check_received(received: Received<'_>, sender: Sender) {
     for entry in received.entries {
-        let Parsed::Event(mut event) = entry.parsed else {
+        let Parsed::Event(event) = entry.parsed else {
             check_non_event(entry.raw);
             continue;
         };
-        event.ignore_user_id(&Settings::default().ignored_user_ids);
         check_rights(
             &event,
             Arrival {
@@ -127,21 +134,20 @@ pub(super) fn check_received(received: Received<'_>, sender: Sender) {
 }
 
 /// Checks events whose senders are known.
-pub(super) fn check_entries(mut entries: Vec<Entry<'_>>, settings: &Settings) {
-    for event in entries.iter_mut().filter_map(Entry::event_mut) {
-        event.ignore_user_id(&settings.ignored_user_ids);
+pub(super) fn check_entries(entries: &[Entry<'_>], settings: &Settings) {
+    for event in entries.iter().filter_map(Entry::event) {
         let user_id = event.user_id();
         assert!(user_id.is_none_or(|id| !settings.ignored_user_ids.contains(&id)));
     }
     let millis = received_at().timestamp_millis();
-    if let Some(shown) = preview(&entries, millis, Source::Api, settings) {
+    if let Some(shown) = preview(entries, millis, Source::Api, settings) {
         let results = shown["results"].as_array().expect("a list");
         assert_eq!(results.len(), entries.len());
         for (entry, result) in entries.iter().zip(results) {
             assert!(entry.rejection().is_none() || result["status"] == "would_reject");
         }
     }
-    for entry in &entries {
+    for entry in entries {
         let Some(event) = entry.event() else {
             check_non_event(entry.raw);
             continue;
@@ -238,15 +244,15 @@ fn check_envelope(envelope: &Envelope<Event<'_>>) {
     let ids = message.clone();
     let ids = ids.with_ids_alone(envelope.source, envelope.received_at, Some(&envelope.event));
     assert!(ids.fits());
-    let ids = read_body(ids.body()).expect("our own body");
+    let ids = read_body(ids.body(), &ignored()).expect("our own body");
     assert!(ids.entries[0].type_name().is_none());
-    let mut read = read_body(message.body()).expect("our own body");
+    let read = read_body(message.body(), &ignored()).expect("our own body");
     assert_eq!(read.source, envelope.source);
     assert_eq!(read.received_at, envelope.received_at);
-    let [entry] = read.entries.as_mut_slice() else {
+    let [entry] = read.entries.as_slice() else {
         panic!("one event became {}", read.entries.len());
     };
-    let event = entry.event_mut().expect("an event");
+    let event = entry.event().expect("an event");
     let sent = envelope.event.fields().iter();
     let sent = sent.filter(|(key, _)| *key != "writeKey");
     assert!(event.fields().iter().eq(sent), "{}", message.body());
@@ -256,7 +262,6 @@ fn check_envelope(envelope: &Envelope<Event<'_>>) {
         sender: Sender::by(Channel::Segment),
     };
     let settings = settings([0b1_0110, 20]);
-    event.ignore_user_id(&settings.ignored_user_ids);
     let again = map(event, arrival, &settings, &mut Budget::default());
     let first = map(&envelope.event, arrival, &settings, &mut Budget::default());
     assert_eq!(again, first);

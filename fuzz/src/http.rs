@@ -136,7 +136,8 @@ fn check_door(request: &HttpRequest, route: Route, keys: &str, settings: &Settin
             let covered = |key| signed([key].into_iter(), &raw, signature);
             assert_eq!(covered("nobody knows this one"), None);
             let body = replace_lone_surrogates(without_byte_order_mark(&raw).into());
-            if let Ok(mut entries) = entries_of_array(&body, MAX_SEGMENT_EVENTS)
+            if let Ok(mut entries) =
+                entries_of_array(&body, MAX_SEGMENT_EVENTS, &settings.ignored_user_ids)
                 && let Some(covered) = covered(KEY)
             {
                 for (index, entry) in entries.iter_mut().enumerate() {
@@ -145,7 +146,7 @@ fn check_door(request: &HttpRequest, route: Route, keys: &str, settings: &Settin
                         Signed::FirstElement | Signed::Whole => Channel::Segment,
                     });
                 }
-                check_entries(entries, settings);
+                check_entries(&entries, settings);
             }
         }
         _ => {}
@@ -173,7 +174,7 @@ fn enter(
         in_body.as_ref().and_then(known).ok_or(ApiError::WriteKey)?
     };
     let body = decode(raw, MAX_BODY_BYTES)?;
-    let mut entries = parse(&body, route)?;
+    let mut entries = parse(&body, route, &settings.ignored_user_ids)?;
     assert_eq!(secret.write_key(KEY).as_ref(), Some(&key));
     let channel = match request.origin() {
         _ if key.is_public => Channel::Public,
@@ -181,16 +182,13 @@ fn enter(
         None => Channel::Server,
     };
     for entry in &mut entries {
-        if let Some(event) = entry.event_mut() {
-            event.ignore_user_id(&settings.ignored_user_ids);
-        }
         let is_verified = channel != Channel::Server && is_proven(entry);
         entry.sender = Sender {
             channel,
             is_verified,
         };
     }
-    check_entries(entries, settings);
+    check_entries(&entries, settings);
     Ok(())
 }
 

@@ -20,7 +20,7 @@ use segment_intercom::segment::Kind;
 use segment_intercom::trigger::Trigger;
 use serde_json::value::RawValue;
 
-use checks::{check_body, check_entries, check_ids, check_many, check_received};
+use checks::{check_body, check_entries, check_ids, check_many, check_received, ignored};
 pub use http::http;
 
 /// The queue of which records are taken.
@@ -38,9 +38,9 @@ pub fn mapping(data: &[u8]) {
     let Ok(raw) = serde_json::from_slice::<&RawValue>(json) else {
         return;
     };
-    let mut entry = Entry::parse(raw);
+    let mut entry = Entry::parse(raw, &ignored());
     entry.sender = sender_of(*choice);
-    check_entries(vec![entry], &settings(*choice));
+    check_entries(&[entry], &settings(*choice));
 }
 
 /// A byte that chooses the route and how the body is packed, then a body as it is sent; or, from
@@ -97,7 +97,8 @@ pub fn trigger(data: &[u8]) {
             for record in &batch.records {
                 let arn = record.event_source_arn.as_deref();
                 assert!(arn.is_some_and(|arn| arn.ends_with(RETRY_QUEUE)), "{arn:?}");
-                let Ok(received) = read_body(record.body.as_deref().unwrap_or_default()) else {
+                let body = record.body.as_deref().unwrap_or_default();
+                let Ok(received) = read_body(body, &ignored()) else {
                     continue;
                 };
                 let attribute = |name: &str| {
@@ -110,11 +111,11 @@ pub fn trigger(data: &[u8]) {
         }
         Ok(Trigger::EventBridge(event) | Trigger::Direct(event)) => {
             let json = replace_lone_surrogates(event.get().as_bytes().into());
-            if let Ok(mut entries) = entries_of_array(&json, MAX_SEGMENT_EVENTS) {
+            if let Ok(mut entries) = entries_of_array(&json, MAX_SEGMENT_EVENTS, &ignored()) {
                 for entry in &mut entries {
                     entry.sender = Sender::by(Channel::Segment);
                 }
-                check_entries(entries, &Settings::default());
+                check_entries(&entries, &Settings::default());
             }
         }
         Err(unknown) => assert!(!unknown.to_string().is_empty()),
@@ -126,7 +127,7 @@ pub fn queue(data: &[u8]) {
     let Ok(body) = str::from_utf8(data) else {
         return;
     };
-    match read_body(body) {
+    match read_body(body, &ignored()) {
         Ok(received) => {
             let sender = sender(received.source, |_| None);
             check_received(received, sender);

@@ -168,13 +168,14 @@ mod tests {
     use super::*;
     use crate::entry::Entry;
     use crate::mapping::{Budget, Channel, Mapped, Sender, Settings, map};
+    use crate::segment::IgnoredUserIds;
     use crate::source::Source;
 
     fn entry(json: &str) -> Entry<'_> {
         let raw: &RawValue = serde_json::from_str(json).expect("valid JSON");
         Entry {
             sender: Sender::by(Channel::Server),
-            ..Entry::parse(raw)
+            ..Entry::parse(raw, &IgnoredUserIds::default())
         }
     }
 

@@ -11,8 +11,7 @@ pub(super) fn lacking<'c>(categories: &'c [String], event: &Object<'_>) -> Vec<&
     }
     let context = event.get("context").and_then(Value::as_object);
     let object = |key: &str| context?.get(key)?.as_object();
-    let preferences =
-        object("consent").and_then(|consent| consent.get("categoryPreferences"));
+    let preferences = object("consent").and_then(|consent| consent.get("categoryPreferences"));
     let not_preferred = match preferences {
         None | Some(Value::Null) => Vec::new(),
         Some(preferences) => chosen(categories, |category| {
@@ -58,13 +57,22 @@ mod tests {
             (r#"{"consent":{}}"#, &[]),
             (r#"{"consent":null}"#, &[]),
             (r#"{"consent":{"categoryPreferences":null}}"#, &[]),
-            (r#"{"consent":{"categoryPreferences":{}}}"#, &["Advertising", "C0002"]),
-            (r#"{"consent":{"categoryPreferences":[]}}"#, &["Advertising", "C0002"]),
+            (
+                r#"{"consent":{"categoryPreferences":{}}}"#,
+                &["Advertising", "C0002"],
+            ),
+            (
+                r#"{"consent":{"categoryPreferences":[]}}"#,
+                &["Advertising", "C0002"],
+            ),
             (
                 r#"{"consent":{"categoryPreferences":{"Advertising":true,"C0002":true,"x":false}}}"#,
                 &[],
             ),
-            (r#"{"consent":{"categoryPreferences":{"Advertising":true}}}"#, &["C0002"]),
+            (
+                r#"{"consent":{"categoryPreferences":{"Advertising":true}}}"#,
+                &["C0002"],
+            ),
             (
                 r#"{"consent":{"categoryPreferences":{"Advertising":"true","C0002":true}}}"#,
                 &["Advertising"],
@@ -72,7 +80,10 @@ mod tests {
             (r#"{"consentManagement":{}}"#, &[]),
             (r#"{"consentManagement":{"deniedConsentIds":[]}}"#, &[]),
             (r#"{"consentManagement":{"deniedConsentIds":["x"]}}"#, &[]),
-            (r#"{"consentManagement":{"deniedConsentIds":["x","C0002"]}}"#, &["C0002"]),
+            (
+                r#"{"consentManagement":{"deniedConsentIds":["x","C0002"]}}"#,
+                &["C0002"],
+            ),
             (
                 r#"{"consentManagement":{"deniedConsentIds":["C0002"],"resolutionStrategy":"and"}}"#,
                 &["C0002"],

@@ -12,9 +12,9 @@ pub(super) fn any_object(
     is_like_that: &mut impl FnMut(&Object<'_>) -> bool,
 ) -> bool {
     match (value, keys.split_first()) {
-        (Value::Array(items), _) => items
-            .iter()
-            .fold(false, |any, item| any_object(item, keys, is_like_that) | any),
+        (Value::Array(items), _) => items.iter().fold(false, |any, item| {
+            any_object(item, keys, is_like_that) | any
+        }),
         (Value::Object(fields), None) => is_like_that(fields),
         (Value::Object(fields), Some((key, rest))) => fields
             .get(key)

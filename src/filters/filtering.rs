@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::mapping::{Change, Place, Warning};
-use crate::segment::{Event, Object, Value};
+use crate::segment::{Event, IgnoredUserIds, Object, Value};
 
 /// What became of an event.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -82,11 +82,7 @@ impl<'x, 'f> Filtering<'x, 'f> {
     }
 
     /// Names a change. `path` is from the event's top.
-    pub(super) fn warn<'k>(
-        &mut self,
-        mut path: impl Iterator<Item = &'k str>,
-        change: Change<'f>,
-    ) {
+    pub(super) fn warn<'k>(&mut self, mut path: impl Iterator<Item = &'k str>, change: Change<'f>) {
         if self.warnings.len() == MAX_WARNINGS {
             self.unnamed += 1;
             return;
@@ -111,7 +107,7 @@ impl<'x, 'f> Filtering<'x, 'f> {
         });
     }
 
-    pub(super) fn into_filtered(mut self) -> Filtered<'f> {
+    pub(super) fn into_filtered(mut self, ignored: &IgnoredUserIds) -> Filtered<'f> {
         let Some(fields) = self.copy else {
             return Filtered::AsItCame;
         };
@@ -122,7 +118,7 @@ impl<'x, 'f> Filtering<'x, 'f> {
                 change: Change::More(self.unnamed),
             });
         }
-        let event = self.original.with_fields(fields);
+        let event = Event::new(fields, ignored);
         Filtered::Changed(Box::new(Changed {
             event: event.expect("an event is an object, and a rule changes what is in it"),
             warnings: self.warnings,

@@ -54,7 +54,10 @@ impl PageRules {
             Action::Sample(sample) => match &sample.path {
                 None => {
                     let sample = json!({"percent": sample.share, "path": ""});
-                    (json!({"type": "sample_event", "config": {"sample": sample}}), false)
+                    (
+                        json!({"type": "sample_event", "config": {"sample": sample}}),
+                        false,
+                    )
                 }
                 Some(path) => {
                     self.left_out.push(format!(
@@ -64,13 +67,17 @@ impl PageRules {
                 }
             },
             Action::DropProperties(keys) => match key_targets(keys) {
-                Some(drop) => (json!({"type": "drop_properties", "config": {"drop": drop}}), true),
+                Some(drop) => (
+                    json!({"type": "drop_properties", "config": {"drop": drop}}),
+                    true,
+                ),
                 None => return self.dotted("filter", title),
             },
             Action::AllowProperties(keys) => match key_targets(keys) {
-                Some(allow) => {
-                    (json!({"type": "allow_properties", "config": {"allow": allow}}), true)
-                }
+                Some(allow) => (
+                    json!({"type": "allow_properties", "config": {"allow": allow}}),
+                    true,
+                ),
                 None => return self.dotted("filter", title),
             },
         };
@@ -138,14 +145,16 @@ impl PageRules {
                 Some(json!({"value": true}))
             }
             Err(why) => {
-                self.left_out.push(format!("{kind} {title:?}: its condition ({why})"));
+                self.left_out
+                    .push(format!("{kind} {title:?}: its condition ({why})"));
                 None
             }
         }
     }
 
     fn dotted(&mut self, kind: &str, title: &str) {
-        self.left_out.push(format!("{kind} {title:?}: a path with a dot within a key"));
+        self.left_out
+            .push(format!("{kind} {title:?}: a path with a dot within a key"));
     }
 
     fn push(&mut self, matcher: Json, transformers: Vec<Json>, plugin: &str) {
@@ -161,8 +170,12 @@ impl PageRules {
 
 /// `{"traits": ["ssn"]}`. None if the engine would take a path for another.
 fn key_targets(all: &[Keys]) -> Option<Json> {
-    let targets = all.iter().map(|keys| Some((dotted(&keys.path)?, json!(keys.keys))));
-    Some(Json::Object(targets.collect::<Option<Map<String, Json>>>()?))
+    let targets = all
+        .iter()
+        .map(|keys| Some((dotted(&keys.path)?, json!(keys.keys))));
+    Some(Json::Object(
+        targets.collect::<Option<Map<String, Json>>>()?,
+    ))
 }
 
 /// A path as the engine takes it.

@@ -45,11 +45,15 @@ fn add(document: Json, rules: &mut Rules) -> Result<(), String> {
             check_no_more(&fields, "an answer", &["errors"])?;
             add(data, rules)
         }
-        Json::Object(fields) if fields.contains_key("actions") => filter(Json::Object(fields), rules),
+        Json::Object(fields) if fields.contains_key("actions") => {
+            filter(Json::Object(fields), rules)
+        }
         Json::Object(fields) => {
             if !fields.contains_key("filters") && !fields.contains_key("transformations") {
                 let keys: Vec<&str> = fields.keys().take(5).map(String::as_str).collect();
-                return Err(format!("an object with the keys {keys:?} isn't known: {FORM}"));
+                return Err(format!(
+                    "an object with the keys {keys:?} isn't known: {FORM}"
+                ));
             }
             for (key, value) in fields {
                 match key.as_str() {
@@ -86,9 +90,11 @@ fn list(
 fn check_pagination(pagination: &Json) -> Result<(), String> {
     match pagination.get("next") {
         None | Some(Json::Null) => Ok(()),
-        Some(_) => Err("an answer is only the first page (pagination.next): ask for more at \
+        Some(_) => Err(
+            "an answer is only the first page (pagination.next): ask for more at \
                         once with pagination.count=200, or save every page"
-            .to_owned()),
+                .to_owned(),
+        ),
     }
 }
 
@@ -132,7 +138,8 @@ fn filter(json: Json, rules: &mut Rules) -> Result<(), String> {
     let place = rules.filters.len() + 1;
     let title = named(&json, &["title", "id"], || format!("filter {place}"));
     let within = |error: String| format!("filter {title:?}: {error}");
-    let read: FilterJson = serde_json::from_value(json).map_err(|error| within(error.to_string()))?;
+    let read: FilterJson =
+        serde_json::from_value(json).map_err(|error| within(error.to_string()))?;
     debug_assert!(read.title.is_some() || read.id.is_some() || title.starts_with("filter"));
     if !read.enabled {
         return Ok(());
@@ -199,7 +206,9 @@ fn is_blank(value: &Json) -> bool {
 /// `{"traits": ["ssn"]}`, in Terraform as text.
 fn keys(fields: Option<Json>, kind: &str) -> Result<Vec<Keys>, String> {
     let wrong = || {
-        format!("the fields of {kind} aren't lists of keys by path, such as {{\"traits\": [\"ssn\"]}}")
+        format!(
+            "the fields of {kind} aren't lists of keys by path, such as {{\"traits\": [\"ssn\"]}}"
+        )
     };
     let fields: BTreeMap<String, Vec<String>> = match fields {
         Some(Json::String(text)) => serde_json::from_str(&text).map_err(|_| wrong())?,
@@ -306,7 +315,9 @@ fn transformation(json: Json, rules: &mut Rules) -> Result<(), String> {
     let condition = condition(read.condition.as_deref()).map_err(within)?;
     let then = then(read).map_err(within)?;
     if then == Transformation::default() {
-        return Err(within("it does nothing: newEventName, propertyRenames or such is missing".into()));
+        return Err(within(
+            "it does nothing: newEventName, propertyRenames or such is missing".into(),
+        ));
     }
     let rule = Rule {
         title: title.clone(),
@@ -325,15 +336,21 @@ fn then(read: TransformationJson) -> Result<Transformation, String> {
     let renames = read.property_renames.into_iter().flatten();
     let renames = renames.map(|rename| Ok((name(&rename.old_name)?, name(&rename.new_name)?)));
     let values = read.property_value_transformations.into_iter().flatten();
-    let values = values.flat_map(|ValueJson { property_paths, property_value }| {
-        let value = value_of(property_value);
-        let paths = property_paths.into_iter();
-        paths.map(move |path| Ok((name(&path)?, value.clone())))
-    });
+    let values = values.flat_map(
+        |ValueJson {
+             property_paths,
+             property_value,
+         }| {
+            let value = value_of(property_value);
+            let paths = property_paths.into_iter();
+            paths.map(move |path| Ok((name(&path)?, value.clone())))
+        },
+    );
     let statements = read.fql_defined_properties.into_iter().flatten();
     let statements = statements.map(|StatementJson { fql, property_name }| {
         let statement = Expression::parse(&fql);
-        let statement = statement.map_err(|error| format!("the fql of {property_name:?}: {error}"))?;
+        let statement =
+            statement.map_err(|error| format!("the fql of {property_name:?}: {error}"))?;
         Ok((name(&property_name)?, statement))
     });
     let names = |names: Option<Vec<String>>| -> Result<Vec<Name>, String> {
@@ -345,7 +362,10 @@ fn then(read: TransformationJson) -> Result<Transformation, String> {
         renames: renames.collect::<Result<_, String>>()?,
         values: values.collect::<Result<_, String>>()?,
         statements: statements.collect::<Result<_, String>>()?,
-        hashed: read.hash_properties_configuration.map(hashing).transpose()?,
+        hashed: read
+            .hash_properties_configuration
+            .map(hashing)
+            .transpose()?,
         drops: names(read.property_drops)?,
         allowed: names(read.allow_properties)?,
     })
@@ -365,13 +385,13 @@ fn value_of(json: Json) -> crate::segment::Value<'static> {
     match json {
         Json::Null => Value::Null,
         Json::Bool(value) => Value::Bool(value),
-        Json::Number(number) => Value::Number(
-            match (number.as_u64(), number.as_i64(), number.as_f64()) {
+        Json::Number(number) => {
+            Value::Number(match (number.as_u64(), number.as_i64(), number.as_f64()) {
                 (Some(whole), ..) => whole.into(),
                 (_, Some(whole), _) => whole.into(),
                 (.., float) => float.unwrap_or_default().into(),
-            },
-        ),
+            })
+        }
         Json::String(text) => Value::Str(text.into()),
         other => Value::Str(other.to_string().into()),
     }

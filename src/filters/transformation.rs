@@ -45,8 +45,7 @@ impl Name {
     /// event's own objects: `context.ip`.
     pub(super) fn parse(text: &str) -> Self {
         let path = Path::parse(text);
-        let is_from_top =
-            path.keys().len() > 1 && TOPS.contains(&path.keys()[0].as_str());
+        let is_from_top = path.keys().len() > 1 && TOPS.contains(&path.keys()[0].as_str());
         if is_from_top {
             Self {
                 in_properties: path.clone(),

@@ -1,7 +1,7 @@
 //! Authentication of callers, against the keys of the secret.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::Function;
 use crate::entry::Entry;
@@ -11,10 +11,7 @@ use crate::http_api::{
 use crate::invocation::Invocation;
 use crate::mapping::{Channel, Sender};
 use crate::secret::{Secret, WriteKey};
-
-/// Time from the start of a request within which its keys are read, so that it is answered within
-/// 5 s even when Secrets Manager hangs.
-const KEYS_TIMEOUT: Duration = Duration::from_secs(3);
+use crate::time_budget::KEYS_WITHIN;
 
 impl Function {
     /// Lets only public write keys be known: a server's has no business in a page.
@@ -160,7 +157,7 @@ impl Function {
 }
 
 fn keys_deadline(invocation: Invocation<'_>) -> Instant {
-    invocation.deadline.min(invocation.started + KEYS_TIMEOUT)
+    invocation.deadline.min(invocation.started + KEYS_WITHIN)
 }
 
 /// The first of a caller's keys that the secret knows.

@@ -15,7 +15,7 @@ impl Function {
         let path = browser::settings_path(&request.full_path);
         let (base_path, key) = path.ok_or(ApiError::UnknownPath)?;
         self.check_public_key(&key, invocation).await?;
-        let endpoint = request.endpoint(base_path);
+        let endpoint = request.endpoint(base_path).ok_or(ApiError::UnknownHost)?;
         let (settings, mapping) = (&self.browser, &self.processing.mapping);
         let document = browser::settings_document(&key, endpoint, settings, mapping);
         Ok(Answer::cached_json(document, request))

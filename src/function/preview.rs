@@ -16,8 +16,8 @@ impl Function {
     ) -> Result<Answer, ApiError> {
         let (key, raw) = self.authenticate(http, invocation).await?;
         let body = decode(&raw, MAX_BODY_BYTES)?;
-        let mut entries = parse_preview(&body)?;
-        self.processing.read(&mut entries);
+        let mut entries = parse_preview(&body, self.ignored_user_ids())?;
+        self.processing.filter(&mut entries);
         self.set_senders(&mut entries, &key, http, invocation)
             .await?;
         for entry in &mut entries {

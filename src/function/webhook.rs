@@ -24,8 +24,8 @@ impl Function {
         let covered = self.look_up(|secret| self.covered(secret, &raw, signature), invocation);
         let covered = covered.await?;
         let body = replace_lone_surrogates(without_byte_order_mark(&raw).into());
-        let mut entries = entries_of_array(&body, MAX_SEGMENT_EVENTS)?;
-        self.processing.read(&mut entries);
+        let mut entries = entries_of_array(&body, MAX_SEGMENT_EVENTS, self.ignored_user_ids())?;
+        self.processing.filter(&mut entries);
         for (index, entry) in entries.iter_mut().enumerate() {
             let is_covered = covered == Signed::Whole || index == 0;
             let channel = if is_covered {

@@ -6,6 +6,7 @@ use http::{StatusCode, header};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use super::request::ENDPOINT_HEADERS;
 use super::{ApiError, HttpRequest};
 use crate::browser::File;
 use crate::status::EventResult;
@@ -57,10 +58,14 @@ impl Answer {
         }
     }
 
-    /// 200 with this JSON, or 304 to a request that has it already.
+    /// 200 with this JSON, which depends on where the request came in, or 304 to a request that
+    /// has it already.
     pub fn cached_json(body: Value, request: &HttpRequest) -> Self {
         let digest = hex::encode(&Sha256::digest(body.to_string())[..16]);
-        Self::ok(body).cached(weak_tag(&digest), Kept::Minutes, request)
+        let mut answer = Self::ok(body).cached(weak_tag(&digest), Kept::Minutes, request);
+        let vary = format!("Origin, {}", ENDPOINT_HEADERS.join(", "));
+        answer.headers.push(("Vary", vary));
+        answer
     }
 
     /// 200 with this JavaScript, packed for those who can unpack it, or 304 to a request that has

@@ -1,15 +1,14 @@
 //! The bodies of the Tracking API: a single call, a batch, a preview.
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::body_error::{BodyError, from_json};
 use super::event_array::entries_of_array;
 use super::fields::Fields;
-use super::gzip::MAX_GZIP_MEMBERS;
 use super::shared::Shared;
 use crate::entry::Entry;
 use crate::failure::Code;
-use crate::segment::{Event, Kind};
+use crate::segment::{Event, IgnoredUserIds, Kind};
 
 /// Segment's limit of one event, in bytes.
 pub const MAX_EVENT_BYTES: usize = 32 * 1024;
@@ -20,54 +19,28 @@ pub const MAX_BODY_BYTES: usize = 500 * 1024;
 /// Segment's limit of events in a batch.
 pub const MAX_BATCH_EVENTS: usize = 2_500;
 
-/// A body that can't be taken.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BodyError {
-    /// Not JSON.
-    #[error("the body is not valid JSON: {0}")]
-    Json(String),
-    /// Marked as base64 and isn't.
-    #[error("the body is marked as base64 but does not decode")]
-    Base64,
-    /// Gzip that doesn't decompress.
-    #[error("the body starts like gzip but does not unpack")]
-    Gzip,
-    /// Gzip with more members than any sender writes.
-    #[error("the body is gzip of more than {MAX_GZIP_MEMBERS} members")]
-    GzipMembers,
-    /// JSON, but not what this route takes.
-    #[error("{0}")]
-    Shape(&'static str),
-    /// More than the limit of a body.
-    #[error("the body is larger than 500 KB")]
-    TooLarge,
-    /// More than the limit of a single event.
-    #[error("the event is larger than 32 KB")]
-    EventTooLarge,
-    /// More than the limit of a batch.
-    #[error("there are {events} events, at most {most} are taken")]
-    TooManyEvents {
-        /// How many came.
-        events: usize,
-        /// How many are taken.
-        most: usize,
-    },
-}
-
 /// The events of a Tracking API call; `kind` is a single call's, None a batch's.
 ///
 /// # Errors
 /// [`BodyError`]. One bad event of a batch is no error: it comes as a rejected [`Entry`].
-pub fn parse_call(body: &[u8], kind: Option<Kind>) -> Result<Vec<Entry<'_>>, BodyError> {
+pub fn parse_call<'b>(
+    body: &'b [u8],
+    kind: Option<Kind>,
+    ignored: &IgnoredUserIds,
+) -> Result<Vec<Entry<'b>>, BodyError> {
     match kind {
-        Some(kind) => parse_single(body, kind),
-        None => parse_batch(body),
+        Some(kind) => parse_single(body, kind, ignored),
+        None => parse_batch(body, ignored),
     }
 }
 
-fn parse_single(body: &[u8], kind: Kind) -> Result<Vec<Entry<'_>>, BodyError> {
+fn parse_single<'b>(
+    body: &'b [u8],
+    kind: Kind,
+    ignored: &IgnoredUserIds,
+) -> Result<Vec<Entry<'b>>, BodyError> {
     let raw: &RawValue = from_json(body)?;
-    let Ok(mut event) = Event::new(from_json(body)?) else {
+    let Ok(mut event) = Event::new(from_json(body)?, ignored) else {
         return Err(BodyError::Shape("the body must be a JSON object"));
     };
     event.set_type(kind);
@@ -77,7 +50,7 @@ fn parse_single(body: &[u8], kind: Kind) -> Result<Vec<Entry<'_>>, BodyError> {
     Ok(vec![Entry::of(event, raw)])
 }
 
-fn parse_batch(body: &[u8]) -> Result<Vec<Entry<'_>>, BodyError> {
+fn parse_batch<'b>(body: &'b [u8], ignored: &IgnoredUserIds) -> Result<Vec<Entry<'b>>, BodyError> {
     let batch: Fields<'_> = match serde_json::from_slice(body) {
         Ok(batch) => batch,
         Err(error) if error.is_data() => return Err(BodyError::Shape(NO_BATCH)),
@@ -98,10 +71,10 @@ fn parse_batch(body: &[u8]) -> Result<Vec<Entry<'_>>, BodyError> {
     }
     let shared = Shared::of(&batch, items.len());
     let entries = items.into_iter().map(|raw| {
-        let entry = Entry::parse(raw);
+        let entry = Entry::parse(raw, ignored);
         let is_event = entry.rejection().is_none();
         let entry = match &shared {
-            Ok(shared) if is_event => shared.under(entry),
+            Ok(shared) if is_event => shared.under(entry, ignored),
             Err(reason) if is_event => entry.rejected(Code::InvalidEvent, reason.clone()),
             _ => entry,
         };
@@ -116,12 +89,15 @@ const NO_BATCH: &str = "the body must be a JSON object with an array \"batch\"";
 ///
 /// # Errors
 /// [`BodyError`]. One bad event is no error: it comes as a rejected [`Entry`].
-pub fn parse_preview(body: &[u8]) -> Result<Vec<Entry<'_>>, BodyError> {
-    match parse_batch(body) {
+pub fn parse_preview<'b>(
+    body: &'b [u8],
+    ignored: &IgnoredUserIds,
+) -> Result<Vec<Entry<'b>>, BodyError> {
+    match parse_batch(body, ignored) {
         Err(BodyError::Shape(_)) => {}
         parsed => return parsed,
     }
-    let entries = entries_of_array(body, MAX_BATCH_EVENTS)?;
+    let entries = entries_of_array(body, MAX_BATCH_EVENTS, ignored)?;
     Ok(entries.into_iter().map(rejected_if_large).collect())
 }
 
@@ -133,13 +109,13 @@ fn rejected_if_large(entry: Entry<'_>) -> Entry<'_> {
     }
 }
 
-pub(super) fn from_json<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, BodyError> {
-    serde_json::from_slice(body).map_err(|error| BodyError::Json(error.to_string()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parse_call(body: &[u8], kind: Option<Kind>) -> Result<Vec<Entry<'_>>, BodyError> {
+        super::parse_call(body, kind, &IgnoredUserIds::default())
+    }
 
     #[test]
     fn a_batch_shares_its_fields() {

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use super::body::BodyError;
+use super::body_error::BodyError;
 use super::{MAX_ANSWER_BYTES, ROUTES};
 use crate::secret::SecretError;
 use crate::status::EventResult;
@@ -39,6 +39,9 @@ pub enum ApiError {
          public_write_keys, since everybody can read it there"
     )]
     UnknownProject,
+    /// Settings would lead to a host that isn't one.
+    #[error("the Host header is no host name: ask by the stack's own address")]
+    UnknownHost,
     /// There is no Messenger for pages.
     #[error("there is no Messenger for pages: INTERCOM_APP_ID is not set")]
     NoMessenger,
@@ -76,6 +79,7 @@ impl ApiError {
         match self {
             Self::Body(error) => (Http::BAD_REQUEST, code_of_body(error)),
             Self::PreviewTooLarge => (Http::BAD_REQUEST, "preview_too_large"),
+            Self::UnknownHost => (Http::BAD_REQUEST, "invalid_request"),
             Self::Rejected(_) => (Http::BAD_REQUEST, "rejected"),
             Self::WriteKey | Self::Signature => (Http::UNAUTHORIZED, "unauthorized"),
             Self::UnknownPath | Self::UnknownProject | Self::NoMessenger => {

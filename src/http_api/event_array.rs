@@ -3,9 +3,10 @@
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::body::{BodyError, from_json};
+use super::body_error::{BodyError, from_json};
 use super::gzip::without_byte_order_mark;
 use crate::entry::Entry;
+use crate::segment::IgnoredUserIds;
 
 /// Limit of events from Segment itself or from AWS. Segment's webhook sends at most 4,000.
 pub const MAX_SEGMENT_EVENTS: usize = 5_000;
@@ -15,7 +16,11 @@ pub const MAX_SEGMENT_EVENTS: usize = 5_000;
 ///
 /// # Errors
 /// [`BodyError::Json`], [`BodyError::TooManyEvents`].
-pub fn entries_of_array(body: &[u8], most: usize) -> Result<Vec<Entry<'_>>, BodyError> {
+pub fn entries_of_array<'b>(
+    body: &'b [u8],
+    most: usize,
+    ignored: &IgnoredUserIds,
+) -> Result<Vec<Entry<'b>>, BodyError> {
     let raw: &RawValue = from_json(body)?;
     let items: Vec<&RawValue> = if raw.get().starts_with('[') {
         from_json(body)?
@@ -26,7 +31,10 @@ pub fn entries_of_array(body: &[u8], most: usize) -> Result<Vec<Entry<'_>>, Body
         let events = items.len();
         return Err(BodyError::TooManyEvents { events, most });
     }
-    Ok(items.into_iter().map(Entry::parse).collect())
+    Ok(items
+        .into_iter()
+        .map(|item| Entry::parse(item, ignored))
+        .collect())
 }
 
 /// The first element's JSON, if the body begins like an array. Nothing after it is read.

@@ -6,7 +6,7 @@ use std::io::{BufReader, Read};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::body::BodyError;
+use super::body_error::BodyError;
 use super::gzip::{BYTE_ORDER_MARK, Unpacked, reason, without_byte_order_mark};
 use crate::segment::WRITE_KEY;
 

@@ -8,6 +8,25 @@ use http::{HeaderMap, Method, header};
 use super::BodyError;
 use crate::browser::Endpoint;
 
+/// The headers that say where a request came in.
+pub(super) const ENDPOINT_HEADERS: [&str; 2] = ["Host", "X-Forwarded-Proto"];
+
+/// The longest host name that DNS has.
+const MAX_HOST_BYTES: usize = 253;
+
+/// Whether this is a host name or an IPv4 address, with a port or without. Pages load scripts from
+/// it, so nothing that a sender makes up may lead elsewhere.
+fn is_host(host: &str) -> bool {
+    let (name, port) = host.split_once(':').unwrap_or((host, "443"));
+    let is_label = |label: &str| {
+        let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        let ends_well = !label.starts_with('-') && !label.ends_with('-');
+        !label.is_empty() && ends_well && label.bytes().all(is_inner)
+    };
+    let has_port = port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    has_port && name.len() <= MAX_HOST_BYTES && name.split('.').all(is_label)
+}
+
 /// One request.
 #[derive(Debug)]
 pub struct HttpRequest {
@@ -47,13 +66,18 @@ impl HttpRequest {
     }
 
     /// Where it came in, as its sender sees it. `base_path` is what stands in front of the route.
-    pub fn endpoint<'r>(&'r self, base_path: &'r str) -> Endpoint<'r> {
-        let host = self.header(header::HOST.as_str());
-        Endpoint {
-            protocol: self.header("x-forwarded-proto").unwrap_or("https"),
-            host: host.or(self.domain.as_deref()).unwrap_or_default(),
+    /// None where neither the `Host` header nor the API names a host.
+    ///
+    /// An answer that may be kept says it varies by [`ENDPOINT_HEADERS`].
+    pub fn endpoint<'r>(&'r self, base_path: &'r str) -> Option<Endpoint<'r>> {
+        let [host, protocol] = ENDPOINT_HEADERS.map(|name| self.header(name));
+        let is_plain = protocol.is_some_and(|protocol| protocol.eq_ignore_ascii_case("http"));
+        let mut hosts = [host, self.domain.as_deref()].into_iter().flatten();
+        Some(Endpoint {
+            protocol: if is_plain { "http" } else { "https" },
+            host: hosts.find(|host| is_host(host))?,
             base_path,
-        }
+        })
     }
 
     /// The `Origin` header, which only browsers send.
@@ -96,6 +120,44 @@ impl From<ApiGatewayV2httpRequest> for HttpRequest {
             headers: request.headers,
             body: request.body.unwrap_or_default(),
             is_base64: request.is_base64_encoded,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts() {
+        for host in [
+            "h",
+            "api.example.com",
+            "a-b.example.com:8443",
+            "127.0.0.1:4566",
+            "localhost",
+        ] {
+            assert!(is_host(host), "{host}");
+        }
+        let long = "a.".repeat(127);
+        for host in [
+            "",
+            ".",
+            "example..com",
+            "example.com.evil.com/",
+            "user@example.com",
+            "example.com:",
+            "example.com:80:80",
+            "example.com:+80",
+            "example.com:65536",
+            "example.com#",
+            "-a.example.com",
+            "a_b.example.com",
+            "ex\u{e4}mple.com",
+            "a b",
+            &*long,
+        ] {
+            assert!(!is_host(host), "{host}");
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::fields::{Field, Fields};
 use crate::entry::Entry;
 use crate::failure::Code;
-use crate::segment::{Event, Value, Weight};
+use crate::segment::{Event, IgnoredUserIds, Value, Weight};
 
 /// Each event's message holds a copy, so the copies may add up to this many bytes of JSON.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
@@ -49,13 +49,14 @@ impl<'b> Shared<'b> {
     }
 
     /// An event's entry with these fields under its own.
-    pub(super) fn under(&self, entry: Entry<'b>) -> Entry<'b> {
+    pub(super) fn under(&self, entry: Entry<'b>, ignored: &IgnoredUserIds) -> Entry<'b> {
         if self.0.is_empty() {
             return entry;
         }
         let read = self.read_under(entry.raw);
         let event = read.map_err(|error| format!("the event can't be read: {error}"));
-        match event.and_then(|event| Event::new(event).map_err(|error| error.to_string())) {
+        match event.and_then(|event| Event::new(event, ignored).map_err(|error| error.to_string()))
+        {
             Ok(event) => Entry::of(event, entry.raw),
             Err(reason) => entry.rejected(Code::InvalidEvent, reason.into()),
         }

@@ -13,7 +13,7 @@ use crate::status::Status;
 use crate::ttl_cache::TtlCache;
 
 /// How long an event is remembered: as long as SQS deduplicates.
-const AGE: Duration = Duration::from_mins(5);
+const REMEMBERED_FOR: Duration = Duration::from_mins(5);
 
 /// Events remembered. One takes some 200 bytes, at most 450, so all of them 2 to 4.5 MB.
 const ENTRIES: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
@@ -28,7 +28,7 @@ pub struct Deduplication(TtlCache<(Status, DateTime<Utc>)>);
 
 impl Default for Deduplication {
     fn default() -> Self {
-        Self(TtlCache::new(ENTRIES, AGE))
+        Self(TtlCache::new(ENTRIES, REMEMBERED_FOR))
     }
 }
 
@@ -47,7 +47,7 @@ impl Deduplication {
     /// What became of it, if that was less than five minutes before `now`.
     pub(super) fn get(&self, key: &str, now: DateTime<Utc>) -> Option<Status> {
         let (status, at) = self.0.get(key)?;
-        ((now - at).to_std().unwrap_or_default() < AGE).then_some(status)
+        ((now - at).to_std().unwrap_or_default() < REMEMBERED_FOR).then_some(status)
     }
 
     pub(super) fn insert(&self, key: &str, status: Status, now: DateTime<Utc>) {

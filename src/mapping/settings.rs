@@ -64,7 +64,7 @@ pub struct Settings {
     /// `ANONYMOUS`.
     pub anonymous: Anonymous,
     /// `IGNORED_USER_IDS`, applied when an event is read
-    /// ([`Event::ignore_user_id`](crate::segment::Event::ignore_user_id)).
+    /// ([`Event::new`](crate::segment::Event::new)).
     pub ignored_user_ids: IgnoredUserIds,
     /// `REQUIRE_USER_HASH`: events from browsers and apps must prove the user they name.
     pub require_user_hash: bool,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::entry::Entry;
+use crate::segment::IgnoredUserIds;
 use crate::source::Source;
 
 /// The body of a message in either queue. `E` is the event as it was received, unmapped. Several
@@ -80,7 +81,7 @@ pub(super) fn printable(text: &str) -> Cow<'_, str> {
 ///
 /// # Errors
 /// One line that says what is wrong with it.
-pub fn read_body(body: &str) -> Result<Received<'_>, String> {
+pub fn read_body<'b>(body: &'b str, ignored: &IgnoredUserIds) -> Result<Received<'b>, String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Body<'b> {
@@ -101,7 +102,7 @@ pub fn read_body(body: &str) -> Result<Received<'_>, String> {
         ));
     }
     let events = body.event.into_iter().chain(body.events);
-    let entries: Vec<Entry<'_>> = events.map(Entry::parse).collect();
+    let entries: Vec<Entry<'_>> = events.map(|event| Entry::parse(event, ignored)).collect();
     if entries.is_empty() {
         return Err("the message holds no event".to_owned());
     }

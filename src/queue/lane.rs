@@ -44,7 +44,7 @@ fn messages_for(events: usize) -> usize {
 }
 
 /// Pause before a call is repeated for a message that SQS didn't accept.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE_BEFORE_REPEAT: Duration = Duration::from_millis(50);
 
 /// Time that sending these users' events may take: one call after another for each user,
 /// concurrently across users. `users` names the user of each event.
@@ -160,7 +160,7 @@ impl<K> Lane<K> {
                     let is_all_taken = not_taken.is_empty();
                     self.go_on(call, not_taken);
                     if !is_all_taken {
-                        tokio::time::sleep(PAUSE).await;
+                        tokio::time::sleep(PAUSE_BEFORE_REPEAT).await;
                     }
                 }
                 Ok(Err(error)) => self.fail(call, &error),
@@ -213,14 +213,18 @@ mod tests {
 
     use super::*;
     use crate::http_api::{MAX_BATCH_EVENTS, MAX_SEGMENT_EVENTS};
-    use crate::segment::Event;
+    use crate::segment::{Event, IgnoredUserIds};
     use crate::source::Source;
 
     /// As intake sends them: the first has a time of its own at which its retry is due.
     fn events_of_one_user(count: usize) -> Vec<((), Message)> {
         let received_at: DateTime<Utc> = "2026-11-23T12:00:00Z".parse().expect("a date");
         let json = r#"{"type":"track","userId":"u","event":"E"}"#;
-        let event = Event::new(serde_json::from_str(json).expect("valid JSON")).expect("an object");
+        let event = Event::new(
+            serde_json::from_str(json).expect("valid JSON"),
+            &IgnoredUserIds::default(),
+        )
+        .expect("an object");
         let message = Message::new(Source::Webhook, received_at, &event);
         let mut messages = vec![((), message.clone()); count];
         messages[0].1 = message.not_before(received_at);

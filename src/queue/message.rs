@@ -261,8 +261,13 @@ impl Message {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Received, read_body};
+    use super::super::Received;
     use super::*;
+    use crate::segment::IgnoredUserIds;
+
+    fn read_body(body: &str) -> Result<Received<'_>, String> {
+        super::super::read_body(body, &IgnoredUserIds::default())
+    }
 
     fn events_of<'r>(received: &'r Received<'r>) -> Vec<&'r Event<'r>> {
         received.entries.iter().filter_map(Entry::event).collect()
@@ -271,7 +276,11 @@ mod tests {
     #[test]
     fn the_body_reads_back() {
         let json = r#"{"type":"track","userId":"u","event":"a￿b","properties":{"n":1.5}}"#;
-        let event = Event::new(serde_json::from_str(json).expect("valid JSON")).expect("an object");
+        let event = Event::new(
+            serde_json::from_str(json).expect("valid JSON"),
+            &IgnoredUserIds::default(),
+        )
+        .expect("an object");
         let received_at = "2026-11-23T12:00:00Z".parse().expect("a date");
         let message = Message::new(Source::Api, received_at, &event);
         assert!(message.body.is_ascii(), "{}", message.body);
@@ -293,7 +302,7 @@ mod tests {
         for value in [&*deep, "201.61338154267818"] {
             let json = format!(r#"{{"type":"track","userId":"u","x":{value}}}"#);
             let raw: &RawValue = serde_json::from_str(&json).expect("JSON");
-            let entry = Entry::parse(raw);
+            let entry = Entry::parse(raw, &IgnoredUserIds::default());
             let event = entry.event().expect("an event");
             let message = Message::new(Source::Api, received_at, event);
             assert!(message.body.contains(&json), "{}", message.body);
@@ -307,7 +316,7 @@ mod tests {
         let received_at = "2026-11-23T12:00:00Z".parse().expect("a date");
         let message = |json: &str| {
             let event: Value<'_> = serde_json::from_str(json).expect("valid JSON");
-            let event = Event::new(event).expect("an object");
+            let event = Event::new(event, &IgnoredUserIds::default()).expect("an object");
             Message::new(Source::Api, received_at, &event)
         };
         let one = message(r#"{"messageId":"1","userId":"u","a":{"x":",\"event\":}"}}"#);
@@ -328,7 +337,11 @@ mod tests {
     #[test]
     fn an_event_can_not_pass_for_several() {
         let json = r#"{"userId":"u","events":[{"type":"delete","userId":"v"}]}"#;
-        let event = Event::new(serde_json::from_str(json).expect("valid JSON")).expect("an object");
+        let event = Event::new(
+            serde_json::from_str(json).expect("valid JSON"),
+            &IgnoredUserIds::default(),
+        )
+        .expect("an object");
         let received_at = "2026-11-23T12:00:00Z".parse().expect("a date");
         let message = Message::new(Source::Api, received_at, &event);
         let received = read_body(&message.body).expect("our own body");

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use super::envelope::{Received, read_body};
 use super::message::{NOT_BEFORE_ATTRIBUTE, WAITING_SINCE_ATTRIBUTE};
 use super::sender_attributes::sender;
+use crate::segment::IgnoredUserIds;
 
 /// A message that SQS handed over. Its body is read only when its turn comes, since what is read
 /// takes much more memory.
@@ -24,8 +25,8 @@ impl<'r> ReceivedMessage<'r> {
     ///
     /// # Errors
     /// One line that says what is wrong with it.
-    pub fn read(self) -> Result<Received<'r>, String> {
-        let mut received = read_body(self.body())?;
+    pub fn read(self, ignored: &IgnoredUserIds) -> Result<Received<'r>, String> {
+        let mut received = read_body(self.body(), ignored)?;
         let sender = sender(received.source, |name| self.attribute(name));
         for entry in &mut received.entries {
             entry.sender = sender;

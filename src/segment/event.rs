@@ -67,16 +67,22 @@ pub struct Event<'e> {
 }
 
 impl<'e> Event<'e> {
-    /// Takes a parsed JSON value as an event. When a key is repeated, the last one counts.
+    /// Takes a parsed JSON value as an event. When a key is repeated, the last one counts. A userId
+    /// that is one of `ignored` is nobody's: the event counts as one without, and the field stays.
     ///
     /// # Errors
     /// [`NotAnObject`] for every other JSON type.
-    pub fn new(value: Value<'e>) -> Result<Self, NotAnObject> {
+    pub fn new(value: Value<'e>, ignored: &IgnoredUserIds) -> Result<Self, NotAnObject> {
         match value {
-            Value::Object(_) => Ok(Self {
-                fields: with_last_of_equal_keys(value),
-                has_ignored_user_id: false,
-            }),
+            Value::Object(_) => {
+                let mut event = Self {
+                    fields: with_last_of_equal_keys(value),
+                    has_ignored_user_id: false,
+                };
+                event.has_ignored_user_id =
+                    event.id("userId").is_some_and(|id| ignored.contains(&id));
+                Ok(event)
+            }
             Value::Null => Err(NotAnObject("null")),
             Value::Bool(_) => Err(NotAnObject("a boolean")),
             Value::Number(_) => Err(NotAnObject("a number")),
@@ -110,20 +116,6 @@ impl<'e> Event<'e> {
         &self.fields
     }
 
-    /// The same event with other fields, which may not repeat a key.
-    ///
-    /// # Errors
-    /// [`NotAnObject`] for every other JSON type.
-    pub fn with_fields(&self, fields: Value<'e>) -> Result<Self, NotAnObject> {
-        match fields {
-            Value::Object(_) => Ok(Self {
-                fields,
-                has_ignored_user_id: self.has_ignored_user_id,
-            }),
-            other => Self::new(other),
-        }
-    }
-
     /// `type` as sent, when it is a string.
     pub fn type_name(&self) -> Option<&str> {
         self.fields().get("type")?.as_str()
@@ -143,17 +135,12 @@ impl<'e> Event<'e> {
     }
 
     /// `userId`, numbers as strings. `None` when it is empty or [means
-    /// nobody](Self::ignore_user_id).
+    /// nobody](Self::new).
     pub fn user_id(&self) -> Option<Cow<'_, str>> {
         self.id("userId").filter(|_| !self.has_ignored_user_id)
     }
 
-    /// Makes it an event without a userId if that is one of `ignored`. The field itself stays.
-    pub fn ignore_user_id(&mut self, ignored: &IgnoredUserIds) {
-        self.has_ignored_user_id = self.id("userId").is_some_and(|id| ignored.contains(&id));
-    }
-
-    /// The userId, when it [means nobody](Self::ignore_user_id).
+    /// The userId, when it [means nobody](Self::new).
     pub fn ignored_user_id(&self) -> Option<Cow<'_, str>> {
         self.id("userId").filter(|_| self.has_ignored_user_id)
     }
@@ -261,19 +248,25 @@ mod tests {
     use super::*;
 
     fn event(json: &str) -> Event<'_> {
-        Event::new(serde_json::from_str(json).expect("valid JSON")).expect("an object")
+        Event::new(
+            serde_json::from_str(json).expect("valid JSON"),
+            &IgnoredUserIds::default(),
+        )
+        .expect("an object")
     }
 
     #[test]
     fn a_user_id_that_is_nobody() {
         let ignored = IgnoredUserIds::new(["0"]);
-        let mut nobody = event(r#"{"type":"track","userId":0,"anonymousId":"a"}"#);
-        nobody.ignore_user_id(&ignored);
+        let event = |json: &'static str| {
+            let value = serde_json::from_str(json).expect("valid JSON");
+            Event::new(value, &ignored).expect("an object")
+        };
+        let nobody = event(r#"{"type":"track","userId":0,"anonymousId":"a"}"#);
         assert_eq!(nobody.user_id(), None);
         assert_eq!(nobody.user().as_deref(), Some("a"));
         assert_eq!(nobody.ignored_user_id().as_deref(), Some("0"));
-        let mut user = event(r#"{"type":"track","userId":"10"}"#);
-        user.ignore_user_id(&ignored);
+        let user = event(r#"{"type":"track","userId":"10"}"#);
         assert_eq!(user.user_id().as_deref(), Some("10"));
         assert_eq!(user.ignored_user_id(), None);
     }

@@ -3,24 +3,30 @@
 use super::options::OUR_NAMES;
 use super::{Object, Value, get_matching};
 
-/// Whether the event is addressed to Intercom.
+/// The names that address the function: Intercom as a whole, and Segment's destination for servers.
+const FUNCTION_NAMES: [&str; 2] = ["Intercom", "Intercom Cloud Mode (Actions)"];
+
+/// Whether the event is addressed to the function.
 ///
-/// `integrations.All` (any case) decides unless Intercom is named itself: a boolean is taken as
-/// it is, an object of options means yes. Without `integrations`, `context.Intercom: false`
-/// disables, as with Segment's classic destination.
+/// A false under either name wins; true or an object of options means yes; else
+/// `integrations.All` (any case) decides. Without `integrations`, `context.Intercom: false`
+/// disables, as with Segment's classic destination. `Intercom Web (Actions)` addresses the page's
+/// Messenger alone.
 pub fn is_addressed_to_intercom(event: &Object<'_>) -> bool {
     let Some(integrations) = event.get("integrations").and_then(Value::as_object) else {
         let context = event.get("context").and_then(Value::as_object);
         let intercom = context.and_then(|context| get_matching(context, "intercom"));
         return intercom != Some(&Value::Bool(false));
     };
-    OUR_NAMES
+    let choices = FUNCTION_NAMES
         .iter()
-        .find_map(|name| match integrations.get(name) {
-            Some(Value::Bool(addressed)) => Some(*addressed),
+        .filter_map(|name| match integrations.get(name) {
+            Some(Value::Bool(is_addressed)) => Some(*is_addressed),
             Some(Value::Object(_)) => Some(true),
             _ => None,
-        })
+        });
+    choices
+        .reduce(|one, other| one && other)
         .or_else(|| {
             let mut keys = integrations.iter();
             let (_, all) = keys.find(|(key, _)| key.eq_ignore_ascii_case("all"))?;
@@ -63,6 +69,19 @@ mod tests {
             ),
             (
                 r#"{"integrations":{"Intercom Cloud Mode (Actions)":false}}"#,
+                false,
+            ),
+            (
+                r#"{"integrations":{"Intercom":{},"Intercom Cloud Mode (Actions)":false}}"#,
+                false,
+            ),
+            (
+                r#"{"integrations":{"Intercom":false,"Intercom Cloud Mode (Actions)":true}}"#,
+                false,
+            ),
+            (r#"{"integrations":{"Intercom Web (Actions)":false}}"#, true),
+            (
+                r#"{"integrations":{"All":false,"Intercom Web (Actions)":true}}"#,
                 false,
             ),
             (r#"{"context":{"Intercom":false}}"#, false),

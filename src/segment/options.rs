@@ -3,14 +3,19 @@
 use super::{Event, Object, Value, get_matching};
 
 /// The keys under which Segment's users name this destination, the classic one first.
-pub(super) const OUR_NAMES: [&str; 2] = ["Intercom", "Intercom Cloud Mode (Actions)"];
+pub(super) const OUR_NAMES: [&str; 3] = [
+    "Intercom",
+    "Intercom Cloud Mode (Actions)",
+    "Intercom Web (Actions)",
+];
 
 /// The option that says whether the user was active.
 pub const ACTIVE: &str = "active";
 
 impl Event<'_> {
     /// The sender's options for Intercom, in order of precedence: `integrations.Intercom`,
-    /// `integrations["Intercom Cloud Mode (Actions)"]`, `context.Intercom`.
+    /// `integrations["Intercom Cloud Mode (Actions)"]`, `integrations["Intercom Web (Actions)"]`,
+    /// `context.Intercom`.
     pub fn options(&self) -> impl Iterator<Item = &Object<'_>> {
         let integrations = self.object("integrations");
         let in_integrations = OUR_NAMES
@@ -61,10 +66,15 @@ impl Event<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::IgnoredUserIds;
     use super::*;
 
     fn event(json: &str) -> Event<'_> {
-        Event::new(serde_json::from_str(json).expect("valid JSON")).expect("an object")
+        Event::new(
+            serde_json::from_str(json).expect("valid JSON"),
+            &IgnoredUserIds::default(),
+        )
+        .expect("an object")
     }
 
     #[test]

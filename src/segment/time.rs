@@ -49,10 +49,15 @@ impl Event<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::IgnoredUserIds;
     use super::*;
 
     fn event(json: &str) -> Event<'_> {
-        Event::new(serde_json::from_str(json).expect("valid JSON")).expect("an object")
+        Event::new(
+            serde_json::from_str(json).expect("valid JSON"),
+            &IgnoredUserIds::default(),
+        )
+        .expect("an object")
     }
 
     const RECEIVED_AT_MILLIS: i64 = 1_700_000_000_500;

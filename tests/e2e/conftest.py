@@ -7,6 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "local"))
 
+from pages import Page, running_browser
 from stack import Stack
 from tools import Failure
 
@@ -44,3 +45,19 @@ def stack(running_stack):
     running_stack.purge_queues()
     running_stack.simulator.reset()
     return running_stack
+
+
+@pytest.fixture(scope="module")
+def browser_of_pages(running_stack):
+    """A browser for the whole module."""
+    with running_browser(running_stack) as application:
+        yield application
+
+
+@pytest.fixture
+def page(browser_of_pages, stack):
+    """What a test opens pages with. Each is that of a new visitor, unless it says that the visit goes on."""
+    browser_of_pages.forget()
+    page = Page(browser_of_pages)
+    yield page
+    page.leave()

@@ -36,8 +36,66 @@ async fn settings_point_to_this_endpoint() {
     assert_eq!(segment["apiKey"], PUBLIC_WRITE_KEY);
     assert_eq!(segment["protocol"], "https");
     assert_eq!(segment["apiHost"], "api.example.com/prod/v1");
-    assert!(document["integrations"]["Intercom"].is_null());
     assert_eq!(document["remotePlugins"], json!([]));
+    only_segment_is_an_integration(&document);
+}
+
+/// Any other entry makes script builds of analytics.js load parts of it from Segment's CDN, and lose
+/// every event where that is blocked.
+fn only_segment_is_an_integration(document: &Value) {
+    let integrations = document["integrations"].as_object().expect("an object");
+    assert_eq!(integrations.keys().collect::<Vec<_>>(), ["Segment.io"]);
+    assert!(document["plan"].is_null());
+}
+
+#[tokio::test]
+async fn settings_lead_nowhere_else() {
+    let world = World::new(&WITH_MESSENGER).await;
+    let of = |host: &str, protocol: &str| {
+        let call = Call::new("GET", &format!("/v1/projects/{PUBLIC_WRITE_KEY}/settings"));
+        call.without_key()
+            .header("Host", host)
+            .header("X-Forwarded-Proto", protocol)
+    };
+    for (protocol, expected) in [
+        ("http", "http"),
+        ("HTTPS", "https"),
+        ("javascript", "https"),
+        ("", "https"),
+    ] {
+        let answer = of("api.example.com:8443", protocol).send(&world).await;
+        let segment = &answer.body["integrations"]["Segment.io"];
+        assert_eq!(
+            (&segment["protocol"], &segment["apiHost"]),
+            (&json!(expected), &json!("api.example.com:8443/prod/v1"))
+        );
+        assert_eq!(
+            answer.header("Vary"),
+            Some("Origin, Host, X-Forwarded-Proto")
+        );
+        let url = answer.body["remotePlugins"][0]["url"]
+            .as_str()
+            .expect("a URL");
+        assert!(
+            url.starts_with(&format!("{expected}://api.example.com:8443/prod/browser/")),
+            "{url}"
+        );
+    }
+    for host in [
+        "evil.example/x",
+        "user@evil.example",
+        "evil.example?",
+        "a b",
+        "",
+        "evil.example:x",
+    ] {
+        let answer = of(host, "https").send(&world).await;
+        assert!(!answer.body.to_string().contains("evil"), "{host}");
+        // The API's own domain stands in, where the request has one.
+        if answer.status != 200 {
+            answer.assert_error(400, "invalid_request");
+        }
+    }
 }
 
 #[tokio::test]
@@ -115,13 +173,14 @@ async fn only_public_write_keys_have_settings() {
 async fn settings_of_the_messenger() {
     let world = World::new(&WITH_MESSENGER).await;
     let document = document(&world).await;
-    let intercom = &document["integrations"]["Intercom"];
+    only_segment_is_an_integration(&document);
+    let intercom = &document["remotePlugins"][0]["settings"];
     assert_eq!(intercom["appId"], "abc123");
     assert_eq!(intercom["apiBase"], "https://api-iam.intercom.io");
     assert_eq!(intercom["bootVisitors"], true);
     assert_eq!(intercom["ignoredUserIds"][0], "null");
     for absent in [
-        "bundlingStatus",
+        "consentCategories",
         "delivery",
         "hideDefaultLauncher",
         "type",
@@ -132,8 +191,9 @@ async fn settings_of_the_messenger() {
     let plugin = &document["remotePlugins"][0];
     assert_eq!(
         (&plugin["name"], &plugin["libraryName"]),
-        (&json!("Intercom"), &json!("segmentIntercom"))
+        (&json!("Intercom Web (Actions)"), &json!("segmentIntercom"))
     );
+    assert_eq!(plugin["creationName"], "Intercom");
 
     let world = World::new(&[
         ("INTERCOM_APP_ID", "abc123"),
@@ -149,7 +209,8 @@ async fn settings_of_the_messenger() {
     ])
     .await;
     let document = self::document(&world).await;
-    let mut intercom = document["integrations"]["Intercom"].clone();
+    only_segment_is_an_integration(&document);
+    let mut intercom = document["remotePlugins"][0]["settings"].clone();
     intercom
         .as_object_mut()
         .expect("an object")
@@ -158,7 +219,7 @@ async fn settings_of_the_messenger() {
         intercom,
         json!({"appId": "abc123", "apiBase": "https://api-iam.eu.intercom.io", "bootVisitors": false,
             "requireUserHash": true, "hideDefaultLauncher": true, "customLauncherSelector": "#chat",
-            "companyIdHash": "segment", "bundlingStatus": "bundled", "delivery": "device",
+            "companyIdHash": "segment", "delivery": "device",
             "metadataLimit": 10, "richLinkProperties": [], "eventFilter": ["Order *"], "nested": "flatten"})
     );
 }
@@ -225,7 +286,7 @@ async fn the_plugin_is_served() {
         let bytes = STANDARD
             .decode(packed["body"].as_str().expect("text"))
             .expect("base64");
-        assert!(bytes.len() <= 3 * 1024, "{} bytes", bytes.len());
+        assert!(bytes.len() <= 4 * 1024, "{} bytes", bytes.len());
         let mut text = String::new();
         GzDecoder::new(&*bytes)
             .read_to_string(&mut text)

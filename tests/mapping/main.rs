@@ -27,11 +27,8 @@ const ARRIVAL: Arrival = Arrival {
 
 /// What the preview says of one event.
 fn preview_of(event: &RawValue, arrival: Arrival, settings: &Settings) -> Value {
-    let mut entry = Entry::parse(event);
+    let mut entry = Entry::parse(event, &settings.ignored_user_ids);
     entry.sender = arrival.sender;
-    if let Some(event) = entry.event_mut() {
-        event.ignore_user_id(&settings.ignored_user_ids);
-    }
     let body = preview(
         &[entry],
         arrival.received_at_millis,

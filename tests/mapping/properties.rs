@@ -7,7 +7,7 @@ use segment_intercom::entry::Entry;
 use segment_intercom::mapping::{
     Anonymous, Arrival, Channel, CollectContext, CompanyIdHash, Nested, Sender, Settings,
 };
-use segment_intercom::segment::Event;
+use segment_intercom::segment::{Event, IgnoredUserIds};
 use segment_intercom::source::Source;
 use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
@@ -211,7 +211,11 @@ fn any_settings() -> impl Strategy<Value = Settings> {
 }
 
 fn parse(text: &str) -> Event<'_> {
-    Event::new(serde_json::from_str(text).expect("JSON")).expect("an object")
+    Event::new(
+        serde_json::from_str(text).expect("JSON"),
+        &IgnoredUserIds::default(),
+    )
+    .expect("an object")
 }
 
 proptest! {
@@ -254,7 +258,11 @@ fn stringified_data_is_the_same_data() {
         json!({"a \"quoted\" key": ["\u{0}\u{1f}\\/\n", 1.5, -1, u64::MAX, null, {"é🚀": []}]});
     let event = json!({"type": "track", "event": "E", "userId": "u1", "properties": {"n": nested}});
     let raw = RawValue::from_string(event.to_string()).expect("JSON");
-    assert!(Entry::parse(&raw).rejection().is_none());
+    assert!(
+        Entry::parse(&raw, &IgnoredUserIds::default())
+            .rejection()
+            .is_none()
+    );
     let preview = preview_of(&raw, ARRIVAL, &settings);
     let text = preview["actions"][0]["event"]["metadata"]["n"]
         .as_str()

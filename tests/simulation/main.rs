@@ -20,6 +20,10 @@ use simulation::{Mode, Simulation};
 /// How many worlds are tried unless `SEEDS` says otherwise.
 const SEEDS: u64 = 2;
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whoever runs it chooses the seeds"
+)]
 fn seeds() -> Range<u64> {
     let number = |name| {
         let text = std::env::var(name).ok()?;

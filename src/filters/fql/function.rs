@@ -165,7 +165,11 @@ fn number<'v>(value: &Value<'_>) -> Result<Value<'v>, CannotEvaluate> {
         Value::Null => return Ok(Value::Null),
         Value::Number(number) => return Ok(Value::Number(*number)),
         Value::Str(text) => text.trim(),
-        _ => return Err(CannotEvaluate("number() of what is neither number nor text")),
+        _ => {
+            return Err(CannotEvaluate(
+                "number() of what is neither number nor text",
+            ));
+        }
     };
     // As JSON writes numbers, so that nothing is infinite.
     serde_json::from_str::<serde_json::Number>(text)

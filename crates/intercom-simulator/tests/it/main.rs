@@ -1,5 +1,7 @@
 //! The simulator as a client sees it.
 
+#![expect(clippy::disallowed_methods, reason = "a slow answer is timed")]
+
 mod attributes;
 mod client;
 mod companies;

@@ -1,14 +1,16 @@
 // Pages with Segment's SDK for browsers and Intercom's Messenger, and a visitor in Chromium: `node messenger.cjs
-// SETTINGS`. Does what it reads, one JSON array a line: ["visit", page] opens a page as somebody new, ["run", code] runs
-// code in it, ["leave"] closes it. Prints {"answer": …} for each, and {"sent": …} for what the page posts to the endpoint. In place of Intercom's
-// widget stands one that keeps in window.told what it is told.
+// SETTINGS`. Does what it reads, one JSON array a line: ["visit", page] opens a page as somebody new, or with `goesOn` as
+// the visitor of the page before; ["run", code] runs code in it, ["leave"] closes it. Prints {"answer": …} for each,
+// {"sent": …} for what the page posts to the endpoint, and {"asked": …} for what it asks of other hosts. In place of
+// Intercom's widget stands one that keeps in window.told what it is told.
 const { readFileSync } = require("node:fs");
 const { createServer } = require("node:http");
 const { createInterface } = require("node:readline");
 const { chromium } = require("playwright-core");
 
 const { executablePath, endpoint, writeKey } = JSON.parse(process.argv[2]);
-const SDK = require.resolve("@segment/analytics-next/dist/umd/index.js").replace(/index\.js$/, "");
+const sdkOf = (version) =>
+  require.resolve(`@segment/analytics-next${version ? `-${version}` : ""}/dist/umd/index.js`).replace(/index\.js$/, "");
 const WIDGET = `
   window.told ??= [];
   const { q } = window.Intercom;
@@ -19,31 +21,66 @@ const print = (line) => console.log(JSON.stringify(line));
 
 // How a page gets the SDK: as a module would import it, or by Segment's snippet with the build of the CDN.
 const PAGES = {
-  npm: ({ load = {}, plugin }) => `<script src="/sdk/index.js"></script><script type="module">
+  npm: ({ load = {}, plugin, version = "" }) => `<script src="/sdk/${version}/index.js"></script><script type="module">
     const plugins = ${plugin ? `[(await import("${endpoint}/browser/intercom.mjs")).intercom(${JSON.stringify(plugin)})]` : "[]"}
     const settings = ${plugin ? `{ cdnSettings: { integrations: { "Segment.io": { apiKey: "${writeKey}",
       apiHost: "${endpoint.replace(/^\w+:\/\//, "")}/v1", protocol: "http" } } } }` : `{ cdnURL: "${endpoint}" }`}
     window.analytics = AnalyticsNext.AnalyticsBrowser.load({ writeKey: "${writeKey}", plugins, ...settings }, ${JSON.stringify(load)})
     window.isThere = true
     </script>`,
-  snippet: ({ calls = "" }) => `<script>
+  // With one of Segment's consent wrappers, for which the page's own code decides.
+  consent: ({ consentModel, consent }) => `<script>window.consent = ${JSON.stringify(consent)}</script>
+    <script src="/wrapped.js"></script><script>
+    window.analytics = wrapped.load("${writeKey}", "${endpoint}", "${consentModel}");
+    window.isThere = true
+    </script>`,
+  snippet: ({ calls = "", version = "" }) => `<script>
     window.analytics = [];
-    for (const method of ["page", "identify", "group", "track", "reset", "ready", "on", "register", "user"]) {
+    for (const method of ["page", "identify", "group", "track", "reset", "ready", "on", "register", "user",
+                          "addSourceMiddleware", "addDestinationMiddleware"]) {
       analytics[method] = (...args) => { analytics.push([method, ...args]); return analytics; };
     }
     analytics._writeKey = "${writeKey}";
     analytics._cdn = "${endpoint}";
     ${calls}
     window.isThere = true;
-    </script><script src="/sdk/standalone.js" async></script>`,
+    </script><script src="/sdk/${version}/standalone.js" async></script>`,
 };
 
-async function visit(browser, server, { sdk = "npm", widget = "there", before = "", headers = {}, ...options }) {
-  const context = await browser.newContext();
+// Segment's consent tools, and the SDK in a bundle.
+const WRAPPED = `
+  import { AnalyticsBrowser } from "@segment/analytics-next";
+  import { createWrapper } from "@segment/analytics-consent-tools";
+  export function load(writeKey, cdnURL, consentModel) {
+    const withConsent = createWrapper({
+      shouldLoadSegment: (context) => context.load({ consentModel }),
+      getCategories: () => window.consent,
+      integrationCategoryMappings: { Intercom: ["Support"] },
+      registerOnConsentChanged: (change) => { window.changeConsent = (to) => change(window.consent = to); },
+    });
+    const analytics = new AnalyticsBrowser();
+    withConsent(analytics).load({ writeKey, cdnURL }, { integrations: { Intercom: { consentCategories: ["Support"] } } });
+    return analytics;
+  }`;
+
+async function wrapped() {
+  const { build } = require("../../../../browser/node_modules/esbuild");
+  const resolveDir = sdkOf("").replace(/node_modules.*/, "");
+  const { outputFiles } = await build({
+    stdin: { contents: WRAPPED, resolveDir }, bundle: true, format: "iife", globalName: "wrapped", write: false,
+    define: { "process.env.NODE_ENV": '"production"' } });
+  return outputFiles[0].text;
+}
+
+async function visit(browser, server, last, { sdk = "npm", widget = "there", before = "", headers = {}, goesOn, ...options }) {
+  const context = goesOn ? last.context() : await browser.newContext();
   const page = await context.newPage();
+  if (last) await (goesOn ? last.close() : last.context().close());
   page.on("pageerror", (error) => print({ error: error.message }));
   page.on("console", (message) => message.type() == "warning" && print({ warning: message.text() }));
   page.on("request", (request) => {
+    const { host } = new URL(request.url());
+    if (host && !host.includes("localhost")) print({ asked: request.url() });
     if (request.method() == "POST" && /\/v1\/[a-z]$/.test(request.url())) print({ sent: JSON.parse(request.postData()) });
   });
   await page.route("https://widget.intercom.io/**", async (route) => {
@@ -53,9 +90,9 @@ async function visit(browser, server, { sdk = "npm", widget = "there", before = 
     if (page.isClosed()) return;
     return route.fulfill({ contentType: "text/javascript", body: WIDGET });
   });
-  // Parts of the library, which the endpoint redirects to Segment's CDN.
-  await page.route(/\/analytics-next\/bundles\//, (route) =>
-    route.fulfill({ contentType: "text/javascript", body: readFileSync(SDK + route.request().url().split("/").pop()) }));
+  // Whether the Messenger's API can be reached.
+  await page.route("https://api-iam.intercom.io/**", (route) =>
+    options.api == "blocked" ? route.abort("blockedbyclient") : route.fulfill({ status: options.api ?? 200, body: "{}" }));
   const nonce = /nonce-(\w+)/.exec(headers["content-security-policy"] ?? "")?.[1];
   let html = `<!doctype html><title>Shop</title><script>${before}</script>${PAGES[sdk](options)}`;
   if (nonce) html = html.replaceAll("<script", `<script nonce="${nonce}"`);
@@ -66,12 +103,14 @@ async function visit(browser, server, { sdk = "npm", widget = "there", before = 
 }
 
 function serve(request, response) {
-  if (!request.url.startsWith("/sdk/")) {
+  const [, version, file] = /^\/sdk\/([^/]*)\/(.*)$/.exec(request.url) ?? [];
+  if (!file && request.url != "/wrapped.js") {
     response.writeHead(200, { "content-type": "text/html; charset=utf-8", ...server.page?.headers });
     return response.end(server.page?.html);
   }
   response.writeHead(200, { "content-type": "text/javascript; charset=utf-8" });
-  response.end(readFileSync(SDK + request.url.slice("/sdk/".length)));
+  if (file) response.end(readFileSync(sdkOf(version) + file));
+  else wrapped().then((text) => response.end(text));
 }
 
 const server = createServer(serve);
@@ -84,8 +123,7 @@ async function main() {
     const [command, argument] = JSON.parse(line);
     try {
       if (command == "visit") {
-        await page?.context().close();
-        page = await visit(browser, server, argument);
+        page = await visit(browser, server, page, argument);
         print({ answer: true });
       } else if (command == "leave") {
         await page?.context().close();

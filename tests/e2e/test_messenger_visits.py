@@ -1,0 +1,165 @@
+"""What real pages do with the Messenger: other versions of the SDK, middlewares, consent, several pages of a visit."""
+
+import json
+
+import pytest
+
+from calls import contact, events_of
+from pages import APP
+from refusals import function_with
+
+EACH_VERSION = pytest.mark.parametrize("version", ["", "1.76", "1.70", "1.60"], ids=["newest", "1.76", "1.70", "1.60"])
+EACH_BUILD = pytest.mark.parametrize("sdk", ["npm", "snippet"])
+WITHOUT_INTERCOM = {"integrations": {"Intercom": False}}
+
+
+def names_of(page):
+    return [call[0] for call in page.told()]
+
+
+@EACH_VERSION
+@EACH_BUILD
+def test_a_visit_with_each_version_of_the_sdk(stack, page, sdk, version):
+    """Nothing is asked of Segment's CDN, `Intercom` is there once the library is ready, and a logout on the next page
+    ends the session of this one."""
+    page.visit(sdk=sdk, version=version)
+    page.run("await new Promise((resolve) => analytics.ready(resolve)); Intercom('show')")
+    page.call("page")
+    page.call("identify", "u-1", {"name": "Ada", "email": "a@example.com"})
+    page.call("track", "Signed Up")
+    user = {"user_id": "u-1", "name": "Ada", "email": "a@example.com"}
+    assert page.wait_for_told("boot", "show", "update")[2] == {**APP, **user}
+    stack.wait_for(lambda: events_of(stack, "u-1") == ["Signed Up"], "the event")
+    page.visit(sdk=sdk, version=version, goesOn=True, calls="analytics.reset(); analytics.page()")
+    if sdk == "npm":
+        page.run("await analytics.reset(); await analytics.page()")
+    assert page.wait_for_told("shutdown", "boot")[1] == APP
+    page.visit(sdk=sdk, version=version, goesOn=True)
+    page.call("page")
+    assert page.wait_for_told("boot") == [APP]
+    assert names_of(page) == ["boot"]
+    assert {url.split("/")[2] for url in page.asked()} == {"widget.intercom.io"}
+
+
+@EACH_VERSION
+def test_what_is_kept_from_intercom_is_not_told(stack, page, version):
+    page.visit(version=version)
+    page.call("identify", "u-1", {"name": "Ada", "email": "a@example.com", "phone": "1"}, WITHOUT_INTERCOM)
+    page.call("page")
+    assert page.wait_for_told("boot") == [{**APP, "user_id": "u-1"}]
+    assert stack.settle(30)
+    assert contact(stack, "u-1") is None
+
+
+@EACH_VERSION
+@pytest.mark.parametrize("middleware", [
+    "addSourceMiddleware(({ payload, next }) => { CHANGE; next(payload) })",
+    "addDestinationMiddleware('Intercom', ({ payload, next }) => { CHANGE; next(payload) })",
+], ids=["source", "destination"])
+@pytest.mark.parametrize("plugin", [None, {"appId": "abc123", "apiBase": APP["api_base"]}], ids=["cdnURL", "npm"])
+def test_a_middleware_has_the_last_word(stack, page, version, middleware, plugin):
+    change = "delete payload.obj.traits?.email; payload.obj.userId &&= 'tenant-' + payload.obj.userId"
+    page.visit(version=version, **({"plugin": plugin} if plugin else {}))
+    page.run(f"await analytics.{middleware.replace('CHANGE', change)}")
+    page.call("identify", "u-1", {"name": "Ada", "email": "a@example.com"})
+    page.call("page")
+    assert page.wait_for_told("boot") == [{**APP, "user_id": "tenant-u-1", "name": "Ada"}]
+    assert "a@example.com" not in json.dumps(page.told())
+
+
+def test_what_is_under_way_at_a_logout_brings_nobody_back(stack, page):
+    page.visit()
+    page.call("page")
+    assert page.wait_for_told("boot")
+    page.run('analytics.identify({ email: "a@example.com" }); analytics.group("c1"); await analytics.reset()')
+    page.run("await analytics.addSourceMiddleware(({ payload, next }) => new Promise((go) => { window.go = go })"
+             ".then(() => next(payload)))")
+    page.run('analytics.identify("u-1"); await new Promise((resolve) => setTimeout(resolve, 50));'
+             "await analytics.reset(); go()")
+    stack.wait_for(lambda: contact(stack, "u-1"), "the user, by the function")
+    told = json.dumps(page.told())
+    assert not [text for text in ("a@example.com", "c1", "u-1") if text in told]
+
+
+def test_a_company_that_was_left_does_not_come_back(stack, page):
+    page.visit()
+    page.call("identify", "u-1", {"company": {"id": "c1"}})
+    page.call("group", "c2")
+    page.call("page")
+    page.call("identify", "u-1", {"name": "Ada"})
+    assert page.wait_for_told("update")[0]["company"] == {"company_id": "c2"}
+
+
+@EACH_BUILD
+def test_the_name_of_segments_destination_for_pages(stack, page, sdk):
+    web, cloud = "Intercom Web (Actions)", "Intercom Cloud Mode (Actions)"
+    page.visit(sdk=sdk)
+    page.call("page", None, None, {}, {"integrations": {web: False}})
+    page.call("identify", "u-1", {}, {"integrations": {web: False}})
+    assert page.told() == []
+    stack.wait_for(lambda: contact(stack, "u-1"), "the function's half")
+    page.call("identify", "u-2", {}, {"integrations": {"All": False, web: {"user_hash": "h"}}})
+    assert page.wait_for_told("boot") == [{**APP, "user_id": "u-2", "user_hash": "h"}]
+    page.call("identify", "u-3", {}, {"integrations": {cloud: False}})
+    assert page.wait_for_told("shutdown", "boot")[1] == {**APP, "user_id": "u-3"}
+    assert stack.settle(30)
+    assert contact(stack, "u-2") is contact(stack, "u-3") is None
+
+
+# Consent
+
+
+@pytest.mark.parametrize("model", ["opt-in", "opt-out"])
+def test_consent(page, model):
+    """With Segment's consent tools, and the categories that Intercom needs."""
+    page.visit(sdk="consent", consentModel=model, consent={"Support": False})
+    page.call("page")
+    page.call("identify", "u-1")
+    assert (page.told(), page.asked()) == ([], [])
+    page.visit(sdk="consent", consentModel=model, consent={"Support": True})
+    page.call("page")
+    assert page.wait_for_told("boot") == [APP]
+    page.run("changeConsent({ Support: false })")
+    assert page.wait_for_told("shutdown") == [[]]
+    page.call("identify", "u-2")
+    page.call("page")
+    assert names_of(page) == ["boot", "shutdown"]
+    page.run("changeConsent({ Support: true })")
+    page.call("page")
+    assert page.wait_for_told("boot") == [{**APP, "user_id": "u-2"}]
+
+
+# Device delivery
+
+
+@EACH_VERSION
+@EACH_BUILD
+def test_device_delivery_with_each_version_of_the_sdk(stack, page, sdk, version):
+    with function_with(stack, BROWSER_DELIVERY="device"):
+        page.visit(sdk=sdk, version=version)
+        page.call("page")
+        page.wait_until_up()
+        page.call("identify", "u-1", {"name": "Ada"})
+        page.call("track", "Bought")
+        page.call("track", "Hidden", {}, {"integrations": {"Intercom Web (Actions)": False}})
+        assert page.wait_for_told("update", "trackEvent")[1] == ["Bought", {}]
+        stack.wait_for(lambda: events_of(stack, "u-1"), "the event of the function") if contact(stack, "u-1") else None
+        assert {url.split("/")[2] for url in page.asked()} == {"widget.intercom.io", "api-iam.intercom.io"}
+        sent = {event.get("event", event["type"]): event for event in page.sent()}
+        assert sent["Bought"]["_metadata"]["bundled"] == ["Intercom"]
+        assert "bundled" not in sent["Hidden"].get("_metadata", {})
+
+
+@pytest.mark.parametrize("api", ["blocked", 403])
+def test_with_device_delivery_the_function_delivers_what_the_messenger_cannot(stack, page, api):
+    with function_with(stack, BROWSER_DELIVERY="device"):
+        page.visit(api=api)
+        page.call("page")
+        page.wait_until_up()
+        if api == 403:
+            page.run("await fetch('https://api-iam.intercom.io/messenger/web/ping', { method: 'POST' })")
+            page.run("await new Promise((resolve) => setTimeout(resolve, 100))")
+        page.call("identify", "u-1")
+        page.call("track", "Bought")
+        stack.wait_for(lambda: events_of(stack, "u-1") == ["Bought"], "the event")
+        assert "trackEvent" not in names_of(page)
