@@ -135,7 +135,7 @@ def deploy(name):
 
 
 def take_filters_along(name, architecture):
-    """Puts the stack's file of filters, if it has one, beside the binary that was built, once it is known to be good."""
+    """Puts the stack's file of filters, if it has one, beside the built binary, once it is known to be good."""
     file = DEPLOYMENTS / f"{name}.filters.json"
     if not file.exists():
         return
