@@ -37,13 +37,26 @@ def bench_binary():
                 if artifact.get("executable") and artifact["target"]["name"] == "mapping")
 
 
+def segments_destinations():
+    """The folder of Segment's own destinations for pages, as its CDN has them; npm compares the package with its
+    digest."""
+    folder = ROOT / ".tools" / "browser-destinations"
+    web = folder / "package" / "dist" / "web"
+    if not web.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        run("npm", "pack", "@segment/browser-destinations@3.98.0", "--silent", "--pack-destination", folder,
+            stdout=subprocess.DEVNULL)
+        run("tar", "-xzf", next(folder.glob("*.tgz")), "-C", folder, "package/dist/web")
+    return web
+
+
 def browser_bench():
     """The plugin for pages, where Node.js and a browser are there."""
     reason = tools.why_no_javascript() or (None if tools.browser() else "Chromium is missing")
     heading("The Messenger's plugin in a page" + (f": left out, {reason}" if reason else ""))
     if not reason:
         tools.install_sdks()
-        run("node", "benches/browser.cjs", tools.browser(),
+        run("node", "benches/browser.cjs", tools.browser(), segments_destinations(),
             env={**ENVIRONMENT, "NODE_PATH": str(tools.JAVASCRIPT / "node_modules")})
 
 

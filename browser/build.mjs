@@ -2,7 +2,7 @@
 // builds to; with --package it builds what `npm pack` takes along instead.
 
 import { build } from "esbuild"
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { gzipSync } from "node:zlib"
 
@@ -30,11 +30,21 @@ async function textOf(entry, format) {
   return outputFiles[0].text
 }
 
+/** The parts that analytics.js loads on demand, of the version in package.json, as one text: each after its name. */
+function bundlesOfLibrary() {
+  const library = file("node_modules/@segment/analytics-next/")
+  const parts = readdirSync(new URL("dist/umd/", library)).filter((name) => /\.bundle\.\w+\.js$/.test(name)).sort()
+  const license = readFileSync(new URL("LICENSE.MD", library), "utf8").trim()
+  const textOf = (name) => readFileSync(new URL(`dist/umd/${name}`, library), "utf8").replace(/\n\/\/# sourceMappingURL.*/, "").trim()
+  return [`/* @segment/analytics-next\n\n${license}\n*/\n`, ...parts.map((name) => `//# file ${name}\n${textOf(name)}\n`)].join("")
+}
+
 async function buildDist(isCheck) {
   const files = {
     "intercom.js": await textOf("global", "iife"),
     "intercom.mjs": await textOf("intercom", "esm"),
     "intercom-device.mjs": await textOf("device", "esm"),
+    "analytics-next.js": bundlesOfLibrary(),
   }
   const fail = (what) => ((process.exitCode = 1), console.error(`error: ${what}`))
   for (const [name, text] of Object.entries(files)) {

@@ -1,5 +1,6 @@
 """The demo page of `make run`: analytics.js, a stand-in for the Messenger, and what the simulator holds."""
 
+import hmac
 import json
 import threading
 import urllib.request
@@ -16,8 +17,10 @@ TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".j
 def serve(stack, delivery, is_real):
     """Serves the page on this machine as long as this process lives; gives its URL. With `is_real` the page loads
     Intercom's own widget."""
+    proof = hmac.new(stack.secret.get("api_secret", "").encode(), b"page-ada", "sha256").hexdigest()
     settings = {
-        "writeKey": stack.public_write_key, "cdnURL": stack.page_endpoint, "delivery": delivery, "isReal": is_real}
+        "writeKey": stack.public_write_key, "cdnURL": stack.page_endpoint, "delivery": delivery, "isReal": is_real,
+        "userHash": proof}
     # The library gets its own parts from here, so that the page needs no network.
     script = f"const SETTINGS = {json.dumps(settings)}\nwindow.analytics = {{ _cdn: location.origin }}\n"
 
@@ -41,7 +44,8 @@ def serve(stack, delivery, is_real):
             load the settings, which hold a key, as a script of its own."""
             host = self.headers.get("host", "").partition(":")[0]
             site = self.headers.get("sec-fetch-site", "none")
-            return host in ("localhost", "127.0.0.1") and site in ("none", "same-origin")
+            is_opened = self.headers.get("sec-fetch-mode") == "navigate"
+            return host in ("localhost", "127.0.0.1") and (is_opened or site in ("none", "same-origin"))
 
         def answer(self, body, suffix):
             self.send_response(200)

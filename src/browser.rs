@@ -60,14 +60,30 @@ pub fn settings_path(path: &str) -> Option<(&str, String)> {
     (!key.is_empty() && !key.contains('/')).then(|| (base_path, key.into_owned()))
 }
 
-/// Where Segment's CDN has a part of analytics.js that the library loads on demand. A page whose
-/// snippet has this endpoint as `_cdn` asks for it here: `…/analytics-next/bundles/FILE`.
-pub fn segment_bundle(path: &str) -> Option<String> {
+/// A part of analytics.js that the library loads on demand, by `…/analytics-next/bundles/FILE` of
+/// the page's `_cdn`.
+#[derive(Debug)]
+pub enum Bundle {
+    /// This build has it.
+    Here(&'static File),
+    /// Of another version: where Segment's CDN has it.
+    AtSegment(String),
+}
+
+/// The part of analytics.js of this path.
+pub fn segment_bundle(path: &str) -> Option<Bundle> {
     let (_, file) = path.rsplit_once("/analytics-next/bundles/")?;
+    if let Some(bundle) = files::bundle(file) {
+        return Some(Bundle::Here(bundle));
+    }
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
     let name = file.strip_suffix(".js");
     let is_script = name.is_some_and(|name| name.bytes().all(is_name));
-    is_script.then(|| format!("https://cdn.segment.com/analytics-next/bundles/{file}"))
+    is_script.then(|| {
+        Bundle::AtSegment(format!(
+            "https://cdn.segment.com/analytics-next/bundles/{file}"
+        ))
+    })
 }
 
 #[cfg(test)]
@@ -78,13 +94,13 @@ mod tests {
     fn parts_of_analytics_js_are_segments_own() {
         let here = "/prod/analytics-next/bundles/a.bundle.0f.js";
         let there = "https://cdn.segment.com/analytics-next/bundles/a.bundle.0f.js";
-        assert_eq!(segment_bundle(here).as_deref(), Some(there));
+        assert!(matches!(segment_bundle(here), Some(Bundle::AtSegment(url)) if url == there));
         for path in [
             "/analytics-next/bundles/../x.js",
             "/analytics-next/bundles/x",
             "/x.js",
         ] {
-            assert_eq!(segment_bundle(path), None, "{path}");
+            assert!(segment_bundle(path).is_none(), "{path}");
         }
     }
 

@@ -29,6 +29,7 @@ mod deletion;
 mod events;
 mod leads;
 mod look_up;
+mod parts;
 mod round;
 mod shared_map;
 mod stop;
@@ -40,20 +41,18 @@ use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt};
 
+use crate::clock::Clock;
 use crate::in_progress::InProgress;
 use crate::intercom::{Calls, Intercom};
 use crate::mapping::{Action, Identity};
 use crate::ttl_cache::TtlCache;
-use catalogue::RefusedAttributes;
+use catalogue::Refusals;
 use contact_cache::ContactCache;
 use round::Round;
 use stop::Stop;
 
 /// Users delivered concurrently. More wouldn't help: Intercom's rate limit comes first.
 const USERS_AT_ONCE: usize = 16;
-
-/// Looking users up together may take one part in this many of the time: it only saves calls.
-const LOOK_UP_SHARE: u32 = 3;
 
 /// Companies whose Intercom id is kept: some 150 bytes each, less than a megabyte in all.
 const COMPANIES: NonZeroUsize = NonZeroUsize::new(5_000).expect("not zero");
@@ -112,18 +111,18 @@ pub struct Delivery {
     contacts: ContactCache,
     /// Intercom's company ids by company_id.
     companies: TtlCache<String>,
-    refused_attributes: RefusedAttributes,
+    refusals: Refusals,
 }
 
 impl Delivery {
-    /// Delivery through this client.
-    pub fn new(intercom: Intercom, settings: Settings) -> Self {
+    /// Delivery through this client. What it remembers ages by `clock`.
+    pub fn new(intercom: Intercom, settings: Settings, clock: &Clock) -> Self {
         Self {
             intercom,
             settings,
-            contacts: ContactCache::default(),
-            companies: TtlCache::new(COMPANIES, AGE_OF_COMPANIES),
-            refused_attributes: RefusedAttributes::default(),
+            contacts: ContactCache::new(clock),
+            companies: TtlCache::new(COMPANIES, AGE_OF_COMPANIES, clock),
+            refusals: Refusals::new(clock),
         }
     }
 
@@ -140,9 +139,7 @@ impl Delivery {
     /// tried again when one of them made the contact.
     pub async fn deliver(&self, events: Vec<&mut InProgress<'_>>, now: i64, deadline: Instant) {
         let round = &Round::new(self, &events, now, deadline);
-        let began = crate::time_budget::now();
-        let look_up_until = began + deadline.saturating_duration_since(began) / LOOK_UP_SHARE;
-        round.look_up_together(&events, look_up_until).await;
+        round.look_up_together(&events).await;
         stream::iter(by_user(events))
             // Boxed, because the future of everything that can happen to a user is large.
             .map(|of_user| Box::pin(round.deliver_user(of_user)))

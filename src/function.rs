@@ -115,7 +115,6 @@ impl Function {
             Arc::clone(&secrets),
         );
         Self {
-            clock,
             secrets,
             queues: Queues::new(
                 sqs,
@@ -126,17 +125,18 @@ impl Function {
                 filters,
                 mapping: config.mapping,
                 schedule: config.retry,
-                delivery: Delivery::new(intercom, config.delivery),
+                delivery: Delivery::new(intercom, config.delivery, &clock),
             },
             intake: Intake {
                 mode: config.delivery_mode,
                 budget: config.inline_budget,
-                deduplication: Deduplication::default(),
+                deduplication: Deduplication::new(&clock),
             },
             retry_queue_url: config.retry_queue_url,
             strict_webhook_signature: config.strict_webhook_signature,
             browser,
             has_started: AtomicBool::new(false),
+            clock,
         }
     }
 
@@ -290,9 +290,7 @@ impl Function {
                 Ok(Answer::ok(json!({"status": "ok", "version": version})))
             }
             Route::Settings => self.browser_settings(request, invocation).await,
-            Route::SegmentBundle => crate::browser::segment_bundle(&request.path)
-                .map(Answer::redirect)
-                .ok_or(ApiError::UnknownPath),
+            Route::SegmentBundle => browser::segment_bundle(request),
             Route::BrowserFile => self.browser_file(request),
             Route::Preflight => Ok(Answer::no_content()),
             Route::WrongMethod => Err(ApiError::WrongMethod),

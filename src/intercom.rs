@@ -54,7 +54,7 @@ pub struct RetryLater {
     pub after: Option<Duration>,
     /// Whether the event itself was not tried: the time was up, the rate limit used up, or the
     /// circuit open. Such a receive is no failure.
-    pub is_rate_limit: bool,
+    pub is_untried: bool,
 }
 
 impl RetryLater {
@@ -64,7 +64,7 @@ impl RetryLater {
             status: None,
             request_id: None,
             after: None,
-            is_rate_limit: false,
+            is_untried: false,
         }
     }
 }
@@ -109,8 +109,8 @@ struct Call<'c> {
     /// say.
     permission: &'static str,
     body: Option<Vec<u8>>,
-    /// Whether events are delivered even if it fails.
-    is_optional: bool,
+    /// Whether no event depends on it: refused for whatever reason, it is no trouble of the account's.
+    is_helper: bool,
     /// Whether a success may have no body.
     may_answer_nothing: bool,
 }
@@ -125,7 +125,7 @@ impl<'c> Call<'c> {
             path,
             permission,
             body: None,
-            is_optional: false,
+            is_helper: false,
             may_answer_nothing: false,
         }
     }
@@ -312,7 +312,7 @@ impl Drop for UnderWay<'_> {
 fn untried(reason: &str, after: Option<Duration>) -> CallError {
     CallError::RetryLater(RetryLater {
         after,
-        is_rate_limit: true,
+        is_untried: true,
         ..RetryLater::failed(reason)
     })
 }

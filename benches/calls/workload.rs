@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use fastrand::Rng;
 use serde_json::{Value, json};
 
@@ -69,13 +69,13 @@ impl Workload {
         requests.collect()
     }
 
-    /// What made every user known before, and a member of their company.
-    pub(crate) fn past() -> Vec<Vec<Value>> {
+    /// What made every user known before, and a member of their company, when they were last seen.
+    pub(crate) fn past(last_seen: DateTime<Utc>) -> Vec<Vec<Value>> {
         let users: Vec<usize> = (0..USERS).collect();
         let requests = users.chunks(BATCH).map(|users| {
             let events = users.iter().map(|user| {
                 json!({"type": "identify", "messageId": format!("before-{user}"),
-                    "userId": user_id(*user), "timestamp": "2020-01-01T00:00:00Z",
+                    "userId": user_id(*user), "timestamp": last_seen.to_rfc3339(),
                     "traits": {"logins": 0, "company": {"id": company_id(*user), "plan": "free"}}})
             });
             events.collect()

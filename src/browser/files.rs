@@ -58,6 +58,21 @@ static FILES: [File; 3] = [
     ),
 ];
 
+/// The parts that analytics.js loads on demand, of its newest version at this build: from here, an
+/// ad blocker that knows Segment's CDN stops none of them.
+static BUNDLES: LazyLock<Vec<File>> = LazyLock::new(|| {
+    let all = include_str!("../../browser/dist/analytics-next.js");
+    let parts = all.split("//# file ").skip(1);
+    let named = parts.filter_map(|part| part.split_once('\n'));
+    named.map(|(name, text)| File::new(name, text)).collect()
+});
+
+/// The part of analytics.js of this name, if this build has it. A name belongs to one text for
+/// ever.
+pub(super) fn bundle(name: &str) -> Option<&'static File> {
+    BUNDLES.iter().find(|file| file.name == name)
+}
+
 /// The version in the paths of this build's files, whose content never changes under such a path.
 pub(super) static VERSION: LazyLock<String> = LazyLock::new(|| {
     let texts = FILES.iter().map(|file| file.text);
@@ -83,6 +98,18 @@ mod tests {
     fn a_file_is_packed_once() {
         let packed = || file("/browser/intercom.js").expect("a file").0.packed();
         assert!(std::ptr::eq(packed(), packed()));
+    }
+
+    #[test]
+    fn parts_of_analytics_js() {
+        for part in ["ajs-destination", "tsub-middleware", "queryString"] {
+            let is_it = |file: &&File| file.name.starts_with(part);
+            let file = BUNDLES.iter().find(is_it).expect("a part");
+            assert!(file.name.contains(".bundle."), "{}", file.name);
+            assert!(file.text.contains("webpackChunk"), "{}", file.name);
+            assert_eq!(bundle(file.name).map(|file| file.text), Some(file.text));
+        }
+        assert!(bundle("ajs-destination.bundle.0f.js").is_none());
     }
 
     #[test]

@@ -7,7 +7,9 @@ use futures_util::stream::{self, TryStreamExt};
 use indexmap::IndexMap;
 
 use super::Stop;
+use super::parts::Body;
 use super::round::Round;
+use crate::failure::{Code, Failure};
 use crate::in_progress::{InProgress, Undelivered};
 use crate::intercom;
 use crate::mapping::{Action, Rights};
@@ -23,8 +25,9 @@ pub(super) struct Attempt<'a> {
     pub(super) round: &'a Round<'a>,
     /// Counts the calls of this attempt.
     pub(super) intercom: intercom::Session<'a>,
-    /// When the event was first received, in Unix seconds.
-    pub(super) received_at: i64,
+    /// Since when the event has been waiting for somebody to be found, in Unix seconds, rounded
+    /// down.
+    pub(super) waiting_since: Option<i64>,
     pub(super) rights: Rights,
     /// How many custom attributes the event may still create.
     pub(super) new_attributes_left: AtomicUsize,
@@ -47,7 +50,10 @@ impl<'a> Attempt<'a> {
         Self {
             round,
             intercom: round.delivery.intercom.session(round.deadline),
-            received_at: event.received_at.timestamp(),
+            waiting_since: event.waited.map(|waited| {
+                let seconds = waited.as_secs() + u64::from(waited.subsec_nanos() > 0);
+                round.now.saturating_sub_unsigned(seconds)
+            }),
             rights: event.rights,
             new_attributes_left: AtomicUsize::new(MAX_NEW_ATTRIBUTES),
             lacks_this_time: AtomicBool::new(false),
@@ -61,6 +67,11 @@ impl<'a> Attempt<'a> {
         actions: &[Action<'_>],
         is_identify: bool,
     ) -> Result<(), Undelivered> {
+        if actions.iter().filter_map(identity_of).any(is_too_long) {
+            let reason = format!("an id of more than {MAX_ID_BYTES} bytes is no user's");
+            let failure = Failure::new(reason);
+            return Err(Undelivered::Rejected(Code::InvalidEvent, failure));
+        }
         let mut done = self.execute_once(actions, is_identify).await;
         if matches!(done, Err(Stop::Gone(_))) {
             done = self.execute_once(actions, is_identify).await;
@@ -132,6 +143,27 @@ impl<'a> Attempt<'a> {
     }
 }
 
+/// Longest id of a person, in bytes. A longer one could be neither remembered nor told apart in
+/// Intercom.
+const MAX_ID_BYTES: usize = 1_000;
+
+fn is_too_long(id: &str) -> bool {
+    id.len() > MAX_ID_BYTES
+}
+
+/// Whom an action is about.
+fn identity_of<'a>(action: &'a Action<'_>) -> Option<&'a str> {
+    match action {
+        Action::UpsertContact { identity, .. }
+        | Action::AttachCompany { identity, .. }
+        | Action::DetachCompany { identity, .. }
+        | Action::MergeContact { into: identity, .. }
+        | Action::DeleteContact { identity } => Some(identity.as_str()),
+        Action::CreateEvent { event, .. } => event.user_id.as_deref(),
+        Action::UpsertCompany { .. } => None,
+    }
+}
+
 /// The warnings about what was left out of these actions.
 pub(super) fn warnings_of(actions: &[Action<'_>], left_out: &[LeftOut]) -> Vec<String> {
     let theirs = left_out
@@ -142,11 +174,9 @@ pub(super) fn warnings_of(actions: &[Action<'_>], left_out: &[LeftOut]) -> Vec<S
 
 fn mentions(actions: &[Action<'_>], field: &str) -> bool {
     actions.iter().any(|action| match action {
-        Action::UpsertContact { contact, .. } => {
-            contact.custom_attributes.get(field).is_some()
-                || (field == "email" && contact.email.is_some())
-        }
-        Action::UpsertCompany { company } => company.custom_attributes.get(field).is_some(),
+        Action::UpsertContact { contact, .. } => contact.parts().contains_key(field),
+        Action::UpsertCompany { company } => company.parts().contains_key(field),
+        Action::DetachCompany { company_id, .. } => company_id == field,
         _ => false,
     })
 }

@@ -13,6 +13,10 @@ use crate::mapping::{Action, Company, Contact, Identity, Rights};
 /// Most events that are merged into one: each merge copies all that they say so far.
 const MAX_MERGED_EVENTS: usize = 25;
 
+/// Most calls of a merged write. What is tried again as one has to end within one invocation, or
+/// nothing of it ever does.
+const MAX_CALLS: usize = 25;
+
 /// Successive events of a user that are delivered as one. Usually one; several when they were
 /// merged.
 pub(super) struct Step<'e> {
@@ -47,6 +51,7 @@ pub(super) fn steps<'e>(events: &[&mut InProgress<'e>]) -> Vec<Step<'e>> {
             && last.events.len() < MAX_MERGED_EVENTS
             && events[last.events.start].rights == event.rights
             && let Some(merged) = merged(last.actions(events), &event.actions)
+            && calls_of(&merged) <= MAX_CALLS
         {
             last.events.end = place + 1;
             last.merged = Some(merged);
@@ -55,6 +60,15 @@ pub(super) fn steps<'e>(events: &[&mut InProgress<'e>]) -> Vec<Step<'e>> {
         steps.push(Step::of(place));
     }
     steps
+}
+
+/// How many calls the actions take, where the contact has to be looked up.
+fn calls_of(actions: &[Action<'_>]) -> usize {
+    let calls = actions.iter().map(|action| match action {
+        Action::UpsertContact { .. } | Action::MergeContact { .. } => 2,
+        _ => 1,
+    });
+    calls.sum()
 }
 
 /// The actions of two identifies or groups of the same contact as those of one. `None` when they

@@ -31,7 +31,7 @@ impl Attempt<'_> {
             written => written?,
         }
         // If another event wrote it, attributes of this one may have been left out: this warns of them.
-        self.leave_out_refused(&mut Cow::Borrowed(company));
+        self.leave_out_refused(&mut Cow::Borrowed(company), &[]);
         Ok(())
     }
 
@@ -46,10 +46,10 @@ impl Attempt<'_> {
             return Ok(());
         }
         let mut attempt = 1;
+        let write = async |company: &Company<'_>| self.intercom.upsert_company(company).await;
         let id = loop {
-            let write = async |company: &Company<'_>| self.intercom.upsert_company(company).await;
-            match self.write_with_attributes(company, write).await {
-                Err(CallError::Refused(error)) if error.verdict() == Verdict::Raced => {
+            match self.write_parts(company, &[], write).await {
+                Err(CallError::Refused(error)) if met_another_writer(error.verdict()) => {
                     if attempt == ATTEMPTS {
                         return Err(Undelivered::retry(&*error).into());
                     }
@@ -58,9 +58,7 @@ impl Attempt<'_> {
                 written => break written?,
             }
         };
-        if let Some(id) = id {
-            companies.insert(&company_id, id);
-        }
+        companies.insert(&company_id, id);
         // Otherwise it lacks attributes that another event may add.
         if !self.lacks_this_time.load(Ordering::Relaxed) {
             round.sent_companies.insert(company_id, content);
@@ -104,27 +102,54 @@ impl Attempt<'_> {
         }
     }
 
-    /// Takes the contact out of the company. Repeating it is safe: a 404 counts as done.
+    /// Takes the contact out of the company. Repeating it is safe: a 404 counts as done, but only for
+    /// ids that aren't from a cache. A refused look-up keeps the contact in, with a warning.
     pub(super) async fn detach_company(
         &self,
         identity: &Identity<'_>,
         company_id: &str,
     ) -> Result<(), Stop> {
-        let round = self.round;
-        let Some(contact) = self.contact(identity).await? else {
-            return Ok(());
-        };
-        let Some(company) = self.company(company_id).await? else {
-            return Ok(());
-        };
-        let membership = (contact.id, company);
-        round.memberships.remove(&membership);
-        let (contact, company) = &membership;
-        match self.intercom.detach_company(contact, company).await {
-            Err(CallError::Refused(error)) if error.verdict() == Verdict::NotFound => Ok(()),
-            detached => Ok(detached?),
+        let delivery = self.round.delivery;
+        let mut tried = None;
+        loop {
+            let Some(contact) = self.contact(identity).await? else {
+                return Ok(());
+            };
+            let company = match self.company(company_id).await {
+                Ok(Some(company)) => company,
+                Ok(None) => return Ok(()),
+                Err(CallError::Refused(error)) => {
+                    let warning = format!("company {company_id:?} not left: {error}");
+                    self.note_left_out(company_id, warning);
+                    return Ok(());
+                }
+                Err(later) => return Err(later.into()),
+            };
+            let membership = (contact.id, company);
+            if tried.as_ref() == Some(&membership) {
+                return Ok(());
+            }
+            self.round.memberships.remove(&membership);
+            let (contact, company) = &membership;
+            match self.intercom.detach_company(contact, company).await {
+                Err(CallError::Refused(error)) if is_gone(error.verdict()) && tried.is_none() => {
+                    delivery.companies.remove(company_id);
+                    delivery.contacts.remove(identity);
+                    tried = Some(membership);
+                }
+                Err(CallError::Refused(error)) if is_gone(error.verdict()) => return Ok(()),
+                detached => return Ok(detached?),
+            }
         }
     }
+}
+
+/// Whether somebody else creates the same company at this moment.
+fn met_another_writer(verdict: Verdict) -> bool {
+    matches!(
+        verdict,
+        Verdict::Raced | Verdict::NotFound | Verdict::Conflict
+    )
 }
 
 fn is_gone(verdict: Verdict) -> bool {

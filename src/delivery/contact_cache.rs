@@ -4,6 +4,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::intercom::Contact;
 use crate::mapping::Identity;
 use crate::ttl_cache::TtlCache;
@@ -25,6 +26,10 @@ pub(super) struct KnownContact {
     pub(super) id: String,
     /// Whether this contact is another user, into which the user was merged.
     pub(super) is_merged: bool,
+    /// Whether it has no user id yet, and the next write gives it the user's.
+    pub(super) is_to_be_claimed: bool,
+    /// The user id that Intercom showed, where it had one.
+    pub(super) user_id: Option<String>,
     /// Unix seconds; Intercom's may be later by now, never earlier.
     pub(super) last_seen_at: Option<i64>,
     /// Unix seconds.
@@ -45,6 +50,7 @@ impl KnownContact {
     /// A contact from a search. Its index lags behind, so only what never changes is kept.
     pub(super) fn found_by_search(found: Contact) -> Self {
         Self {
+            user_id: found.user_id().map(str::to_owned),
             created_at: found.created_at,
             ..Self::with_id(found.id)
         }
@@ -54,6 +60,7 @@ impl KnownContact {
 impl From<&Contact> for KnownContact {
     fn from(contact: &Contact) -> Self {
         Self {
+            user_id: contact.user_id().map(str::to_owned),
             last_seen_at: contact.last_seen_at,
             created_at: contact.created_at,
             ..Self::with_id(&contact.id)
@@ -68,16 +75,14 @@ pub(super) struct ContactCache {
     by_email: TtlCache<KnownContact>,
 }
 
-impl Default for ContactCache {
-    fn default() -> Self {
+impl ContactCache {
+    pub(super) fn new(clock: &Clock) -> Self {
         Self {
-            by_id: TtlCache::new(ENTRIES, AGE),
-            by_email: TtlCache::new(ENTRIES, AGE_OF_EMAILS),
+            by_id: TtlCache::new(ENTRIES, AGE, clock),
+            by_email: TtlCache::new(ENTRIES, AGE_OF_EMAILS, clock),
         }
     }
-}
 
-impl ContactCache {
     pub(super) fn get(&self, identity: &Identity<'_>) -> Option<KnownContact> {
         let (cache, key) = self.place(identity);
         cache.get(&key)
@@ -98,7 +103,7 @@ impl ContactCache {
         match identity {
             Identity::ExternalId(id) => (&self.by_id, format!("user {id}")),
             Identity::AnonymousId(id) => (&self.by_id, format!("anonymous {id}")),
-            Identity::Email(email) => (&self.by_email, email.to_lowercase()),
+            Identity::Email(email) => (&self.by_email, email.to_ascii_lowercase()),
         }
     }
 }

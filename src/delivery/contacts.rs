@@ -3,13 +3,13 @@
 //! Intercom refuses a write whose external_id or email another contact has (409), and doesn't say
 //! which of the two it was. If the write succeeds without the email, it was the email.
 
-use std::borrow::Cow;
+use serde_json::json;
 
 use super::Stop;
 use super::attempt::Attempt;
 use super::contact_cache::KnownContact;
 use crate::failure::Failure;
-use crate::in_progress::Undelivered;
+use crate::in_progress::{Otherwise, Undelivered};
 use crate::intercom::{CallError, Contact as Shown, ErrorResponse, Verdict};
 use crate::mapping::{Contact, Identity};
 
@@ -19,6 +19,9 @@ const FRESH_SECONDS: i64 = 15 * 60;
 
 /// How often an upsert is tried while the contact disappears, or is created by somebody else.
 const ATTEMPTS: usize = 4;
+
+/// Why an event that waited changes nothing.
+const ARCHIVED_SINCE: &str = "the contact was archived while the event waited";
 
 /// The result of a write.
 enum Written {
@@ -54,36 +57,33 @@ impl Attempt<'_> {
         mut known: KnownContact,
         contact: &Contact<'_>,
     ) -> Result<Written, Stop> {
-        let mut contact = Cow::Borrowed(contact);
-        if known.is_merged {
-            // It keeps the external_id of the user that it is now.
-            contact.to_mut().external_id = None;
+        let claim = known.is_to_be_claimed.then_some(&known.id);
+        let claim = claim.map(|id| self.round.lock_of(format!("claim {id}")));
+        let _claimed = match &claim {
+            Some(claim) => Some(claim.lock().await),
+            None => None,
+        };
+        if known.is_to_be_claimed && !self.is_unclaimed(&known).await? {
+            self.round.delivery.contacts.remove(identity);
+            return Ok(Written::BeginAgain);
+        }
+        let mut contact = contact.clone();
+        if !known.is_to_be_claimed {
+            // It has one, which may have been changed in Intercom since.
+            contact.external_id = None;
         }
         if let Some(email) = &contact.email
             && known.refused_email.as_deref() == Some(&**email)
         {
-            self.leave_out_email(
-                contact.to_mut(),
-                "Intercom recently refused it for this user",
-            );
+            let reason = "Intercom recently refused it for this user";
+            self.leave_out_email(&mut contact, reason);
         }
-        if let Some(seen) = contact.last_seen_at
-            && self.is_late(seen)
-            && self.was_seen_since(identity, &mut known, seen).await?
-        {
-            contact.to_mut().last_seen_at = None;
-        }
+        let late = contact.last_seen_at.take_if(|seen| self.is_late(*seen));
         let intercom = &self.intercom;
-        let written = self
-            .write_with_attributes(&*contact, async |contact| {
-                intercom.update_contact(&known.id, contact).await
-            })
-            .await;
-        match written {
-            Ok(shown) => {
-                self.remember(identity, &known, shown);
-                Ok(Written::Yes)
-            }
+        let update =
+            async |contact: &Contact<'_>| intercom.update_contact(&known.id, contact).await;
+        match self.write_parts(&contact, &[], update).await {
+            Ok(shown) => self.updated(identity, &known, shown, late).await,
             Err(CallError::Refused(error)) => match error.verdict() {
                 Verdict::NotFound | Verdict::Merged => {
                     self.round.delivery.contacts.remove(identity);
@@ -95,13 +95,55 @@ impl Attempt<'_> {
                     self.round.delivery.contacts.insert(identity, known);
                     Ok(Written::BeginAgain)
                 }
-                // The external_id belongs to another contact by now, so this one isn't the user's.
-                Verdict::Conflict if contact.external_id.is_some() => {
+                // Another contact has the user's id by now.
+                Verdict::Conflict if matches!(identity, Identity::ExternalId(_)) => {
                     self.round.delivery.contacts.remove(identity);
                     Ok(Written::BeginAgain)
                 }
                 _ => Err(Undelivered::refused(&*error).into()),
             },
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// After an update that left out a late event's `last_seen_at`: its answer tells whether the
+    /// contact was seen since.
+    async fn updated(
+        &self,
+        identity: &Identity<'_>,
+        known: &KnownContact,
+        shown: Shown,
+        late: Option<i64>,
+    ) -> Result<Written, Stop> {
+        let contacts = &self.round.delivery.contacts;
+        if let (Some(before), Some(now)) = (known.user_id.as_deref(), shown.user_id())
+            && before != now
+        {
+            // Somebody gave it another user id in Intercom, so it isn't the user's any more.
+            contacts.remove(identity);
+            return Ok(Written::BeginAgain);
+        }
+        let was_seen = shown.last_seen_at;
+        self.remember(identity, known, &shown);
+        if let Some(seen) = late
+            && was_seen.is_none_or(|last| last < seen)
+        {
+            let alone = json!({"last_seen_at": seen});
+            match self.intercom.update_contact(&shown.id, &alone).await {
+                Ok(shown) => self.remember(identity, known, &shown),
+                // It is gone by now, and all else was written.
+                Err(CallError::Refused(_)) => contacts.remove(identity),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(Written::Yes)
+    }
+
+    /// Whether nobody has claimed the contact since it was seen without a user id.
+    async fn is_unclaimed(&self, known: &KnownContact) -> Result<bool, Stop> {
+        match self.intercom.show_contact(&known.id).await {
+            Ok(shown) => Ok(shown.is_some_and(|shown| shown.user_id().is_none())),
+            Err(CallError::Refused(_)) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
@@ -121,13 +163,16 @@ impl Attempt<'_> {
         if let Some(id) = error.conflicting_contact()
             && !error.is_about_archived()
         {
-            let Some(shown) = self.intercom.show_contact(id).await? else {
-                return Ok(Written::BeginAgain);
-            };
-            if self.is_the_users(identity, &shown) {
-                let known = self.known(&shown);
-                self.round.delivery.contacts.insert(identity, known);
-                return Ok(Written::BeginAgain);
+            match self.intercom.show_contact(id).await {
+                Ok(None) => return Ok(Written::BeginAgain),
+                Ok(Some(shown)) => {
+                    if let Some(known) = self.as_the_users(identity, contact, &shown) {
+                        self.round.delivery.contacts.insert(identity, known);
+                        return Ok(Written::BeginAgain);
+                    }
+                }
+                Err(CallError::Refused(_)) => {}
+                Err(error) => return Err(error.into()),
             }
         }
         // The email is somebody else's, or may be: it is written separately.
@@ -149,20 +194,20 @@ impl Attempt<'_> {
         contact: &Contact<'_>,
     ) -> Result<Result<Written, Box<ErrorResponse>>, Stop> {
         let intercom = &self.intercom;
-        let created = self
-            .write_with_attributes(contact, async |contact| {
-                intercom.create_contact(contact).await
-            })
-            .await;
-        match created {
+        // Without any id nobody could tell whose contact it is.
+        let essential: &[&str] = match identity {
+            Identity::ExternalId(_) => &[],
+            Identity::Email(_) | Identity::AnonymousId(_) => &["email"],
+        };
+        let create = async |contact: &Contact<'_>| intercom.create_contact(contact).await;
+        match self.write_parts(contact, essential, create).await {
             Ok(shown) => {
-                if let Some(shown) = shown {
-                    self.remember(identity, &KnownContact::default(), Some(shown));
-                }
+                self.remember(identity, &KnownContact::default(), &shown);
                 Ok(Ok(Written::Yes))
             }
             Err(CallError::Refused(error)) => match error.verdict() {
-                Verdict::Raced => Ok(Ok(Written::BeginAgain)),
+                // Somebody else makes the same contact at this moment.
+                Verdict::Raced | Verdict::NotFound => Ok(Ok(Written::BeginAgain)),
                 Verdict::Conflict => Ok(Err(error)),
                 _ => Err(Undelivered::refused(&*error).into()),
             },
@@ -181,7 +226,15 @@ impl Attempt<'_> {
             // Several contacts have this email, and search doesn't show them yet.
             return Err(Undelivered::retry(error).into());
         };
+        let mut known = KnownContact::with_id(id);
         if error.is_about_archived() {
+            if self.waiting_since.is_some() {
+                // It was there, or made, when the event came.
+                return Err(Stop::Undelivered(Undelivered::Waiting {
+                    failure: Failure::of(error, ARCHIVED_SINCE),
+                    otherwise: Otherwise::Skipped(ARCHIVED_SINCE.into()),
+                }));
+            }
             match self.intercom.unarchive_contact(id).await {
                 Ok(()) => {}
                 Err(CallError::Refused(error)) if error.verdict() == Verdict::NotFound => {
@@ -196,8 +249,20 @@ impl Attempt<'_> {
                 }
                 Err(error) => return Err(error.into()),
             }
+        } else if let Identity::Email(email) = identity {
+            match self.intercom.show_contact(id).await {
+                Ok(Some(shown)) if shown.has_email(email) => known = self.known(&shown),
+                Ok(Some(_)) => {
+                    let reason = format!(
+                        "Intercom takes this email for that of the contact {id}, which has another"
+                    );
+                    return Err(Undelivered::refused(Failure::of(error, &reason)).into());
+                }
+                Ok(None) => return Ok(Written::BeginAgain),
+                Err(CallError::Refused(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
-        let known = KnownContact::with_id(id);
         self.round.delivery.contacts.insert(identity, known);
         Ok(Written::BeginAgain)
     }
@@ -213,7 +278,7 @@ impl Attempt<'_> {
         let (Some(mut known), Some(email)) = (contacts.get(identity), &contact.email) else {
             return Ok(Written::BeginAgain);
         };
-        let email_alone = serde_json::json!({"email": email});
+        let email_alone = json!({"email": email});
         let intercom = &self.intercom;
         match intercom.update_contact(&known.id, &email_alone).await {
             Ok(_) => Ok(Written::Yes),
@@ -254,46 +319,39 @@ impl Attempt<'_> {
         self.round.now.saturating_sub(seen) > FRESH_SECONDS
     }
 
-    /// Whether Intercom's last_seen_at of the contact is later.
-    async fn was_seen_since(
-        &self,
-        identity: &Identity<'_>,
-        known: &mut KnownContact,
-        seen: i64,
-    ) -> Result<bool, Stop> {
-        let is_later = |known: &KnownContact| known.last_seen_at.is_some_and(|last| last > seen);
-        if is_later(known) || self.round.shown.get(&known.id).is_some() {
-            return Ok(is_later(known));
-        }
-        if let Some(shown) = self.intercom.show_contact(&known.id).await? {
-            let shown = self.known(&shown);
-            known.last_seen_at = shown.last_seen_at.max(known.last_seen_at);
-            known.created_at = shown.created_at;
-            self.round.delivery.contacts.insert(identity, known.clone());
-        }
-        Ok(is_later(known))
-    }
-
     /// Remembers a contact that was just written.
-    fn remember(&self, identity: &Identity<'_>, known: &KnownContact, shown: Option<Shown>) {
-        let shown = shown.map(|shown| self.known(&shown));
-        let known = match shown {
-            Some(shown) => KnownContact {
-                is_merged: known.is_merged,
-                refused_email: known.refused_email.clone(),
-                ..shown
-            },
-            None => known.clone(),
+    fn remember(&self, identity: &Identity<'_>, known: &KnownContact, shown: &Shown) {
+        let known = KnownContact {
+            is_merged: known.is_merged,
+            refused_email: known.refused_email.clone(),
+            ..self.known(shown)
         };
         self.round.delivery.contacts.insert(identity, known);
     }
 
-    /// Whether a contact belongs to the user, or to nobody yet and may be claimed.
-    fn is_the_users(&self, identity: &Identity<'_>, shown: &Shown) -> bool {
-        match (identity, shown.user_id()) {
-            (Identity::ExternalId(id), Some(owner)) => owner == *id,
-            (Identity::ExternalId(_), None) => self.rights.may_claim_contacts,
-            (Identity::Email(_) | Identity::AnonymousId(_), _) => false,
-        }
+    /// A contact that belongs to the user, or that has the user's email and nobody's user id, so that
+    /// it may be claimed.
+    fn as_the_users(
+        &self,
+        identity: &Identity<'_>,
+        contact: &Contact<'_>,
+        shown: &Shown,
+    ) -> Option<KnownContact> {
+        let Identity::ExternalId(id) = identity else {
+            return None;
+        };
+        let has_email = || {
+            let email = contact.email.as_deref();
+            email.is_some_and(|email| shown.has_email(email))
+        };
+        let is_to_be_claimed = match shown.user_id() {
+            Some(owner) if owner == *id => false,
+            None if self.rights.may_claim_contacts && has_email() => true,
+            _ => return None,
+        };
+        Some(KnownContact {
+            is_to_be_claimed,
+            ..self.known(shown)
+        })
     }
 }

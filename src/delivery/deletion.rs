@@ -1,8 +1,9 @@
 //! Deleting contacts.
 
 use super::attempt::Attempt;
+use super::look_up::not_refused;
 use super::{DeleteMode, Stop};
-use crate::failure::Failure;
+use crate::failure::{Code, Failure};
 use crate::in_progress::{Otherwise, Undelivered};
 use crate::intercom::{CallError, Verdict};
 use crate::mapping::Identity;
@@ -22,9 +23,12 @@ impl Attempt<'_> {
                 return Err(merged_into(&known.id).into());
             }
             // A delete that waited for search doesn't concern a contact created since.
-            let is_newer = |created_at| created_at > self.received_at;
+            let is_newer = |created_at| self.waiting_since.is_some_and(|since| created_at >= since);
             if !is_by_id(identity) && known.created_at.is_some_and(is_newer) {
                 return nobody_to_delete(identity);
+            }
+            if let Identity::Email(email) = identity {
+                self.refuse_shared(email, &known.id).await?;
             }
             round.delivery.contacts.remove(identity);
             let deleted = match round.delivery.settings.delete_mode {
@@ -44,6 +48,28 @@ impl Attempt<'_> {
             }
         }
         Ok(())
+    }
+}
+
+impl Attempt<'_> {
+    /// An address that several contacts have doesn't tell which of them is to be deleted, and a
+    /// deletion can't be undone.
+    async fn refuse_shared(&self, email: &str, known: &str) -> Result<(), Stop> {
+        let mut ids: Vec<String> = vec![known.to_owned()];
+        for contact in not_refused(self.intercom.search_email(email).await)? {
+            if !ids.contains(&contact.id) {
+                ids.push(contact.id);
+            }
+        }
+        if ids.len() == 1 {
+            return Ok(());
+        }
+        let reason = format!(
+            "{} contacts in Intercom have this email, so it doesn't say which one to delete: delete \
+             by userId",
+            ids.len()
+        );
+        Err(Undelivered::Rejected(Code::InvalidEvent, Failure::new(reason)).into())
     }
 }
 

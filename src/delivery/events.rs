@@ -1,14 +1,12 @@
 //! Events of users and leads.
 
 use super::attempt::Attempt;
+use super::look_up::not_refused;
 use super::{Stop, UnknownUser};
 use crate::failure::{Code, Failure};
 use crate::in_progress::{Otherwise, Undelivered};
-use crate::intercom::{CallError, Verdict};
+use crate::intercom::{CallError, ErrorResponse, Verdict};
 use crate::mapping::{Contact, Identity, IntercomEvent};
-
-/// The status of an event that is refused because the workspace is at its limit of event names.
-const UNPROCESSABLE: u16 = 422;
 
 /// The result of sending an event.
 enum Sent {
@@ -70,7 +68,7 @@ impl Attempt<'_> {
             && error.verdict() == Verdict::Conflict
         {
             // Several share the address. The search lists users before leads, the oldest first.
-            let sharing = self.intercom.search_email(email).await?;
+            let sharing = not_refused(self.intercom.search_email(email).await)?;
             let Some(contact) = sharing.into_iter().next() else {
                 return Ok(Sent::UserUnknown(Failure::of(
                     error,
@@ -95,7 +93,7 @@ impl Attempt<'_> {
                 }
                 Ok(Sent::UserUnknown(Failure::of(&error, UNKNOWN)))
             }
-            Err(CallError::Refused(error)) if error.status == UNPROCESSABLE => {
+            Err(CallError::Refused(error)) if is_about_names(&error) => {
                 let reason = "Intercom takes at most 120 event names in a workspace: archive some \
                               there, or list the events to send in EVENT_FILTER";
                 Err(Undelivered::refused(Failure::of(&error, reason)).into())
@@ -103,6 +101,12 @@ impl Attempt<'_> {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Whether a refusal speaks of the limit of event names, for an explanation of what to do.
+fn is_about_names(error: &ErrorResponse) -> bool {
+    let message = error.message.to_lowercase();
+    message.contains("limit") && message.contains("event")
 }
 
 /// The user of an event, unless it is a lead's.

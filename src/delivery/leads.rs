@@ -2,6 +2,7 @@
 
 use super::Stop;
 use super::attempt::Attempt;
+use super::look_up::not_refused;
 use crate::failure::Failure;
 use crate::in_progress::{Otherwise, Undelivered};
 use crate::intercom::{CallError, Found, Verdict};
@@ -54,7 +55,7 @@ impl Attempt<'_> {
         let known = self.round.delivery.contacts.get(from);
         let mut ids: Vec<String> = known.map(|known| known.id).into_iter().collect();
         if let Identity::AnonymousId(id) = from {
-            for lead in self.intercom.search_leads(id).await? {
+            for lead in not_refused(self.intercom.search_leads(id).await)? {
                 if !ids.contains(&lead.id) {
                     ids.push(lead.id);
                 }

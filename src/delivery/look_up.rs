@@ -3,6 +3,7 @@
 use super::Stop;
 use super::attempt::Attempt;
 use super::contact_cache::KnownContact;
+use crate::in_progress::Undelivered;
 use crate::intercom::{CallError, Contact, Found};
 use crate::mapping::Identity;
 
@@ -22,16 +23,26 @@ impl Attempt<'_> {
             best.map(KnownContact::found_by_search)
         };
         let found = match identity {
-            Identity::ExternalId(id) => match self.intercom.find_by_external_id(id).await? {
-                Found::Contact(contact) => Some(self.known(&contact)),
-                Found::MergedInto(id) => Some(KnownContact {
+            Identity::ExternalId(id) => match self.intercom.find_by_external_id(id).await {
+                Ok(Found::Contact(contact)) => Some(self.known(&contact)),
+                Ok(Found::MergedInto(id)) => Some(KnownContact {
                     is_merged: true,
                     ..KnownContact::with_id(id)
                 }),
-                Found::Nobody => None,
+                Ok(Found::Nobody) => None,
+                // Creating the user tells as well whether it is there.
+                Err(CallError::Refused(error)) => {
+                    tracing::warn!(%error, "Intercom refuses to look a user up");
+                    None
+                }
+                Err(later) => return Err(later.into()),
             },
-            Identity::Email(email) => by_search(self.intercom.search_email(email).await?),
-            Identity::AnonymousId(id) => by_search(self.intercom.search_leads(id).await?),
+            Identity::Email(email) => {
+                by_search(not_refused(self.intercom.search_email(email).await)?)
+            }
+            Identity::AnonymousId(id) => {
+                by_search(not_refused(self.intercom.search_leads(id).await)?)
+            }
         };
         if let Some(found) = &found {
             contacts.insert(identity, found.clone());
@@ -60,5 +71,14 @@ impl Attempt<'_> {
             companies.insert(company_id, id.clone());
         }
         Ok(found)
+    }
+}
+
+/// What a search found. Nobody knows who is there while Intercom refuses to search, so that is tried
+/// again later.
+pub(super) fn not_refused(found: Result<Vec<Contact>, CallError>) -> Result<Vec<Contact>, Stop> {
+    match found {
+        Err(CallError::Refused(error)) => Err(Undelivered::retry(&*error).into()),
+        found => Ok(found?),
     }
 }

@@ -14,6 +14,9 @@ use crate::in_progress::InProgress;
 use crate::intercom::SEARCH_PAGE;
 use crate::mapping::{Action, Identity};
 
+/// Looking users up together may take one part in this many of the time: it only saves calls.
+const LOOK_UP_SHARE: u32 = 3;
+
 /// What this round did or saw, so as not to do it again. Nothing of it outlives the invocation:
 /// another instance may undo any of it, and no answer would say so.
 pub(super) struct Round<'d> {
@@ -62,7 +65,7 @@ impl<'d> Round<'d> {
     /// Those it doesn't find (its index lags behind) are looked up one by one when their turn
     /// comes. Where a search has room left, it also asks for users with an event, who may be
     /// needed soon.
-    pub(super) async fn look_up_together(&self, events: &[&mut InProgress<'_>], deadline: Instant) {
+    pub(super) async fn look_up_together(&self, events: &[&mut InProgress<'_>]) {
         let (mut needed, mut needed_soon) = (IndexSet::new(), IndexSet::new());
         for action in events.iter().flat_map(|event| &event.actions) {
             match action {
@@ -86,13 +89,19 @@ impl<'d> Round<'d> {
         let room = needed.len().next_multiple_of(SEARCH_PAGE) - needed.len();
         needed_soon.retain(|id| !needed.contains(id) && is_unknown(id));
         needed.extend(needed_soon.into_iter().take(room));
-        let intercom = self.delivery.intercom.session(deadline);
+        let intercom = self.delivery.intercom.session(self.deadline);
+        let left = self
+            .deadline
+            .saturating_duration_since(crate::time_budget::now());
+        let time = left / LOOK_UP_SHARE;
         for ids in needed.into_iter().collect::<Vec<_>>().chunks(SEARCH_PAGE) {
             // A single one is found just as cheaply by its id, and without the lag.
             if ids.len() < 2 {
                 return;
             }
-            let Ok(found) = intercom.search_external_ids(ids).await else {
+            // Cut off, it shows no outage: each user is then looked up alone.
+            let found = tokio::time::timeout(time, intercom.search_external_ids(ids));
+            let Ok(Ok(found)) = found.await else {
                 return;
             };
             for contact in found {

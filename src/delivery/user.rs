@@ -38,14 +38,23 @@ impl Round<'_> {
             }
             let mut is_over = holds_back(events[first]);
             if !is_over && makes_contact(step.actions(events)) {
+                let mut still_waiting: Vec<usize> = Vec::new();
                 for &place in &waiting {
                     if deletes(&events[place].actions) {
                         continue;
                     }
-                    self.deliver_step(&Step::of(place), events).await;
+                    let step = Step::of(place);
+                    // The same answer for all of them.
+                    if waits_like(&step, &still_waiting, events).is_some() {
+                        continue;
+                    }
+                    self.deliver_step(&step, events).await;
                     is_over = holds_back(events[place]);
                     if is_over {
                         break;
+                    }
+                    if is_waiting(events[place]) {
+                        still_waiting.push(place);
                     }
                 }
                 waiting.retain(|place| is_waiting(events[*place]));

@@ -1,7 +1,7 @@
 //! What pages and apps load: settings, and the plugin for Intercom's Messenger.
 
 use super::Function;
-use crate::browser;
+use crate::browser::{self, Bundle};
 use crate::http_api::{Answer, ApiError, HttpRequest, Kept};
 use crate::invocation::Invocation;
 
@@ -34,4 +34,13 @@ impl Function {
         };
         Ok(Answer::script(file, kept, request))
     }
+}
+
+/// A part of analytics.js, or where it is.
+pub(super) fn segment_bundle(request: &HttpRequest) -> Result<Answer, ApiError> {
+    let bundle = browser::segment_bundle(&request.path).ok_or(ApiError::UnknownPath)?;
+    Ok(match bundle {
+        Bundle::Here(file) => Answer::script(file, Kept::ForEver, request),
+        Bundle::AtSegment(url) => Answer::redirect(url),
+    })
 }

@@ -116,17 +116,15 @@ pub fn decide(
     let age_or_zero = age.unwrap_or_default();
     match why {
         Undelivered::Rejected(code, failure) => Fate::Rejected(*code, failure.clone()),
-        Undelivered::Retry { failure, .. } | Undelivered::RateLimited { failure, .. }
-            if is_too_old =>
-        {
+        Undelivered::Retry { failure, .. } if is_too_old => {
             Fate::Rejected(Code::GaveUp, given_up(failure, schedule.give_up_after))
         }
         Undelivered::Retry { failure, after } => Fate::Queued {
             failure: failure.clone(),
             delay: Some(schedule.delay(age_or_zero, *after, jitter)),
         },
-        // Intercom says when to come back, and the event itself hasn't failed.
-        Undelivered::RateLimited { failure, after } => Fate::Queued {
+        // The event itself hasn't failed, so neither its delay nor its end counts this.
+        Undelivered::Untried { failure, after } => Fate::Queued {
             failure: failure.clone(),
             delay: Some(schedule.delay(Duration::ZERO, *after, jitter)),
         },
@@ -182,10 +180,10 @@ mod tests {
         Undelivered::Retry { failure, after }
     }
 
-    fn rate_limited(after: Option<u64>) -> Undelivered {
+    fn untried(after: Option<u64>) -> Undelivered {
         let after = after.map(Duration::from_secs);
         let failure = why();
-        Undelivered::RateLimited { failure, after }
+        Undelivered::Untried { failure, after }
     }
 
     fn waiting(otherwise: Otherwise) -> Undelivered {
@@ -239,10 +237,11 @@ mod tests {
             (retry(None), Some(100), None, queued(205)),
             (retry(None), Some(OLD - 1), None, queued(900)),
             (retry(None), Some(OLD), None, gave_up()),
-            (rate_limited(None), Some(100), None, queued(5)),
-            (rate_limited(Some(8)), None, None, queued(13)),
-            (rate_limited(Some(8)), Some(OLD - 1), None, queued(13)),
-            (rate_limited(Some(8)), Some(OLD), None, gave_up()),
+            (untried(None), Some(100), None, queued(5)),
+            (untried(Some(8)), None, None, queued(13)),
+            (untried(Some(8)), Some(OLD - 1), None, queued(13)),
+            (untried(Some(8)), Some(OLD), None, queued(13)),
+            (untried(None), Some(2 * OLD), None, queued(5)),
             (Undelivered::NotTried, None, None, Fate::not_tried()),
             (Undelivered::NotTried, Some(OLD), None, Fate::not_tried()),
             (
@@ -310,18 +309,14 @@ mod tests {
         let no_age = Some(Duration::ZERO);
         for (why, age, expected) in [
             (retry(None), None, queued(5)),
-            (rate_limited(None), None, queued(5)),
+            (untried(None), None, queued(5)),
             (unknown(), None, still_waiting(5, Otherwise::Rejected)),
             (
                 retry(None),
                 no_age,
                 rejected(Code::GaveUp, "given up after 0 seconds: why"),
             ),
-            (
-                rate_limited(None),
-                no_age,
-                rejected(Code::GaveUp, "given up after 0 seconds: why"),
-            ),
+            (untried(None), no_age, queued(5)),
             (
                 unknown(),
                 no_age,

@@ -19,11 +19,11 @@ pub enum Undelivered {
         /// How long to wait at least, where Intercom says so.
         after: Option<Duration>,
     },
-    /// The rate limit is used up: no call has failed.
-    RateLimited {
+    /// It was not tried: the time was up, the rate limit used up, or Intercom silent a moment ago.
+    Untried {
         /// Why.
         failure: Failure,
-        /// Until the next window, where that is known.
+        /// Until a try makes sense, where that is known.
         after: Option<Duration>,
     },
     /// Intercom doesn't know its user yet, or its search doesn't show the contact yet.
@@ -76,7 +76,7 @@ impl Undelivered {
     /// Whether the user's later events must not be tried after this.
     pub(crate) fn holds_back(&self) -> bool {
         match self {
-            Self::Retry { .. } | Self::RateLimited { .. } | Self::NotTried => true,
+            Self::Retry { .. } | Self::Untried { .. } | Self::NotTried => true,
             Self::Rejected(..) | Self::Waiting { .. } => false,
         }
     }
@@ -84,10 +84,10 @@ impl Undelivered {
 
 impl From<RetryLater> for Undelivered {
     fn from(later: RetryLater) -> Self {
-        let (is_rate_limit, after) = (later.is_rate_limit, later.after);
+        let (is_untried, after) = (later.is_untried, later.after);
         let failure = later.into();
-        if is_rate_limit {
-            Self::RateLimited { failure, after }
+        if is_untried {
+            Self::Untried { failure, after }
         } else {
             Self::Retry { failure, after }
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use crate::clock::Clock;
 use crate::invocation::Request;
 use crate::queue::queue_id;
 use crate::segment::Event;
@@ -26,13 +27,12 @@ const ENTRIES: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 #[derive(Debug)]
 pub struct Deduplication(TtlCache<(Status, DateTime<Utc>)>);
 
-impl Default for Deduplication {
-    fn default() -> Self {
-        Self(TtlCache::new(ENTRIES, REMEMBERED_FOR))
-    }
-}
-
 impl Deduplication {
+    /// Nothing is remembered yet.
+    pub fn new(clock: &Clock) -> Self {
+        Self(TtlCache::new(ENTRIES, REMEMBERED_FOR, clock))
+    }
+
     /// The key under which an event is remembered. `None` without a messageId.
     pub(super) fn key(event: &Event<'_>, request: &Request<'_>) -> Option<String> {
         let message_id = queue_id(event.message_id()?);

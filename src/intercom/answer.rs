@@ -30,11 +30,12 @@ impl Answer {
         let link = self.headers.get(LINK);
         let link = link.and_then(|link| link.to_str().ok());
         let error = ErrorResponse::read(self.status.as_u16(), &self.body, link);
-        let Verdict::RetryLater(reason) = error.verdict() else {
-            return Err(CallError::Refused(Box::new(error)));
+        let reason = match error.verdict() {
+            Verdict::RetryLater(reason) if !(call.is_helper && reason.is_refusal()) => reason,
+            _ => return Err(CallError::Refused(Box::new(error))),
         };
         // template.yaml's alarm counts these lines.
-        if reason.needs_a_person() && !call.is_optional {
+        if reason.needs_a_person() {
             tracing::error!(target: COUNTED, alarm = "account_refused", %error, "Intercom refuses this account");
         }
         Err(CallError::RetryLater(RetryLater {
@@ -46,7 +47,7 @@ impl Answer {
             status: Some(error.status),
             after: self.asked_wait,
             request_id: error.request_id,
-            is_rate_limit: reason == RetryReason::RateLimit,
+            is_untried: reason == RetryReason::RateLimit,
         }))
     }
 

@@ -26,14 +26,11 @@ impl Session<'_> {
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn upsert_company(
-        &self,
-        company: &impl Serialize,
-    ) -> Result<Option<String>, CallError> {
+    pub async fn upsert_company(&self, company: &impl Serialize) -> Result<String, CallError> {
         let call = Call::new(Method::POST, "/companies", WRITE_CONTACTS);
         let answer = self.call(call.with(company)).await?;
         let company: Company = answer.read()?;
-        Ok(Some(company.id))
+        Ok(company.id)
     }
 
     /// `GET /companies?company_id=…`: Intercom's id of the company, `None` if it doesn't exist.

@@ -219,13 +219,10 @@ impl Session<'_> {
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn create_contact(
-        &self,
-        contact: &impl Serialize,
-    ) -> Result<Option<Contact>, CallError> {
+    pub async fn create_contact(&self, contact: &impl Serialize) -> Result<Contact, CallError> {
         let call = Call::new(Method::POST, "/contacts", WRITE_CONTACTS);
         let answer = self.call(call.with(contact)).await?;
-        answer.read().map(Some)
+        answer.read()
     }
 
     /// `PUT /contacts/{id}`.
@@ -236,11 +233,11 @@ impl Session<'_> {
         &self,
         id: &str,
         contact: &impl Serialize,
-    ) -> Result<Option<Contact>, CallError> {
+    ) -> Result<Contact, CallError> {
         let path = format!("/contacts/{}", path_segment(id));
         let call = Call::new(Method::PUT, &path, WRITE_CONTACTS);
         let answer = self.call(call.with(contact)).await?;
-        answer.read().map(Some)
+        answer.read()
     }
 
     /// `POST /contacts/{id}/archive`.

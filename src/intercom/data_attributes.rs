@@ -53,7 +53,11 @@ impl Session<'_> {
         model: Model,
     ) -> Result<Vec<DataAttribute>, CallError> {
         let path = format!("/data_attributes?model={}", model.as_str());
-        let list: DataAttributes = self.call(Call::get(&path)).await?.read()?;
+        let call = Call {
+            is_helper: true,
+            ..Call::get(&path)
+        };
+        let list: DataAttributes = self.call(call).await?.read()?;
         Ok(list.data)
     }
 
@@ -69,7 +73,7 @@ impl Session<'_> {
     ) -> Result<(), CallError> {
         let body = json!({"name": name, "model": model, "data_type": data_type});
         let call = Call {
-            is_optional: true,
+            is_helper: true,
             ..Call::new(Method::POST, "/data_attributes", "Write data attributes").with(&body)
         };
         self.call(call).await.map(drop)

@@ -20,6 +20,11 @@ pub enum RetryReason {
 }
 
 impl RetryReason {
+    /// Whether Intercom refuses this one kind of call, and may take others.
+    pub fn is_refusal(self) -> bool {
+        matches!(self, Self::Permission | Self::Setup)
+    }
+
     /// Whether nothing is delivered until a person acts.
     pub fn needs_a_person(self) -> bool {
         matches!(

@@ -101,6 +101,13 @@ impl<'e> Attributes<'e> {
         }
     }
 
+    /// Gives a value another key, at the end. A key that is there already keeps its value.
+    pub fn rename(&mut self, key: &str, to: String) {
+        if let Some(attribute) = self.0.shift_remove(key) {
+            self.0.entry(to.into()).or_insert(attribute);
+        }
+    }
+
     /// Takes a key out; says whether it was there.
     pub fn remove(&mut self, key: &str) -> bool {
         self.0.shift_remove(key).is_some()

@@ -341,8 +341,22 @@ async fn what_the_page_delivered_is_skipped() {
 }
 
 #[tokio::test]
-async fn parts_of_analytics_js_are_at_segment() {
+async fn parts_of_analytics_js_are_here_or_at_segment() {
     let world = World::new(&[]).await;
+    let all = include_str!("../../browser/dist/analytics-next.js");
+    let (_, rest) = all
+        .split_once("//# file ajs-destination.")
+        .expect("its part");
+    let (name, rest) = rest.split_once('\n').expect("a line");
+    let path = format!("/analytics-next/bundles/ajs-destination.{name}");
+    let get = Call::new("GET", &path).without_key();
+    let payload = world.invoke(get.payload()).await.expect("an answer");
+    let text = payload["body"].as_str().expect("text");
+    assert!(!text.is_empty() && rest.starts_with(text));
+    assert_eq!(
+        payload["headers"]["Content-Type"],
+        "text/javascript; charset=utf-8"
+    );
     let path = "/analytics-next/bundles/ajs-destination.bundle.40628b.js";
     let answer = Call::new("GET", path).without_key().send(&world).await;
     let location = format!("https://cdn.segment.com{path}");

@@ -129,6 +129,6 @@ async fn while_search_is_refused_no_lead_is_made() {
         .intercom
         .add_fault(refused.on("POST", "/contacts/search"));
     world.batch(&[visitor("1")]).await;
-    assert_eq!(world.reasons().len(), 1);
+    assert_eq!(world.aws().retry.len(), 1);
     assert!(world.intercom.state().contacts.is_empty());
 }

@@ -97,8 +97,8 @@ async function visit(browser, server, last, { sdk = "npm", widget = "there", bef
   let html = `<!doctype html><title>Shop</title><script>${before}</script>${PAGES[sdk](options)}`;
   if (nonce) html = html.replaceAll("<script", `<script nonce="${nonce}"`);
   server.page = { html, headers };
-  await page.goto(`http://localhost:${server.address().port}/`);
-  await page.waitForFunction(() => window.isThere);
+  await page.goto(options.url ?? `http://localhost:${server.address().port}/${options.query ?? ""}`);
+  await page.waitForFunction(() => window.isThere ?? document.querySelector(".effect.boot"));
   return page;
 }
 
