@@ -67,11 +67,8 @@ async fn every_way_in_is_filtered_alike() {
     let file = File::new("ways", &rules());
     let world = World::new(&[("FILTERS", file.path())]).await;
     let expected = json!({"plan": "gold"});
-    let answer = world.call(
-        "/v1/batch",
-        &json!({"batch": [identify("api"), free("free-api")]}),
-    );
-    assert_eq!(answer.await.0, 200);
+    let batch = json!({"batch": [identify("api"), free("free-api")]});
+    assert_eq!(world.call("/v1/batch", &batch).await.0, 200);
     let answer = world
         .invoke(&json!([identify("direct"), free("free-direct")]))
         .await;
@@ -107,10 +104,7 @@ async fn a_queued_event_is_filtered_by_the_file_at_its_delivery() {
     assert_eq!(world.call("/v1/batch", &batch).await.0, 200);
     let queued: Vec<Value> = {
         let aws = world.aws();
-        aws.retry
-            .iter()
-            .map(|sent| serde_json::from_str(&sent.body).expect("JSON"))
-            .collect()
+        aws.retry.iter().map(|sent| sent.body.clone()).collect()
     };
     assert_eq!(queued.len(), 1, "what is dropped isn't queued: {queued:?}");
     assert_eq!(queued[0]["event"]["traits"], identify("u1")["traits"]);
