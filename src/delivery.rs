@@ -180,7 +180,7 @@ fn by_user<'p, 'e>(events: Vec<&'p mut InProgress<'e>>) -> Vec<Vec<&'p mut InPro
 }
 
 /// The anonymousId of the lead that an alias merges.
-fn merged_lead<'p>(event: &'p InProgress<'_>) -> Option<&'p str> {
+pub(crate) fn merged_lead<'p>(event: &'p InProgress<'_>) -> Option<&'p str> {
     event.actions.iter().find_map(|action| match action {
         Action::MergeContact {
             from: Identity::AnonymousId(id),
