@@ -73,13 +73,11 @@ fn check_filters(file: &Path) -> ExitCode {
 
 /// The rules of the file that `FILTERS` names, else of the one in the package, if there is one.
 fn rules(config: &Config) -> Result<Rules, FiltersError> {
-    match &config.filters_file {
-        Some(file) => filters::read(file, true),
-        None => {
-            let binary = env::current_exe().unwrap_or_default();
-            filters::read(&binary.with_file_name(PACKAGED), false)
-        }
+    if let Some(file) = &config.filters_file {
+        return filters::read(file, true);
     }
+    let binary = env::current_exe().unwrap_or_default();
+    filters::read(&binary.with_file_name(PACKAGED), false)
 }
 
 async fn run(config: Config) -> Result<(), lambda_runtime::Error> {

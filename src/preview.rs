@@ -6,14 +6,18 @@ use crate::entry::Entry;
 use crate::http_api::MAX_ANSWER_BYTES;
 use crate::mapping::{Arrival, Budget, Mapped, NotSent, Settings};
 use crate::processing::map_entry;
+use crate::segment::Event;
 use crate::source::Source;
 use crate::status::PreviewStatus;
 
 /// The body of the answer to `POST /v1/preview`. `None` when it is larger than an answer may be.
+///
+/// `source` says by whose rules of time and `integrations`. None: an event with Segment's own fields
+/// (`receivedAt` and `originalTimestamp`) was copied from Segment, any other comes from an SDK.
 pub fn preview(
     entries: &[Entry<'_>],
     received_at_millis: i64,
-    source: Source,
+    source: Option<Source>,
     settings: &Settings,
 ) -> Option<Value> {
     let mut budget = Budget::default();
@@ -24,13 +28,26 @@ pub fn preview(
             if budget.is_used_up() {
                 return None;
             }
+            let is_copied = || entry.event().is_some_and(Event::has_segments_own_times);
+            let own_source = || {
+                if is_copied() {
+                    Source::Webhook
+                } else {
+                    Source::Api
+                }
+            };
             let arrival = Arrival {
                 received_at_millis,
-                source,
+                source: source.unwrap_or_else(own_source),
                 sender: entry.sender(),
             };
             let mapped = map_entry(entry, arrival, settings, &mut budget);
-            let result = show(entry.message_id(), entry.type_name(), mapped);
+            let mut result = show(entry.message_id(), entry.type_name(), mapped);
+            result["timeRules"] = if arrival.source.is_segment() {
+                "segment".into()
+            } else {
+                "sdk".into()
+            };
             bytes += result.to_string().len();
             (bytes <= MAX_ANSWER_BYTES).then_some(result)
         })

@@ -26,6 +26,7 @@ fn applied(rules: &Value, event: &Value) -> Result<(Value, Vec<String>), String>
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a call ends with json!")]
 fn filter(condition: &str, actions: Value) -> Value {
     json!({"filters": [{"title": "F", "if": condition, "actions": actions}]})
 }
@@ -416,6 +417,7 @@ fn every_form_of_a_file() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn a_wrong_file_says_which_rule_and_what_is_allowed() {
     let with = |key: &str, value: Value| {
         let mut filter =

@@ -140,7 +140,7 @@ pub(super) fn check_entries(entries: &[Entry<'_>], settings: &Settings) {
         assert!(user_id.is_none_or(|id| !settings.ignored_user_ids.contains(&id)));
     }
     let millis = received_at().timestamp_millis();
-    if let Some(shown) = preview(entries, millis, Source::Api, settings) {
+    if let Some(shown) = preview(entries, millis, Some(Source::Api), settings) {
         let results = shown["results"].as_array().expect("a list");
         assert_eq!(results.len(), entries.len());
         for (entry, result) in entries.iter().zip(results) {

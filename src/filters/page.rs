@@ -83,7 +83,7 @@ impl PageRules {
         };
         let matcher = self.matcher("filter", title, &filter.condition, keeps_data_out);
         if let Some(matcher) = matcher {
-            self.push(matcher, vec![transformer], plugin);
+            self.push(&matcher, &[transformer], plugin);
         }
     }
 
@@ -92,7 +92,7 @@ impl PageRules {
         if then.is_drop {
             let matcher = self.matcher("transformation", title, &rule.condition, false);
             if let Some(matcher) = matcher {
-                self.push(matcher, vec![json!({"type": "drop"})], plugin);
+                self.push(&matcher, &[json!({"type": "drop"})], plugin);
             }
             return;
         }
@@ -101,7 +101,7 @@ impl PageRules {
                 "transformation {title:?}: fqlDefinedProperties (analytics.js has none)"
             ));
         }
-        if !then.allowed.is_empty() && then.allowed.iter().any(|name| name.is_from_top()) {
+        if !then.allowed.is_empty() && then.allowed.iter().any(Name::is_from_top) {
             self.left_out.push(format!(
                 "transformation {title:?}: allowProperties outside of properties and traits"
             ));
@@ -121,7 +121,7 @@ impl PageRules {
             if !transformers.is_empty() {
                 let types: Vec<Json> = types.iter().map(|name| json!({"value": name})).collect();
                 let of_type = json!(["in", "type", {"value": types}]);
-                self.push(json!(["and", of_type, matcher]), transformers, plugin);
+                self.push(&json!(["and", of_type, matcher]), &transformers, plugin);
             }
         }
     }
@@ -157,7 +157,7 @@ impl PageRules {
             .push(format!("{kind} {title:?}: a path with a dot within a key"));
     }
 
-    fn push(&mut self, matcher: Json, transformers: Vec<Json>, plugin: &str) {
+    fn push(&mut self, matcher: &Json, transformers: &[Json], plugin: &str) {
         self.routing_rules.push(json!({
             "scope": "destinations",
             "target_type": "workspace::project::destination::config",

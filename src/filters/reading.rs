@@ -110,8 +110,10 @@ fn check_no_more(fields: &Map<String, Json>, of: &str, known: &[&str]) -> Result
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct FilterJson {
-    title: Option<String>,
-    id: Option<String>,
+    #[serde(rename = "title")]
+    _title: Option<Json>,
+    #[serde(rename = "id")]
+    _id: Option<Json>,
     #[serde(default = "yes")]
     enabled: bool,
     #[serde(rename = "if")]
@@ -140,7 +142,6 @@ fn filter(json: Json, rules: &mut Rules) -> Result<(), String> {
     let within = |error: String| format!("filter {title:?}: {error}");
     let read: FilterJson =
         serde_json::from_value(json).map_err(|error| within(error.to_string()))?;
-    debug_assert!(read.title.is_some() || read.id.is_some() || title.starts_with("filter"));
     if !read.enabled {
         return Ok(());
     }
@@ -162,9 +163,8 @@ const ACTIONS: &str = "use DROP, SAMPLE, DROP_PROPERTIES or ALLOW_PROPERTIES";
 
 fn action(mut fields: Map<String, Json>) -> Result<Action, String> {
     fields.retain(|_, value| !value.is_null());
-    let kind = match fields.remove("type") {
-        Some(Json::String(kind)) => kind,
-        _ => return Err(format!("an action has no type: {ACTIONS}")),
+    let Some(Json::String(kind)) = fields.remove("type") else {
+        return Err(format!("an action has no type: {ACTIONS}"));
     };
     let action = match kind.as_str() {
         "DROP" => Action::Drop,

@@ -272,7 +272,7 @@ mod tests {
                 waiting(Otherwise::Delivered),
                 Some(899),
                 Some(899),
-                still_waiting(900, Otherwise::Delivered),
+                still_waiting(5, Otherwise::Delivered),
             ),
             (
                 waiting(no_lead()),

@@ -1,6 +1,6 @@
 //! Messages of the retry queue: order, delays, waiting, giving up.
 
-use intercom_simulator::{Fault, Settings};
+use intercom_simulator::Fault;
 use serde_json::{Value, json};
 
 use crate::support::{Sent, World, payload_of, sqs_event, waiting_event};
@@ -647,27 +647,22 @@ async fn a_track_that_fails_is_tried_again_and_nothing_is_lost() {
     assert!(world.aws().dead_letter.is_empty());
 }
 
+/// One after another they would take 16 s, of which a request has no more than 3.5.
 #[tokio::test]
-async fn all_tracks_of_one_user_in_a_full_request_are_delivered() {
-    let settings = Settings {
-        rate_limit: 100_000,
-        ..Settings::default()
-    };
-    let world = World::with(&[], settings).await;
+async fn a_requests_tracks_of_one_user_are_delivered_however_slow_each_is() {
+    let world = World::new(&[]).await;
     world
         .intercom
         .seed_contact(json!({"role": "user", "external_id": "u"}));
-    let events: Vec<Value> = (0..2_500)
+    let slow = Fault::hang(0.5).on("POST", "/events");
+    world.intercom.add_fault(slow);
+    let events: Vec<Value> = (0..33)
         .map(|n| {
             json!({"type": "track", "messageId": format!("m{n}"), "userId": "u", "event": "E",
                 "timestamp": 1_760_000_000 + n})
         })
         .collect();
-    let answer = world.invoke(&json!(events)).await.expect("an answer");
-    let results = answer["results"].as_array().expect("results");
-    let delivered = results
-        .iter()
-        .filter(|result| result["status"] == "delivered");
-    assert_eq!(delivered.count(), 2_500);
+    world.batch(&events).await;
     assert!(world.queued().is_empty());
+    assert_eq!(world.intercom.state().events.len(), 33);
 }

@@ -49,12 +49,7 @@ pub(crate) struct World {
 impl World {
     /// A world with these environment variables beside the required ones.
     pub(crate) async fn new(variables: &[(&str, &str)]) -> Self {
-        Self::with(variables, Settings::default()).await
-    }
-
-    /// The same with a simulator that is set like this.
-    pub(crate) async fn with(variables: &[(&str, &str)], settings: Settings) -> Self {
-        let intercom = Simulator::start(settings);
+        let intercom = Simulator::start(Settings::default());
         let server = MockServer::start().await;
         let aws = Arc::new(Mutex::new(RecordedAws::new()));
         Mock::given(header("content-type", "application/x-amz-json-1.1"))

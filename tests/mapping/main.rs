@@ -32,7 +32,7 @@ fn preview_of(event: &RawValue, arrival: Arrival, settings: &Settings) -> Value 
     let body = preview(
         &[entry],
         arrival.received_at_millis,
-        arrival.source,
+        Some(arrival.source),
         settings,
     );
     let mut body = body.expect("it is small enough");

@@ -168,9 +168,12 @@ impl<'t> Parser<'t> {
         if self.rest().starts_with('!') && !self.rest().starts_with("!=") {
             let start = self.place;
             self.place += 1;
-            let negated = self.nested(|parser| match parser.rest().starts_with('!') {
-                true => parser.condition(),
-                false => parser.operand(),
+            let negated = self.nested(|parser| {
+                if parser.rest().starts_with('!') {
+                    parser.condition()
+                } else {
+                    parser.operand()
+                }
             })?;
             if self.comparison().is_some() {
                 return Err(Unparsable {
