@@ -45,6 +45,7 @@ use crate::clock::Clock;
 use crate::in_progress::InProgress;
 use crate::intercom::{Calls, Intercom};
 use crate::mapping::{Action, Identity};
+use crate::queue::owners_of_lead;
 use crate::ttl_cache::TtlCache;
 use catalogue::Refusals;
 use contact_cache::ContactCache;
@@ -153,20 +154,19 @@ impl Delivery {
 /// what the lead's earlier events create.
 fn by_user<'p, 'e>(events: Vec<&'p mut InProgress<'e>>) -> Vec<Vec<&'p mut InProgress<'e>>> {
     let mut numbers: Vec<usize> = Vec::with_capacity(events.len());
-    let mut number_of: HashMap<&str, usize> = HashMap::new();
+    let mut number_of: HashMap<String, usize> = HashMap::new();
     for event in &events {
         let next = number_of.len();
-        let number = *number_of.entry(&event.user).or_insert(next);
+        let number = *number_of.entry(event.user.to_string()).or_insert(next);
         numbers.push(number);
-        let Some(lead) = merged_lead(event) else {
-            continue;
-        };
-        if let Some(of_lead) = number_of.insert(lead, number)
-            && of_lead != number
-        {
-            let known = number_of.values_mut().chain(&mut numbers);
-            for other in known.filter(|other| **other == of_lead) {
-                *other = number;
+        for lead in merged_lead(event).into_iter().flat_map(owners_of_lead) {
+            if let Some(of_lead) = number_of.insert(lead, number)
+                && of_lead != number
+            {
+                let known = number_of.values_mut().chain(&mut numbers);
+                for other in known.filter(|other| **other == of_lead) {
+                    *other = number;
+                }
             }
         }
     }

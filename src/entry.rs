@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use crate::failure::Code;
 use crate::filters::{Filtered, Filters};
 use crate::mapping::{Sender, Warning, named_user};
-use crate::segment::{Event, IgnoredUserIds};
+use crate::segment::{Event, IgnoredUserIds, MAX_VALUES, Weight};
 
 /// One event of a request or of a queue's message.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub struct Entry<'b> {
 pub enum Parsed<'b> {
     /// An event that can be mapped.
     Event(Event<'b>),
+    /// The ids of an event that its request has no memory to keep as a whole. It is queued as it came.
+    Ids(Event<'b>),
     /// Something that can't be mapped.
     Rejected {
         /// The event, if it is one: an event that is too large can still be identified.
@@ -42,10 +44,7 @@ impl<'b> Entry<'b> {
     /// Reads one event, whose userId counts only if it isn't one of `ignored`. JSON that isn't an
     /// event is rejected with the reason.
     pub fn parse(raw: &'b RawValue, ignored: &IgnoredUserIds) -> Self {
-        let parsed = serde_json::from_str(raw.get())
-            .map_err(|error| format!("the event can't be read: {error}"))
-            .and_then(|value| Event::new(value, ignored).map_err(|error| error.to_string()));
-        let parsed = match parsed {
+        let parsed = match read(raw, ignored) {
             Ok(event) => Parsed::Event(event),
             Err(reason) => Parsed::Rejected {
                 event: None,
@@ -71,11 +70,21 @@ impl<'b> Entry<'b> {
         }
     }
 
+    /// The same entry with nothing but the ids of its event kept as values.
+    #[must_use]
+    pub fn with_ids_alone(self, ignored: &IgnoredUserIds) -> Self {
+        let parsed = match self.parsed {
+            Parsed::Event(event) => Parsed::Ids(event.with_ids_alone(ignored)),
+            parsed => parsed,
+        };
+        Self { parsed, ..self }
+    }
+
     /// The same entry rejected for this reason, which replaces an earlier one.
     #[must_use]
     pub fn rejected(self, code: Code, reason: Cow<'static, str>) -> Self {
         let event = match self.parsed {
-            Parsed::Event(event) => Some(event),
+            Parsed::Event(event) | Parsed::Ids(event) => Some(event),
             Parsed::Rejected { event, .. } => event,
         };
         Self {
@@ -121,18 +130,18 @@ impl<'b> Entry<'b> {
         sender
     }
 
-    /// Whose contact or company it writes: the user of the event to be mapped.
-    pub fn user(&self) -> Option<Cow<'_, str>> {
+    /// The event with what the customer's rules changed: whose contact or company it writes.
+    pub fn event_to_map(&self) -> Option<&Event<'b>> {
         match &self.filtered {
-            Filtered::Changed(changed) => changed.event.user(),
-            _ => self.event()?.user(),
+            Filtered::Changed(changed) => Some(&changed.event),
+            _ => self.event(),
         }
     }
 
     /// The event, rejected or not. `None` for something that isn't an event.
     pub fn event(&self) -> Option<&Event<'b>> {
         match &self.parsed {
-            Parsed::Event(event) => Some(event),
+            Parsed::Event(event) | Parsed::Ids(event) => Some(event),
             Parsed::Rejected { event, .. } => event.as_ref(),
         }
     }
@@ -140,7 +149,7 @@ impl<'b> Entry<'b> {
     /// Why the event is rejected, known from reading it.
     pub fn rejection(&self) -> Option<&Cow<'static, str>> {
         match &self.parsed {
-            Parsed::Event(_) => None,
+            Parsed::Event(_) | Parsed::Ids(_) => None,
             Parsed::Rejected { reason, .. } => Some(reason),
         }
     }
@@ -154,4 +163,18 @@ impl<'b> Entry<'b> {
     pub fn type_name(&self) -> Option<&str> {
         self.event()?.type_name()
     }
+}
+
+/// The event in this JSON, or what is wrong with it.
+fn read<'b>(raw: &'b RawValue, ignored: &IgnoredUserIds) -> Result<Event<'b>, String> {
+    let json = raw.get();
+    let values = Weight::of(json).values;
+    if values > MAX_VALUES {
+        return Err(format!(
+            "the event holds {values} values, at most {MAX_VALUES} are read"
+        ));
+    }
+    let value =
+        serde_json::from_str(json).map_err(|error| format!("the event can't be read: {error}"))?;
+    Event::new(value, ignored).map_err(|error| error.to_string())
 }

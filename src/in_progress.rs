@@ -17,6 +17,7 @@ pub use undelivered::{Otherwise, Undelivered};
 
 use crate::entry::Entry;
 use crate::mapping::{Action, Arrival, Rights, Settings, Warning};
+use crate::queue::owner;
 use crate::segment::Kind;
 use crate::source::Source;
 
@@ -33,7 +34,7 @@ pub struct InProgress<'e> {
     pub age: Option<Duration>,
     /// How long it has been waiting for its user, apart from the user's other events.
     pub waited: Option<Duration>,
-    /// The user within whose events it keeps its place.
+    /// Whose event it is: that [owner](owner)'s events keep their order. Empty for what is no event.
     pub user: Cow<'e, str>,
     /// What its sender may do.
     pub rights: Rights,
@@ -60,14 +61,15 @@ impl<'e> InProgress<'e> {
         received_at: DateTime<Utc>,
         settings: &Settings,
     ) -> Self {
-        let user = entry.user();
+        let is_unproven = entry.sender().is_unproven(settings);
+        let user = entry.event_to_map().map(|event| owner(event, is_unproven));
         Self {
             entry,
             source,
             received_at,
             age: None,
             waited: None,
-            user: user.unwrap_or_else(|| entry.message_id().unwrap_or_default().into()),
+            user: user.unwrap_or_default().into(),
             rights: entry.sender().rights(settings),
             actions: Vec::new(),
             warnings: Vec::new(),

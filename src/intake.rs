@@ -14,7 +14,7 @@ use crate::failure::{Code, Failure};
 use crate::in_progress::{Fate, InProgress};
 use crate::invocation::Request;
 use crate::mapping::Budget;
-use crate::processing::{EventLine, LineContext, Processing, addressed};
+use crate::processing::{EventLine, LineContext, NO_MEMORY, Processing, addressed};
 use crate::queue::{Message, Queue, Queues, time_to_send};
 use crate::status::{EventResult, Status};
 use taken::{DuplicateOf, Taken};
@@ -102,8 +102,7 @@ impl Intake {
             };
             if budget.is_used_up() {
                 // Queue the rest: retries come ten at a time, each batch with its own budget.
-                let reason = "the events before it in its request have used up its memory";
-                taken.event.fate = Fate::queued(reason);
+                taken.event.fate = Fate::queued(NO_MEMORY);
             } else {
                 processing.map(&mut taken.event, &mut budget);
             }
@@ -208,12 +207,13 @@ async fn store(events: &mut [Taken<'_>], request: &Request<'_>, queues: &Queues)
         else {
             continue;
         };
-        let mut message = Message::of(event.entry, request.source, request.received_at);
-        if let Some(key) = request.write_key
-            && key.is_public
-        {
-            message = message.scoped_to_key(&key.fingerprint);
-        }
+        let sender = match request.write_key {
+            Some(key) => &key.fingerprint,
+            None => request.source.as_str(),
+        };
+        let message = Message::of(event.entry, request.source, request.received_at);
+        let message = message.behind(&event.user);
+        let mut message = message.scoped_to(sender);
         if !message.fits() {
             let reason = format!(
                 "only the ids of this event are kept, because its {} bytes are more than a queue \

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::entry::Entry;
+use crate::entry::{Entry, Parsed};
 use crate::http_api::MAX_ANSWER_BYTES;
 use crate::mapping::{Arrival, Budget, Mapped, NotSent, Settings};
 use crate::processing::map_entry;
@@ -41,6 +41,9 @@ pub fn preview(
                 source: source.unwrap_or_else(own_source),
                 sender: entry.sender(),
             };
+            if matches!(entry.parsed, Parsed::Ids(_)) {
+                return None;
+            }
             let mapped = map_entry(entry, arrival, settings, &mut budget);
             let mut result = show(entry.message_id(), entry.type_name(), mapped);
             result["timeRules"] = if arrival.source.is_segment() {

@@ -16,8 +16,11 @@ use crate::filters::Filters;
 use crate::in_progress::{Fate, InProgress, Undelivered, decide};
 use crate::invocation::Invocation;
 use crate::mapping::{self, Arrival, Budget, Mapped, NotSent, map};
-use crate::queue::{Message, Queue};
+use crate::queue::{Message, Queue, owners_of_lead};
 use crate::retry::Schedule;
+
+/// Why an event is queued that its request has no memory for.
+pub(crate) const NO_MEMORY: &str = "the events before it in its request have used up its memory";
 
 /// Maps and delivers events, and decides what is done with each.
 #[derive(Debug)]
@@ -44,6 +47,10 @@ impl Processing {
     pub(crate) fn map(&self, event: &mut InProgress<'_>, budget: &mut Budget) {
         let mapped = match &event.entry.parsed {
             Parsed::Event(_) => map_entry(event.entry, event.arrival(), &self.mapping, budget),
+            Parsed::Ids(_) => {
+                event.fate = Fate::queued(NO_MEMORY);
+                return;
+            }
             Parsed::Rejected { code, reason, .. } => {
                 event.fate = Fate::Rejected(*code, Failure::new(reason.clone()));
                 return;
@@ -104,7 +111,7 @@ pub(crate) fn map_entry<'e>(
     budget: &mut Budget,
 ) -> Result<Mapped<'e>, NotSent> {
     let event = match &entry.parsed {
-        Parsed::Event(event) => event,
+        Parsed::Event(event) | Parsed::Ids(event) => event,
         Parsed::Rejected { reason, .. } => return Err(NotSent::Reject(reason.clone())),
     };
     let (event, changes) = entry.filtered(event).map_err(NotSent::Skip)?;
@@ -138,7 +145,12 @@ pub(crate) fn addressed(
         Fate::WaitIsOver => {
             let message = message.waiting_since(waiting_since);
             let message = match merged_lead(event) {
-                Some(lead) => message.behind(lead),
+                Some(lead) => {
+                    // The lead of a browser's alias is as unproven as its events were.
+                    let [proven, unproven] = owners_of_lead(lead);
+                    let is_of_browser = !event.rights.may_claim_contacts;
+                    message.behind(if is_of_browser { &unproven } else { &proven })
+                }
                 None => message,
             };
             Some((Queue::Retry, message))

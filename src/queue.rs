@@ -20,7 +20,7 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 
 pub use envelope::{ENVELOPE_VERSION, Envelope, Received, read_body};
-pub use ids::{message_id, queue_id};
+pub use ids::{message_id, owner, owners_of_lead, queue_id};
 pub use lane::time_to_send;
 pub use message::Message;
 pub use received::ReceivedMessage;
@@ -120,7 +120,11 @@ impl Queues {
         messages: Vec<(K, Message)>,
         until: Instant,
     ) -> Vec<(K, QueueError)> {
-        let mut groups = lane::groups(messages).into_iter();
+        let groups = match queue {
+            Queue::DeadLetter => lane::letters(messages),
+            Queue::Retry | Queue::Waiting => lane::groups(messages),
+        };
+        let mut groups = groups.into_iter();
         let lanes = std::iter::from_fn(|| {
             let lane: Vec<_> = groups.by_ref().take(MAX_BATCH_MESSAGES).collect();
             (!lane.is_empty()).then(|| Lane::new(lane))

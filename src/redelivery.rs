@@ -20,7 +20,7 @@ use crate::invocation::Invocation;
 use crate::log::COUNTED;
 use crate::mapping::Budget;
 use crate::processing::{EventLine, Processing, addressed};
-use crate::queue::{Message, Queue, Queues, Received, ReceivedMessage};
+use crate::queue::{Message, Queue, Queues, Received, ReceivedMessage, owner};
 use crate::time_budget::{RESERVE_TO_ANSWER_SQS, RESERVE_TO_DELAY, before};
 use record::Record;
 
@@ -127,7 +127,10 @@ impl Redelivery<'_> {
             let place = records.len();
             for event in &events {
                 if !matches!(event.fate, Fate::Queued { .. }) {
+                    let is_unproven = event.entry.sender.is_unproven(&self.processing.mapping);
+                    let owner = event.entry.event().map(|event| owner(event, is_unproven));
                     let to_send = Message::of(event.entry, event.source, event.received_at);
+                    let to_send = to_send.behind(&owner.unwrap_or_default());
                     self.move_to(event, to_send.with_fresh_id(), *message, place, moves);
                 }
             }

@@ -27,7 +27,7 @@ pub use key_matching::{are_same_key, get_matching, key_matches};
 pub use options::ACTIVE;
 pub(crate) use repeated::{Parts, object_of, with_last_of_equal_keys};
 pub use time::EventTime;
-pub use weight::Weight;
+pub use weight::{MAX_VALUES, Weight};
 
 /// A JSON value that borrows its strings from the request's bytes.
 pub type Value<'e> = serde_json_borrow::Value<'e>;

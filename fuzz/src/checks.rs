@@ -243,7 +243,7 @@ fn check_envelope(envelope: &Envelope<Event<'_>>) {
             .clone()
             .behind(&envelope.event.user().unwrap_or_default()),
     );
-    check_ids(&message.clone().scoped_to_key("0123456789abcdef"));
+    check_ids(&message.clone().scoped_to("0123456789abcdef"));
     let is_taken = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     assert!(message.body().chars().all(is_taken), "{}", message.body());
     let ids = message.clone();

@@ -114,7 +114,7 @@ pub fn trigger(data: &[u8]) {
                     let attribute = record.message_attributes.get(name)?;
                     attribute.string_value.as_deref()
                 };
-                let sender = sender(received.source, attribute);
+                let sender = sender(received.source, 0, attribute);
                 check_received(received, sender);
             }
         }
@@ -138,7 +138,7 @@ pub fn queue(data: &[u8]) {
     };
     match read_body(body, &ignored()) {
         Ok(received) => {
-            let sender = sender(received.source, |_| None);
+            let sender = sender(received.source, 0, |_| None);
             check_received(received, sender);
         }
         Err(reason) => {

@@ -6,10 +6,14 @@ use serde_json::value::RawValue;
 use super::body_error::{BodyError, from_json};
 use super::gzip::without_byte_order_mark;
 use crate::entry::Entry;
-use crate::segment::IgnoredUserIds;
+use crate::segment::{IgnoredUserIds, Weight};
 
 /// Limit of events from Segment itself or from AWS. Segment's webhook sends at most 4,000.
 pub const MAX_SEGMENT_EVENTS: usize = 5_000;
+
+/// Memory for the values of a body's events. Of those after it only the ids are kept, and they are
+/// queued: a body of 4 MB could take 300 MB. 5,000 pages of a browser take some 30 MB.
+const KEPT_BYTES: usize = 32 * 1024 * 1024;
 
 /// The entries of a body that is one event or an array of events, at most `most`. Their size isn't
 /// checked: Segment enforced its limit when it accepted them.
@@ -31,10 +35,18 @@ pub fn entries_of_array<'b>(
         let events = items.len();
         return Err(BodyError::TooManyEvents { events, most });
     }
-    Ok(items
-        .into_iter()
-        .map(|item| Entry::parse(item, ignored))
-        .collect())
+    let mut bytes = 0;
+    let entries = items.into_iter().map(|item| {
+        bytes += Weight::of(item.get()).bytes;
+        let entry = Entry::parse(item, ignored);
+        // A single one is always kept: its values have a bound of their own.
+        if bytes > KEPT_BYTES {
+            entry.with_ids_alone(ignored)
+        } else {
+            entry
+        }
+    });
+    Ok(entries.collect())
 }
 
 /// The first element's JSON, if the body begins like an array. Nothing after it is read.

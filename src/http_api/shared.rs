@@ -7,10 +7,13 @@ use serde_json::value::RawValue;
 use super::fields::{Field, Fields};
 use crate::entry::Entry;
 use crate::failure::Code;
-use crate::segment::{Event, IgnoredUserIds, Value, Weight};
+use crate::segment::{Event, IgnoredUserIds, MAX_VALUES, Value, Weight};
 
 /// Each event's message holds a copy, so the copies may add up to this many bytes of JSON.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
+
+/// What the copies may take in memory. The context of a browser takes 8 KB, 2,500 times.
+const MOST_IN_MEMORY: usize = 32 * 1024 * 1024;
 
 /// Levels of arrays and objects that are read; what nests deeper could not be read from the queue.
 const MOST_LEVELS: usize = 127;
@@ -37,11 +40,20 @@ impl<'b> Shared<'b> {
             if Weight::of(json.get()).levels + 1 > MOST_LEVELS {
                 return Err(unreadable(&"recursion limit exceeded").into());
             }
+            let values = Weight::of(json.get()).values;
+            if values > MAX_VALUES {
+                let reason = format!("it holds {values} values, at most {MAX_VALUES} are read");
+                return Err(unreadable(&reason).into());
+            }
             serde_json::from_str::<Value<'_>>(json.get()).map_err(|error| unreadable(&error))?;
             shared.push((name, json));
         }
-        let bytes: usize = shared.iter().map(|(_, json)| json.get().len()).sum();
-        if bytes.saturating_mul(events) > MOST_BYTES {
+        let json = shared.iter().map(|(_, json)| json.get());
+        let bytes: usize = json.clone().map(str::len).sum();
+        let in_memory: usize = json.map(|json| Weight::of(json).bytes).sum();
+        if bytes.saturating_mul(events) > MOST_BYTES
+            || in_memory.saturating_mul(events) > MOST_IN_MEMORY
+        {
             let reason = "the batch's context and integrations are too large for so many events";
             return Err(reason.into());
         }

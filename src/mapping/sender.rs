@@ -45,6 +45,11 @@ impl Sender {
         matches!(self.channel, Channel::Browser | Channel::Public)
     }
 
+    /// Whether its user had to be proven, and wasn't.
+    pub fn is_unproven(self, settings: &Settings) -> bool {
+        self.is_client_side() && settings.require_user_hash && !self.is_verified
+    }
+
     /// What its events may do beyond writing their own data.
     pub fn rights(self, settings: &Settings) -> Rights {
         Rights {

@@ -20,8 +20,9 @@ use crate::status::Status;
 /// Hex digits of a user's hash in the log.
 const USER_HASH_DIGITS: usize = 16;
 
-/// Most warnings of the mapping in one line, whose size CloudWatch limits; preview shows all.
-const WARNINGS_LOGGED: usize = 100;
+/// Most bytes of warnings in one line, and of one of them. The rest is counted; preview shows all.
+const WARNINGS_BYTES: usize = 2_000;
+const WARNING_BYTES: usize = 300;
 
 /// What is left of an event once its fate is decided: nothing that borrows from its JSON.
 #[derive(Debug)]
@@ -59,11 +60,6 @@ pub(crate) struct LineContext<'c> {
 impl EventLine {
     pub(crate) fn of(event: &InProgress<'_>) -> Self {
         let entry = event.entry.event();
-        let mapped = event.warnings.iter().take(WARNINGS_LOGGED);
-        let mapped = mapped.map(ToString::to_string);
-        let more = event.warnings.len().saturating_sub(WARNINGS_LOGGED);
-        let more = (more > 0).then(|| format!("and {more} more, see preview"));
-        let left_out = event.left_out.iter().cloned();
         Self {
             message_id: entry.map(|event| message_id(event).into_owned()),
             user: entry.and_then(Event::user).map(|user| hash(&user)),
@@ -71,7 +67,7 @@ impl EventLine {
             source: Some(event.source),
             age: event.age,
             calls: event.calls,
-            warnings: mapped.chain(left_out).chain(more).collect(),
+            warnings: warnings_of(event),
             fate: event.fate.clone(),
         }
     }
@@ -137,6 +133,30 @@ impl EventLine {
             _ => log!(info),
         }
     }
+}
+
+/// What was changed or left out, as far as a line has room. What Intercom itself said comes first: only
+/// the log tells it.
+fn warnings_of(event: &InProgress<'_>) -> Vec<String> {
+    let all = event.left_out.len() + event.warnings.len();
+    let mapped = event.warnings.iter().map(ToString::to_string);
+    let (mut named, mut bytes) = (Vec::new(), 0);
+    for mut warning in event.left_out.iter().cloned().chain(mapped) {
+        if warning.len() > WARNING_BYTES {
+            warning.truncate(warning.floor_char_boundary(WARNING_BYTES));
+            warning.push('…');
+        }
+        bytes += warning.len();
+        if bytes > WARNINGS_BYTES {
+            break;
+        }
+        named.push(warning);
+    }
+    let more = all - named.len();
+    if more > 0 {
+        named.push(format!("and {more} more, see preview"));
+    }
+    named
 }
 
 /// The first hex digits of the SHA-256 of who an event is about (userId, else email, else

@@ -83,6 +83,32 @@ pub(super) fn groups<K>(messages: Vec<(K, Message)>) -> Vec<Group<K>> {
     groups.into_values().map(Group::of).collect()
 }
 
+/// Messages of a queue without groups or order, a group for each: all that have everything in common
+/// share one, whosever they are.
+pub(super) fn letters<K>(messages: Vec<(K, Message)>) -> Vec<Group<K>> {
+    let mut parts: Vec<Vec<(K, Message)>> = Vec::new();
+    let mut part_of: HashMap<String, (usize, usize)> = HashMap::new();
+    for (key, message) in messages {
+        let in_common = message.in_common();
+        let known = in_common
+            .as_ref()
+            .and_then(|in_common| part_of.get_mut(in_common));
+        match (known, in_common) {
+            (Some((place, bytes)), _) if *bytes + message.bytes() <= MAX_BATCH_BYTES => {
+                *bytes += message.bytes();
+                parts[*place].push((key, message));
+            }
+            (_, in_common) => {
+                let place = (parts.len(), message.bytes());
+                part_of.extend(in_common.map(|in_common| (in_common, place)));
+                parts.push(vec![(key, message)]);
+            }
+        }
+    }
+    let letter = |part| Group(VecDeque::from([Outbound::shared(part)]));
+    parts.into_iter().map(letter).collect()
+}
+
 impl<K> Group<K> {
     fn of(messages: Vec<(K, Message)>) -> Self {
         let most = events_per_message(messages.len());
@@ -257,5 +283,21 @@ mod tests {
         for count in [26, 500, MAX_BATCH_EVENTS, MAX_SEGMENT_EVENTS] {
             assert!(events_per_message(count) <= MAX_SHARED_EVENTS, "{count}");
         }
+    }
+
+    #[test]
+    fn letters_with_one_reason_share_a_message_whosever_they_are() {
+        let two_reasons: Vec<((), Message)> = events_of_one_user(2_499)
+            .into_iter()
+            .skip(1)
+            .enumerate()
+            .map(|(n, ((), message))| {
+                let message = message.behind(&format!("user:{n}"));
+                ((), message.with_attribute("reason", ["a", "b"][n % 2]))
+            })
+            .collect();
+        let letters = letters(two_reasons);
+        let events = letters.iter().map(|letter| letter.0[0].keys.len());
+        assert_eq!(events.collect::<Vec<_>>(), [1_249, 1_249]);
     }
 }

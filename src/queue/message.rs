@@ -7,9 +7,10 @@ use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 
 use super::envelope::{body, json, printable};
-use super::ids::{fresh_id, message_id, queue_id, sha256};
+use super::ids::{fresh_id, message_id, owner, queue_id, sha256};
 use super::keyless::{Keyless, without_write_key};
-use crate::entry::Entry;
+use super::sender_attributes::USER_HASH;
+use crate::entry::{Entry, Parsed};
 use crate::failure::{Code, Failure};
 use crate::segment::{Event, Object, Value};
 use crate::source::Source;
@@ -72,6 +73,9 @@ impl Message {
     /// A message with an event, or what was sent as one, and its sender.
     pub fn of(entry: &Entry<'_>, source: Source, received_at: DateTime<Utc>) -> Self {
         let message = match entry.event() {
+            Some(event) if matches!(entry.parsed, Parsed::Ids(_)) => {
+                Self::of_unkept(source, received_at, event, entry.raw)
+            }
             Some(event) => Self::new(source, received_at, event),
             None => Self::of_non_event(source, received_at, entry.raw),
         };
@@ -81,17 +85,31 @@ impl Message {
     /// A message with an event. Its group is the event's user (else its messageId), its
     /// deduplication id the messageId (else the SHA-256 of the event).
     pub fn new(source: Source, received_at: DateTime<Utc>, event: &Event<'_>) -> Self {
-        let id = queue_id(&message_id(event)).into_owned();
-        let group_id = event
-            .user()
-            .map_or_else(|| id.clone(), |user| queue_id(&user).into_owned());
         Self {
             body: body(source, received_at, &Keyless(event)),
-            group_id,
-            deduplication_id: id,
+            group_id: queue_id(&owner(event, false)).into_owned(),
+            deduplication_id: queue_id(&message_id(event)).into_owned(),
             attributes: Vec::new(),
             delay: Duration::ZERO,
             is_event: true,
+        }
+    }
+
+    /// A message with an event of which only the ids were kept.
+    fn of_unkept(
+        source: Source,
+        received_at: DateTime<Utc>,
+        ids: &Event<'_>,
+        json: &RawValue,
+    ) -> Self {
+        Self {
+            group_id: queue_id(&owner(ids, false)).into_owned(),
+            deduplication_id: match ids.message_id() {
+                Some(id) => queue_id(id).into_owned(),
+                None => sha256(json.get()),
+            },
+            is_event: true,
+            ..Self::of_non_event(source, received_at, json)
         }
     }
 
@@ -194,15 +212,6 @@ impl Message {
         Self { delay, ..self }
     }
 
-    /// Behind what is queued of this user, rather than of its event's own.
-    #[must_use]
-    pub fn behind(self, user: &str) -> Self {
-        Self {
-            group_id: queue_id(user).into_owned(),
-            ..self
-        }
-    }
-
     /// Not to be tried before this time.
     #[must_use]
     pub fn not_before(self, time: DateTime<Utc>) -> Self {
@@ -221,14 +230,42 @@ impl Message {
             .with_attribute(REQUEST_ID_ATTRIBUTE, request_id)
     }
 
-    /// Whether this message and the next one of its group may be combined.
+    /// Among the events of this owner, whose order the queue keeps.
+    #[must_use]
+    pub fn behind(mut self, owner: &str) -> Self {
+        if !owner.is_empty() {
+            self.group_id = queue_id(owner).into_owned();
+        }
+        self
+    }
+
+    /// What precedes the event in its body, which messages that are combined have in common.
+    fn head(&self) -> Option<&str> {
+        let end = self.body.find(EVENT_FIELD)?;
+        self.is_event.then(|| &self.body[..end])
+    }
+
+    /// What this message and others need to have in common to be combined in any order; `None` for
+    /// one that can't be.
+    pub(super) fn in_common(&self) -> Option<String> {
+        Some(format!("{} {:?}", self.head()?, self.attributes))
+    }
+
+    /// Whether this message and the next one of its group may be combined: how either's user was
+    /// proven is kept for each event.
     pub(super) fn can_share_with(&self, next: &Self) -> bool {
-        let head = |message: &Self| message.body.find(EVENT_FIELD);
-        self.is_event
-            && next.is_event
-            && head(self)
-                .is_some_and(|end| head(next) == Some(end) && self.body[..end] == next.body[..end])
-            && self.attributes == next.attributes
+        let is_of_both = |attribute: &&(Cow<'_, str>, String)| attribute.0 != USER_HASH;
+        let of_both = |message: &Self| {
+            message
+                .attributes
+                .iter()
+                .filter(is_of_both)
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        self.head().is_some()
+            && self.head() == next.head()
+            && of_both(self) == of_both(next)
             && self.delay == next.delay
     }
 
@@ -246,7 +283,8 @@ impl Message {
             body[..body.len() - "}".len()].to_owned()
         };
         let events: Vec<String> = messages.iter().map(event).collect();
-        Self {
+        let proofs: Vec<bool> = messages.iter().map(Self::is_verified).collect();
+        let merged = Self {
             body: format!(
                 "{},\"events\":[{}]}}",
                 &first.body[..head],
@@ -254,15 +292,16 @@ impl Message {
             ),
             deduplication_id: fresh_id(),
             ..first.clone()
-        }
+        };
+        merged.with_proofs(&proofs)
     }
 
-    /// With a deduplication id scoped to the public write key with this fingerprint, whose events
-    /// are duplicates only of each other. With the plain messageId, anybody who reads the key in a
-    /// page could send another's messageId first, and SQS would drop the real event.
+    /// With a deduplication id of this write key or source, whose events are duplicates only of each
+    /// other. With the plain messageId, anybody who reads a key in a page could send another's
+    /// messageId first, and SQS would drop the real event.
     #[must_use]
-    pub fn scoped_to_key(mut self, fingerprint: &str) -> Self {
-        let id = format!("{fingerprint}:{}", self.deduplication_id);
+    pub fn scoped_to(mut self, sender: &str) -> Self {
+        let id = format!("{sender}:{}", self.deduplication_id);
         self.deduplication_id = queue_id(&id).into_owned();
         self
     }

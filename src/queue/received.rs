@@ -27,9 +27,9 @@ impl<'r> ReceivedMessage<'r> {
     /// One line that says what is wrong with it.
     pub fn read(self, ignored: &IgnoredUserIds) -> Result<Received<'r>, String> {
         let mut received = read_body(self.body(), ignored)?;
-        let sender = sender(received.source, |name| self.attribute(name));
-        for entry in &mut received.entries {
-            entry.sender = sender;
+        let source = received.source;
+        for (place, entry) in received.entries.iter_mut().enumerate() {
+            entry.sender = sender(source, place, |name| self.attribute(name));
         }
         Ok(received)
     }

@@ -90,6 +90,35 @@ impl<'e> Event<'e> {
         }
     }
 
+    /// An event with nothing but what tells whose it is, which messages, results and log lines need.
+    #[must_use]
+    pub fn with_ids_alone(self, ignored: &IgnoredUserIds) -> Self {
+        const KEPT: [&str; 7] = [
+            "type",
+            "messageId",
+            "userId",
+            "anonymousId",
+            "groupId",
+            "previousId",
+            "timestamp",
+        ];
+        let email = self.email().map(std::borrow::Cow::into_owned);
+        let kept = KEPT.into_iter().filter_map(|key| {
+            let value = self.fields().get(key)?;
+            matches!(value, Value::Str(_) | Value::Number(_)).then(|| (key, value))
+        });
+        // With the values' own lifetime.
+        let mut fields: Vec<(&'e str, Value<'e>)> = Vec::new();
+        for (key, value) in kept {
+            fields.push((key, owned(value)));
+        }
+        if let Some(email) = email {
+            let traits = vec![("email", Value::Str(email.into()))];
+            fields.push(("traits", Value::Object(traits.into())));
+        }
+        Self::new(Value::Object(fields.into()), ignored).expect("an object's fields make an object")
+    }
+
     /// The event's own fields, in the order sent.
     pub fn fields(&self) -> &Object<'_> {
         self.fields
@@ -170,5 +199,14 @@ impl fmt::Debug for Event<'_> {
             .field("type", &self.type_name())
             .field("messageId", &self.message_id())
             .finish_non_exhaustive()
+    }
+}
+
+/// A scalar that borrows nothing.
+fn owned<'o>(scalar: &Value<'_>) -> Value<'o> {
+    match scalar {
+        Value::Str(text) => Value::Str(text.to_string().into()),
+        Value::Number(number) => Value::Number(*number),
+        _ => Value::Null,
     }
 }

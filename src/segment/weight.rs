@@ -12,6 +12,10 @@ pub struct Weight {
     pub bytes: usize,
 }
 
+/// Most values of an event. One within Segment's 32 KB has at most 16,384, and ten times that of an
+/// honest sender's density make a megabyte, the most that a queue takes.
+pub const MAX_VALUES: usize = 131_072;
+
 /// An array's first allocation: four values of 32 bytes, and what the allocator adds.
 const ARRAY_BYTES: usize = 4 * 32 + 16;
 

@@ -52,7 +52,7 @@ async fn a_queued_event_is_kept_unmapped_in_our_envelope() {
         event.to_string(),
         "the order of keys too"
     );
-    assert_eq!((&*queued.group_id, &*queued.deduplication_id), ("u1", "m1"));
+    assert_eq!((&*queued.group_id, queued.id()), ("u1", "m1"));
     assert!(queued.attributes.is_null(), "{}", queued.attributes);
 }
 
@@ -110,12 +110,12 @@ async fn a_message_is_grouped_by_its_user_and_deduplicated_by_its_message_id() {
         (track(json!({"messageId": "m", "userId": 42})), "42", "m"),
         (
             track(json!({"messageId": "m", "anonymousId": "a", "properties": email})),
-            "a@example.com",
+            "email:a@example.com",
             "m",
         ),
         (
             track(json!({"messageId": "m", "anonymousId": "a"})),
-            "a",
+            "anonymous:a",
             "m",
         ),
         (bare.clone(), "u", &*sha256(&bare.to_string())),
@@ -132,11 +132,7 @@ async fn a_message_is_grouped_by_its_user_and_deduplicated_by_its_message_id() {
             .await
             .assert_success();
         let queued = world.only_queued();
-        assert_eq!(
-            (&*queued.group_id, &*queued.deduplication_id),
-            (group, id),
-            "{event}"
-        );
+        assert_eq!((&*queued.group_id, queued.id()), (group, id), "{event}");
     }
 }
 
@@ -177,11 +173,7 @@ async fn in_queue_mode_intercom_is_not_called_and_order_is_kept() {
         .assert_success();
     assert!(world.intercom.requests().is_empty());
     let aws = world.aws();
-    let order: Vec<&str> = aws
-        .retry
-        .iter()
-        .map(|sent| &*sent.deduplication_id)
-        .collect();
+    let order: Vec<&str> = aws.retry.iter().map(Sent::id).collect();
     let expected: Vec<String> = (0..25).map(|n| n.to_string()).collect();
     assert_eq!(order, expected);
     assert_eq!(aws.dead_letter.len(), 1, "only the unknown type");
@@ -240,11 +232,7 @@ async fn after_the_budget_the_rest_is_queued_in_order() {
         .assert_success();
     assert!(started.elapsed() < Duration::from_secs(5));
     let aws = world.aws();
-    let queued: Vec<&str> = aws
-        .retry
-        .iter()
-        .map(|sent| &*sent.deduplication_id)
-        .collect();
+    let queued: Vec<&str> = aws.retry.iter().map(Sent::id).collect();
     assert_eq!(queued, ["m-u1", "m2"]);
     assert_eq!(
         world.intercom.state().contacts.len(),

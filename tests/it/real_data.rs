@@ -127,7 +127,7 @@ async fn visitors_who_share_an_id_of_nobody_share_no_group_and_no_memory() {
         let aws = world.aws();
         aws.retry.iter().map(|sent| sent.group_id.clone()).collect()
     };
-    assert_eq!(groups(&world), ["a1", "a2"]);
+    assert_eq!(groups(&world), ["anonymous:a1", "anonymous:a2"]);
     assert_eq!(world.aws().retry[0].event()["userId"], "undefined");
     world.redeliver(1).await;
     let state = world.intercom.state();

@@ -381,7 +381,10 @@ async fn a_wait_that_is_over_ends_behind_what_is_queued_of_whom_it_waits_for() {
             .collect()
     };
     let of = |id: &str, group: &str| (id.to_owned(), group.to_owned());
-    assert_eq!(groups, [of("i", "u"), of("a", "u"), of("alias", "lead")]);
+    assert_eq!(
+        groups,
+        [of("i", "u"), of("a", "u"), of("alias", "anonymous:lead")]
+    );
     world.redeliver(1).await;
     assert!(world.queued().is_empty());
     assert_eq!(world.event_names(), ["a"]);

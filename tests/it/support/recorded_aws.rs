@@ -26,6 +26,12 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
+    /// The deduplication id without the key or source to which it belongs.
+    pub(crate) fn id(&self) -> &str {
+        let id = &*self.deduplication_id;
+        id.rsplit_once(':').map_or(id, |(_, id)| id)
+    }
+
     pub(crate) fn event(&self) -> &Value {
         &self.body["event"]
     }
