@@ -1,8 +1,10 @@
-.PHONY: run dead-letters test bench deny audit mutants package settings deploy secret verify delete setup clean
+.PHONY: run console connect disconnect dead-letters replay test bench deny audit mutants package settings deploy secret verify delete setup console-setup clean
 
 PYTHON := .tools/emulator/bin/python
 SAM_PYTHON := .tools/sam/bin/python
 STACK ?= segment-intercom
+# With STACK=name the one of that name on AWS, else that of `make run`.
+CONSOLE = .tools/console/bin/python local/console $(if $(filter file,$(origin STACK)),--local,--stack $(STACK))
 SAM := AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
 
 # Runs the whole stack on this machine. Each setting is a variable (NESTED=flatten make run), and
@@ -10,13 +12,29 @@ SAM := AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
 # INTERCOM_ACCESS_TOKEN=… (and INTERCOM_REGION=us|eu|au) talks to a real workspace;
 # FILTERS=path gives it a file of filters (docs/filters.md);
 # CONTAINERS=1 lets `sam local invoke` use the stack; PACKAGE=… deploys a package as it is.
-run: setup
+run: setup console-setup
 	@$(PYTHON) local/run.py
 
 # What could not be delivered: `make dead-letters ARGS='list'` asks the stack of `make run`, and
 # with STACK=name the one of that name on AWS (local/dead_letters.py --help).
 dead-letters: setup
 	@$(SAM_PYTHON) local/dead_letters.py $(if $(filter file,$(origin STACK)),--local,--stack $(STACK)) $(or $(ARGS),list)
+
+# An archive of events into Intercom (docs/replay.md), by the stack of `make run` or STACK=name on AWS.
+replay: setup
+	@$(SAM_PYTHON) local/replay $(if $(filter file,$(origin STACK)),--local,--stack $(STACK)) $(or $(ARGS),--help)
+
+# A page on this machine that shows what arrived and why not, tests events, repairs and connects, with the credentials
+# that the AWS CLI would use (docs/console.md). PORT=… chooses its port.
+console: console-setup
+	@$(CONSOLE)
+
+# Intercom's access token into the stack's secret, checked first, or with OAUTH=1 by OAuth; and out of it again.
+connect: console-setup
+	@$(CONSOLE) connect $(if $(OAUTH),--oauth)
+
+disconnect: console-setup
+	@$(CONSOLE) disconnect
 
 test: setup
 	@python3 local/tools.py tests
@@ -27,7 +45,7 @@ test: setup
 	cargo test --workspace
 	$(SAM) validate --lint # cfn-lint, after the SAM transform
 	.tools/checkov/bin/checkov --file template.yaml --framework cloudformation --skip-download --compact --quiet
-	$(PYTHON) -m pytest -rs tests/e2e
+	$(PYTHON) -m pytest -rs tests/replay tests/e2e
 
 bench: setup
 	@python3 benches/run.py
@@ -84,6 +102,9 @@ delete: setup
 setup:
 	@command -v python3 >/dev/null || { echo "error: python3 is missing: install Python 3.10 or newer" >&2; exit 1; }
 	@python3 local/tools.py
+
+console-setup:
+	@python3 local/tools.py console
 
 clean:
 	rm -rf target .aws-sam .tools browser/node_modules browser/build

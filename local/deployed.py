@@ -1,6 +1,5 @@
 """A stack on AWS, as one finds it there. Runs on .tools/sam, with the credentials that the AWS CLI would use."""
 
-import json
 import os
 import re
 import sys
@@ -9,6 +8,7 @@ import boto3
 import tomlkit
 from botocore.exceptions import BotoCoreError, ClientError
 
+from stack_secret import StackSecret
 from tools import ROOT, Failure
 
 DEPLOYMENTS = ROOT / "deployments"
@@ -78,15 +78,13 @@ class Deployed:
             raise Failure(f"there is no stack {self.name} in {self.region}: `make deploy STACK={self.name}` makes it")
         return {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])}
 
+    def secret(self):
+        """The stack's secret, to be read and changed."""
+        return StackSecret(self.aws("secretsmanager"), self.outputs()["SecretArn"])
+
     def read_secret(self):
         """What the stack's secret holds."""
-        arn = self.outputs()["SecretArn"]
-        text = self.aws("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
-        try:
-            return json.loads(text)
-        except json.JSONDecodeError:
-            # Its text may hold a token, so it isn't quoted.
-            raise Failure(f"the secret {arn} isn't JSON: put that right in Secrets Manager, or make it {{}}") from None
+        return self.secret().read()
 
     def waiting_count(self):
         """How many messages are to be tried again."""

@@ -5,35 +5,35 @@ function's own entry points are made. What the secret holds otherwise stays. Run
 """
 
 import getpass
-import json
-import secrets
 import sys
 
+import stack_secret
 from deployed import Deployed, command
 from tools import Failure
 
 INTERCOMS = {"access_token": "Intercom's access token", "api_secret": "Intercom's Messenger API secret (for user_hash)"}
-# The function takes any of a list, so that a new one can be in use before the old one is taken away.
-OURS = ("write_keys", "public_write_keys", "webhook_secret")
 
 
 def fill(name, key=None):
-    if key not in (None, *INTERCOMS, *OURS):
-        raise Failure(f"KEY={key} is no key of the secret: use {', '.join((*INTERCOMS, *OURS))}, or leave it out")
+    known = (*INTERCOMS, *stack_secret.KINDS)
+    if key not in (None, *known):
+        raise Failure(f"KEY={key} is no key of the secret: use {', '.join(known)}, or leave it out")
     deployed = Deployed(name)
-    secret = deployed.read_secret()
+    made = deployed.secret().change(lambda secret: fill_in(secret, key))
+    for wanted, value in made.items():
+        print(f"{wanted}: {value}")
+    print("The secret is filled. Running functions see it within 5 minutes.")
+
+
+def fill_in(secret, key):
+    """Asks for what is Intercom's, and makes what is ours, which it gives."""
     made = {}
     for wanted in [key] if key else ["access_token", *([] if secret.get("write_keys") else ["write_keys"])]:
         if wanted in INTERCOMS:
             secret[wanted] = ask(INTERCOMS[wanted])
         else:
-            made[wanted] = secrets.token_hex(32)
-            secret[wanted] = [made[wanted], *as_list(secret.get(wanted))]
-    deployed.aws("secretsmanager").put_secret_value(
-        SecretId=deployed.outputs()["SecretArn"], SecretString=json.dumps(secret))
-    for wanted, value in made.items():
-        print(f"{wanted}: {value}")
-    print("The secret is filled. Running functions see it within 5 minutes.")
+            made[wanted] = stack_secret.add_key(secret, wanted)
+    return made
 
 
 def ask(what):
@@ -43,10 +43,6 @@ def ask(what):
     if not value.strip():
         raise Failure("nothing was entered, so nothing was changed")
     return value.strip()
-
-
-def as_list(value):
-    return value if isinstance(value, list) else [value] if value else []
 
 
 if __name__ == "__main__":

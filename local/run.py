@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import shutil
+import subprocess
 import sys
 import textwrap
 import threading
@@ -13,10 +14,11 @@ import containers
 import page
 import settings
 from changes import changes
-from environment import CREDENTIALS, LOGS
+from environment import CREDENTIALS, LOGS, clean_environment
 from follow import FUNCTION_LOG, follow
+from processes import end_group, end_with_parent
 from stack import STACK_NAME, Stack
-from tools import ROOT, SAM, Failure, install_sdks, why_no_javascript
+from tools import ROOT, SAM, TOOLS, Failure, install_sdks, why_no_javascript
 
 DELIVERY_SECONDS = 10
 INTERCOM_IN_CONTAINERS = "intercom.localhost"
@@ -79,13 +81,32 @@ def stay_up(stack, address, demo):
     write_private(STACK_FILE, {"stack": STACK_NAME, "client": stack.client_arguments()})
     print_endpoint(stack, address, demo)
     follow(stack)
+    console = start_console(demo)
     try:
         threading.Event().wait()
     except KeyboardInterrupt:
         print()
     finally:
+        end_group(console)
         FUNCTION_ENVIRONMENT.unlink(missing_ok=True)
         STACK_FILE.unlink(missing_ok=True)
+
+
+def start_console(demo):
+    """The console of this stack, which prints its link, and another whenever Enter is pressed here."""
+    messenger = ["--messenger", demo] if demo.startswith("http") else []
+    console = subprocess.Popen(
+        [str(TOOLS / "console" / "bin" / "python"), str(ROOT / "local" / "console"), "--local", *messenger],
+        env={name: value for name, value in clean_environment().items() if name != "PORT"}, stdin=subprocess.PIPE,
+        start_new_session=True, preexec_fn=end_with_parent)
+
+    def hand_on():
+        for line in sys.stdin.buffer:
+            console.stdin.write(line)
+            console.stdin.flush()
+
+    threading.Thread(target=hand_on, daemon=True).start()
+    return console
 
 
 def write_private(path, content):

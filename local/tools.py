@@ -45,9 +45,9 @@ def check_prerequisites():
         raise Failure("a C compiler is missing: install one (Debian, Ubuntu: apt install build-essential)")
 
 
-def install(name, what, requirements=None):
+def install(name, what, requirements=None, checks=True):
     """Makes .tools/NAME a virtual environment of `requirements`, which is local/requirements-NAME.txt by default, if
-    it isn't yet."""
+    it isn't yet. `checks` whether all packages have what they say they need."""
     requirements = requirements or ROOT / "local" / f"requirements-{name}.txt"
     key = f"{sys.executable} {sys.version} {ROOT}\n{requirements.read_text()}"
     digest = hashlib.sha256(key.encode()).hexdigest()
@@ -63,7 +63,8 @@ def install(name, what, requirements=None):
     # downloads five versions of botocore on its way.
     run([*pip, "install", "--no-deps", "--require-hashes", "--requirement", str(requirements)],
         f"installing {requirements.relative_to(ROOT)} failed: see pip's message above, then try again")
-    run([*pip, "check"], f"{requirements.relative_to(ROOT)} does not fit this Python: use 3.10 to 3.13")
+    if checks:
+        run([*pip, "check"], f"{requirements.relative_to(ROOT)} does not fit this Python: use 3.10 to 3.13")
     stamp.write_text(digest)
 
 
@@ -87,6 +88,12 @@ def install_javascript(target, what, sources):
 def install_sdks():
     """Segment's JavaScript SDKs, which the tests and the page of `make run` send with."""
     install_javascript(JAVASCRIPT, "Segment's JavaScript SDKs", ROOT / "tests" / "e2e" / "sdks" / "javascript")
+
+
+def install_console():
+    """What the console runs on, which is all that it needs: an operator has no Rust."""
+    # django-htmx is there for htmx itself, and misses Django.
+    install("console", "the console", checks=False)
 
 
 def build_rust_application():
@@ -139,12 +146,15 @@ def run(command, failure):
 
 def main():
     try:
+        if "console" in sys.argv[1:]:
+            return install_console()
         check_prerequisites()
         if "audit" in sys.argv[1:]:
             return install("audit", "the scanner of Python packages")
         install("emulator", "the AWS emulator and the test tools")
         install("sam", "SAM CLI, cargo-lambda and zig (about 800 MB)")
         if "tests" in sys.argv[1:]:
+            install_console()
             install("ruff", "the linter of the Python code")
             install("checkov", "the scanner of template.yaml (about 300 MB)")
             for version in PYTHON_SDKS:

@@ -68,6 +68,9 @@ pub enum InvocationError {
     /// The secret lacks a key.
     #[error("not_configured: the secret has no {0}")]
     NotConfigured(&'static str),
+    /// What would be sent for the events is more than an answer holds.
+    #[error("preview_too_large: ask for fewer events at a time")]
+    PreviewTooLarge,
     /// Events could be neither delivered nor queued.
     #[error("{0} events could be neither delivered nor queued: {1}")]
     Lost(usize, String),
@@ -81,6 +84,7 @@ impl From<InvocationError> for Diagnostic {
             InvocationError::Events(_) => "BrokenEvents",
             InvocationError::Secret(_) => "SecretUnavailable",
             InvocationError::NotConfigured(_) => "NotConfigured",
+            InvocationError::PreviewTooLarge => "PreviewTooLarge",
             InvocationError::Lost(..) => "EventsLost",
         };
         Self {
@@ -236,6 +240,7 @@ impl Function {
                 self.take_invocation(events, Source::Direct, invocation)
                     .await
             }
+            Trigger::Preview(request) => self.preview_for_a_person(&request, invocation),
         }
     }
 

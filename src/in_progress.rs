@@ -16,6 +16,7 @@ pub use fate::{Fate, decide};
 pub use undelivered::{Otherwise, Undelivered};
 
 use crate::entry::Entry;
+use crate::intercom::CallRecord;
 use crate::mapping::{Action, Arrival, Rights, Settings, Warning};
 use crate::queue::owner;
 use crate::segment::Kind;
@@ -46,7 +47,7 @@ pub struct InProgress<'e> {
     pub left_out: Vec<String>,
     /// Calls of Intercom made for it. Those for several events merged into one count for the last of
     /// them, looking up many users at once for none.
-    pub calls: u32,
+    pub calls: Vec<CallRecord>,
     /// What came of its delivery.
     pub outcome: Result<(), Undelivered>,
     /// What is done with it. Until that is decided it counts as not tried, and so is kept.
@@ -74,7 +75,7 @@ impl<'e> InProgress<'e> {
             actions: Vec::new(),
             warnings: Vec::new(),
             left_out: Vec::new(),
-            calls: 0,
+            calls: Vec::new(),
             outcome: Err(Undelivered::NotTried),
             fate: Fate::not_tried(),
         }

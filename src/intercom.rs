@@ -1,6 +1,7 @@
 //! The client of Intercom's REST API. A [`Session`] has one method per endpoint.
 
 mod answer;
+mod call_record;
 mod circuit_breaker;
 mod companies;
 mod contacts;
@@ -10,13 +11,14 @@ mod events;
 mod rate_limit;
 mod retry_reason;
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::{Method, Request, StatusCode, header};
 use serde::Serialize;
 
+pub use call_record::CallRecord;
 pub use contacts::{Contact, Found, SEARCH_PAGE};
 pub use data_attributes::{DataAttribute, Model};
 pub use error_response::{ErrorResponse, Verdict};
@@ -97,7 +99,7 @@ pub struct Calls {
 pub struct Session<'i> {
     intercom: &'i Intercom,
     deadline: Instant,
-    calls: AtomicU32,
+    made: Mutex<Vec<CallRecord>>,
 }
 
 /// One call of an endpoint.
@@ -175,7 +177,7 @@ impl Intercom {
         Session {
             intercom: self,
             deadline,
-            calls: AtomicU32::default(),
+            made: Mutex::default(),
         }
     }
 
@@ -209,9 +211,13 @@ impl Intercom {
 }
 
 impl Session<'_> {
-    /// How many calls it has made so far.
-    pub fn calls_made(&self) -> u32 {
-        self.calls.load(Ordering::Relaxed)
+    /// The calls it has made so far.
+    pub fn calls_made(&self) -> Vec<CallRecord> {
+        self.made().clone()
+    }
+
+    fn made(&self) -> MutexGuard<'_, Vec<CallRecord>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes the call, and again with a newer token if Intercom refuses this one.
@@ -254,11 +260,13 @@ impl Session<'_> {
             return Err(untried("Intercom did not answer a moment ago", Some(wait)));
         }
         intercom.calls.fetch_add(1, Ordering::Relaxed);
-        self.calls.fetch_add(1, Ordering::Relaxed);
         let limit = left.min(CALL_WITHIN);
         let answer = tokio::time::timeout(limit, intercom.transport.send(request)).await;
         let answer = answer.unwrap_or(Err(NoAnswer::TimedOut));
         let received = intercom.clock.system_time();
+        let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
+        let record = CallRecord::new(call.method.clone(), call.path, status, began.elapsed());
+        self.made().push(record);
         let answer = answer.map_err(|why| {
             if why == NoAnswer::TimedOut {
                 intercom.circuit_breaker(|breaker| breaker.timed_out(began.elapsed(), received));

@@ -20,6 +20,28 @@ pub enum Trigger<'p> {
     EventBridge(&'p RawValue),
     /// Segment's Amazon Lambda destination, or a person: a bare event, or an array of events.
     Direct(&'p RawValue),
+    /// A person who asks what would be sent.
+    Preview(PreviewRequest<'p>),
+}
+
+/// `{"preview": …, "source"?: "api"|"webhook"}`.
+#[derive(Debug, Deserialize)]
+pub struct PreviewRequest<'p> {
+    /// An event, an array of events, or `{"batch":[…]}`.
+    #[serde(borrow, rename = "preview")]
+    pub events: &'p RawValue,
+    /// By whose rules of time and `integrations`. None: each event shows whose it is.
+    pub source: Option<PreviewSource>,
+}
+
+/// How previewed events would come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PreviewSource {
+    /// By the Tracking API.
+    Api,
+    /// By Segment's webhook.
+    Webhook,
 }
 
 /// The URLs of the queues whose messages invoke the function.
@@ -50,7 +72,7 @@ pub enum TriggerError {
     /// None of the marks is there.
     #[error(
         "unknown trigger: {0}. This function takes API Gateway requests, SQS records, \
-         EventBridge events with detail, and Segment events with a type"
+         EventBridge events with detail, Segment events with a type, and preview"
     )]
     Unknown(String),
     /// The marks of a trigger are there, but not its shape.
@@ -67,6 +89,7 @@ impl<'p> Trigger<'p> {
             Self::Sqs(..) => "sqs",
             Self::EventBridge(_) => "eventbridge",
             Self::Direct(_) => "direct",
+            Self::Preview(_) => "preview",
         }
     }
 
@@ -113,6 +136,10 @@ impl<'p> Trigger<'p> {
                 ))),
             };
         }
+        if marks.has_preview {
+            let request = serde_json::from_str(payload.get()).map_err(broken("preview"))?;
+            return Ok(Self::Preview(request));
+        }
         match (marks.has_request_context, marks.version.as_deref()) {
             (true, Some("2.0")) => {
                 let request: ApiGatewayV2httpRequest =
@@ -148,6 +175,7 @@ struct Marks<'p> {
     has_detail_type: bool,
     detail: Option<&'p RawValue>,
     has_type: bool,
+    has_preview: bool,
 }
 
 /// An error names this many keys at most.
@@ -182,6 +210,7 @@ impl<'de> Deserialize<'de> for Marks<'de> {
                     marks.has_http_method |= key == "httpMethod";
                     marks.has_detail_type |= key == "detail-type";
                     marks.has_type |= key == "type";
+                    marks.has_preview |= key == "preview";
                     if marks.keys.len() < KEYS_SHOWN {
                         marks.keys.push(key.chars().take(40).collect());
                     }

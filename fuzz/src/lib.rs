@@ -11,7 +11,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use segment_intercom::entry::Entry;
 use segment_intercom::http_api::{MAX_BODY_BYTES, Route, decode, without_byte_order_mark};
-use segment_intercom::http_api::{MAX_SEGMENT_EVENTS, entries_of_array, replace_lone_surrogates};
+use segment_intercom::http_api::{
+    MAX_SEGMENT_EVENTS, entries_of_array, parse_preview, replace_lone_surrogates,
+};
 use segment_intercom::mapping::{
     Anonymous, Channel, CollectContext, CompanyIdHash, Nested, Sender, Settings,
 };
@@ -126,6 +128,10 @@ pub fn trigger(data: &[u8]) {
                 }
                 check_entries(&entries, &Settings::default());
             }
+        }
+        Ok(Trigger::Preview(request)) => {
+            let json = replace_lone_surrogates(request.events.get().as_bytes().into());
+            let _ = parse_preview(&json, &ignored());
         }
         Err(unknown) => assert!(!unknown.to_string().is_empty()),
     }

@@ -11,6 +11,7 @@ use super::coalesce::{Step, steps};
 use super::events::identity_of;
 use super::round::Round;
 use crate::in_progress::{InProgress, Undelivered};
+use crate::intercom::CallRecord;
 use crate::mapping::Action;
 
 /// Most tracks of one user under way at once.
@@ -19,7 +20,7 @@ const TRACKS_AT_ONCE: usize = 16;
 /// What came of a step.
 struct Tried {
     delivered: Result<(), Undelivered>,
-    calls: u32,
+    calls: Vec<CallRecord>,
     left_out: Vec<LeftOut>,
 }
 
@@ -117,7 +118,7 @@ impl Round<'_> {
                 let tried = if is_over.load(Ordering::Relaxed) {
                     Tried {
                         delivered: Err(Undelivered::NotTried),
-                        calls: 0,
+                        calls: Vec::new(),
                         left_out: Vec::new(),
                     }
                 } else {
@@ -159,7 +160,9 @@ impl Round<'_> {
 
 /// Notes with each event of a step what came of it.
 fn note<'e>(tried: &Tried, step: &Step<'e>, events: &mut [&mut InProgress<'e>]) {
-    events[step.events.end - 1].calls += tried.calls;
+    events[step.events.end - 1]
+        .calls
+        .extend_from_slice(&tried.calls);
     for event in &mut events[step.events.clone()] {
         event.left_out = match tried.delivered {
             Ok(()) => warnings_of(&event.actions, &tried.left_out),

@@ -1,10 +1,16 @@
-//! `POST /v1/preview`: what would be sent, and nothing sent.
+//! `POST /v1/preview`, and the same by direct invocation: what would be sent, and nothing sent.
 
-use super::Function;
-use crate::http_api::{Answer, ApiError, HttpRequest, MAX_BODY_BYTES, decode, parse_preview};
+use serde_json::Value;
+
+use super::{Function, InvocationError};
+use crate::http_api::{
+    Answer, ApiError, HttpRequest, MAX_BODY_BYTES, decode, parse_preview, replace_lone_surrogates,
+};
 use crate::invocation::Invocation;
 use crate::mapping::{Channel, Sender};
 use crate::preview::preview;
+use crate::source::Source;
+use crate::trigger::{PreviewRequest, PreviewSource};
 
 impl Function {
     /// What would be sent for these events?
@@ -30,5 +36,30 @@ impl Function {
         answer
             .filter(|answer| !answer.is_too_large())
             .ok_or(ApiError::PreviewTooLarge)
+    }
+
+    /// The same for a caller that AWS itself authorised.
+    pub(super) fn preview_for_a_person(
+        &self,
+        request: &PreviewRequest<'_>,
+        invocation: Invocation<'_>,
+    ) -> Result<Value, InvocationError> {
+        let json = replace_lone_surrogates(request.events.get().as_bytes().into());
+        let mut entries = parse_preview(&json, self.ignored_user_ids())?;
+        let channel = match request.source {
+            // A server's write key: what only Segment itself may do is rejected.
+            Some(PreviewSource::Api) => Channel::Server,
+            Some(PreviewSource::Webhook) | None => Channel::Segment,
+        };
+        for entry in &mut entries {
+            entry.sender = Sender::by(channel);
+        }
+        let source = request.source.map(|source| match source {
+            PreviewSource::Api => Source::Api,
+            PreviewSource::Webhook => Source::Webhook,
+        });
+        let now = invocation.now.timestamp_millis();
+        preview(&entries, now, source, &self.processing.mapping)
+            .ok_or(InvocationError::PreviewTooLarge)
     }
 }

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use tracing::Level;
 
 use crate::in_progress::{Fate, InProgress};
+use crate::intercom::CallRecord;
 use crate::invocation::{Invocation, millis};
 use crate::log::COUNTED;
 use crate::queue::message_id;
@@ -24,6 +25,9 @@ const USER_HASH_DIGITS: usize = 16;
 const WARNINGS_BYTES: usize = 2_000;
 const WARNING_BYTES: usize = 300;
 
+/// Most calls of Intercom named in one line; `calls` counts them all.
+const CALLS_LOGGED: usize = 20;
+
 /// What is left of an event once its fate is decided: nothing that borrows from its JSON.
 #[derive(Debug)]
 pub(crate) struct EventLine {
@@ -35,7 +39,8 @@ pub(crate) struct EventLine {
     source: Option<Source>,
     /// When it came in before, how long ago that was.
     age: Option<Duration>,
-    calls: u32,
+    /// Calls of Intercom made for it.
+    calls: Vec<CallRecord>,
     warnings: Vec<String>,
     /// What became of it.
     pub(crate) fate: Fate,
@@ -66,7 +71,7 @@ impl EventLine {
             kind: entry.and_then(Event::type_name).map(str::to_owned),
             source: Some(event.source),
             age: event.age,
-            calls: event.calls,
+            calls: event.calls.clone(),
             warnings: warnings_of(event),
             fate: event.fate.clone(),
         }
@@ -80,10 +85,17 @@ impl EventLine {
             kind: None,
             source: None,
             age: None,
-            calls: 0,
+            calls: Vec::new(),
             warnings: Vec::new(),
             fate,
         }
+    }
+
+    /// The calls of Intercom, one after the other; the first ones, where there are many.
+    fn calls_told(&self) -> Option<String> {
+        let told = self.calls.iter().take(CALLS_LOGGED);
+        let told: Vec<String> = told.map(ToString::to_string).collect();
+        (!told.is_empty()).then(|| told.join("; "))
     }
 
     pub(crate) fn message_id(&self) -> Option<&str> {
@@ -103,6 +115,7 @@ impl EventLine {
             }
             _ => None,
         };
+        let intercom = self.calls_told();
         macro_rules! log {
             ($level:ident) => {
                 tracing::$level!(
@@ -116,7 +129,8 @@ impl EventLine {
                     http_status = failure.and_then(|failure| failure.status),
                     intercom_request_id = failure.and_then(|f| f.request_id.as_deref()),
                     latency_ms = millis(latency),
-                    calls = self.calls,
+                    calls = self.calls.len(),
+                    intercom = intercom.as_deref(),
                     attempt = context.attempt,
                     delay_seconds = context.delay.map(|delay| delay.as_secs()),
                     waits = waits.as_deref(),
