@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use crate::failure::Code;
-use crate::filters::{Filtered, Filters};
+use crate::filters::{Expression, Filtered, Filters};
 use crate::mapping::{Sender, Warning, named_user};
 use crate::segment::{Event, IgnoredUserIds, MAX_VALUES, Weight};
 
@@ -102,6 +102,16 @@ impl<'b> Entry<'b> {
     pub fn filter(&mut self, filters: &'b Filters, ignored: &IgnoredUserIds) {
         if let Parsed::Event(event) = &self.parsed {
             self.filtered = filters.apply(event, ignored);
+        }
+    }
+
+    /// Drops the event unless it, as it came, meets this condition.
+    pub fn choose(&mut self, condition: &Expression) {
+        if self
+            .event()
+            .is_some_and(|event| !condition.is_met_by(event))
+        {
+            self.filtered = Filtered::Dropped("it doesn't meet the condition of \"if\"".into());
         }
     }
 

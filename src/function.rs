@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::Delivery;
 use crate::entry::Entry;
-use crate::filters::{Filters, Rules};
+use crate::filters::{Filters, FqlError, Rules};
 use crate::http_api::{
     Answer, ApiError, BodyError, HttpRequest, MAX_SEGMENT_EVENTS, Route, entries_of_array,
     replace_lone_surrogates,
@@ -68,6 +68,9 @@ pub enum InvocationError {
     /// The secret lacks a key.
     #[error("not_configured: the secret has no {0}")]
     NotConfigured(&'static str),
+    /// The condition of a preview can't be parsed.
+    #[error("\"if\": {0}")]
+    Condition(#[from] FqlError),
     /// What would be sent for the events is more than an answer holds.
     #[error("preview_too_large: ask for fewer events at a time")]
     PreviewTooLarge,
@@ -84,6 +87,7 @@ impl From<InvocationError> for Diagnostic {
             InvocationError::Events(_) => "BrokenEvents",
             InvocationError::Secret(_) => "SecretUnavailable",
             InvocationError::NotConfigured(_) => "NotConfigured",
+            InvocationError::Condition(_) => "WrongCondition",
             InvocationError::PreviewTooLarge => "PreviewTooLarge",
             InvocationError::Lost(..) => "EventsLost",
         };

@@ -165,3 +165,28 @@ async fn a_rule_that_changes_the_user_takes_the_proof_away() {
     assert_eq!(answer.status, 200);
     assert!(world.intercom.state().contacts.is_empty());
 }
+
+/// What the replay chooses its events by.
+#[tokio::test]
+async fn a_person_previews_what_meets_a_condition() {
+    let file = File::new("condition", &rules());
+    let world = World::new(&[("FILTERS", file.path())]).await;
+    let events = json!([identify("u1"), identify("u2"), free("u3")]);
+    let ask = json!({"preview": events, "if": "userId != 'u2' and context.plan = null"});
+    let results = world.invoke(&ask).await.expect("an answer")["results"].clone();
+    assert_eq!(results[0]["status"], "would_deliver");
+    let contact = &results[0]["actions"][0]["contact"];
+    assert_eq!(contact["custom_attributes"], json!({"plan": "gold"}));
+    for place in [1, 2] {
+        assert_eq!(results[place]["status"], "would_skip");
+        let reason = "it doesn't meet the condition of \"if\"";
+        assert_eq!(results[place]["reason"], reason);
+    }
+    let ask = json!({"preview": events, "if": "userId = oops\""});
+    let error = world
+        .invoke(&ask)
+        .await
+        .expect_err("no condition")
+        .to_string();
+    assert!(error.contains("at character 14"), "{error}");
+}

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::{Comparison, Expression, Node};
-use crate::segment::{Object, Value};
+use crate::segment::{Event, Object, Value};
 
 /// Why a statement has no value for an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,6 +15,11 @@ impl Expression {
     /// Whether the condition holds: only if its value is literally `true`.
     pub(in crate::filters) fn holds(&self, event: &Object<'_>) -> Result<bool, CannotEvaluate> {
         holds(&self.0, event)
+    }
+
+    /// Whether an event meets the condition. One for which it can't be evaluated doesn't.
+    pub fn is_met_by(&self, event: &Event<'_>) -> bool {
+        self.holds(event.fields()).unwrap_or_default()
     }
 
     /// The statement's value.
