@@ -10,6 +10,7 @@ SAM := AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
 # Runs the whole stack on this machine. Each setting is a variable (NESTED=flatten make run), and
 # PORT=… chooses the endpoint's port;
 # INTERCOM_ACCESS_TOKEN=… (and INTERCOM_REGION=us|eu|au) talks to a real workspace;
+# FILTERS=path gives it a file of filters (docs/filters.md);
 # CONTAINERS=1 lets `sam local invoke` use the stack; PACKAGE=… deploys a package as it is.
 run: setup console-setup
 	@$(PYTHON) local/run.py

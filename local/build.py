@@ -4,6 +4,7 @@ import os
 import platform
 from pathlib import Path
 
+import filters
 import package
 from environment import LOGS, sam_environment
 from processes import progress, run_step
@@ -39,5 +40,8 @@ def build_function():
          f"Architecture={ARCHITECTURE}"],
         env=sam_environment(), cwd=ROOT, failure="sam build failed", log=LOGS / "build.log")
     folder = LOGS / "package"
-    package.assemble(folder, {ARCHITECTURE: BOOTSTRAP})
+    filters_file = filters.of_environment()
+    if filters_file:
+        filters.check(filters_file, BOOTSTRAP)
+    package.assemble(folder, {ARCHITECTURE: BOOTSTRAP}, filters_file)
     return folder

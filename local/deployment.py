@@ -7,13 +7,16 @@ that none could be taken back, and `sam deploy --guided` can't empty an answer t
 import difflib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
 
 from samcli.yamlhelper import yaml_parse
 
+import filters
 import health
+from build import ARCHITECTURE
 from deployed import DEPLOYMENTS, Deployed, command, default_region, read_settings, settings_path
 from tools import ROOT, SAM, Failure, command_for_target
 
@@ -118,6 +121,7 @@ def deploy(name):
     run(command_for_target(values["Architecture"]), "adding Rust's target failed: see above")
     # The same file for both, so that what is built is of the architecture that is deployed.
     run([SAM_COMMAND, "build", "--parameter-overrides", f"file://{overrides}"], "building failed: see above")
+    take_filters_along(name, values["Architecture"])
     confirm = "--no-confirm-changeset" if os.environ.get("YES") else "--confirm-changeset"
     run([SAM_COMMAND, "deploy", "--stack-name", name, "--region", deployed.region, "--resolve-s3",
          "--capabilities", "CAPABILITY_IAM", "--no-fail-on-empty-changeset", confirm,
@@ -128,6 +132,16 @@ def deploy(name):
     width = max(map(len, outputs))
     print("\n" + "\n".join(f"{output:<{width}}  {value}" for output, value in outputs.items()) + "\n", flush=True)
     health.check(deployed)
+
+
+def take_filters_along(name, architecture):
+    """Puts the stack's file of filters, if it has one, beside the built binary, once it is known to be good."""
+    file = DEPLOYMENTS / f"{name}.filters.json"
+    if not file.exists():
+        return
+    [binary] = (ROOT / ".aws-sam" / "build").glob("*/bootstrap")
+    filters.check(file, binary if architecture == ARCHITECTURE else None)
+    shutil.copyfile(file, binary.with_name(filters.PACKAGED))
 
 
 def refuse_other_partitions(deployed):

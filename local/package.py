@@ -19,6 +19,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import filters
 from processes import run_step
 from tools import ROOT, SAM, TOOLS, TRIPLES, Failure, command_for_target
 
@@ -48,9 +49,10 @@ def name():
 # From binaries to a package
 
 
-def assemble(folder, binaries):
-    """Makes `folder` the package of these binaries, which are paths by their architecture. Only the lists of
-    their dependencies are left out: those take the tools of `make package`."""
+def assemble(folder, binaries, filters_file=None):
+    """Makes `folder` the package of these binaries, which are paths by their architecture, with a file of
+    filters if there is one. Only the lists of their dependencies are left out: those take the tools of
+    `make package`."""
     shutil.rmtree(folder, ignore_errors=True)
     for pattern in DOCUMENTS:
         for document in ROOT.glob(pattern):
@@ -60,7 +62,8 @@ def assemble(folder, binaries):
     template = (ROOT / "template.yaml").read_text()
     for architecture, binary in binaries.items():
         code = f"{name()}-{architecture}.zip"
-        write_zip(folder / code, {"bootstrap": binary})
+        rules = {filters.PACKAGED: filters_file} if filters_file else {}
+        write_zip(folder / code, {"bootstrap": binary, **rules})
         (folder / f"template-{architecture}.yaml").write_text(derive_template(template, architecture, code))
 
 

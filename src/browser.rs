@@ -6,7 +6,7 @@ mod files;
 
 use percent_encoding::percent_decode_str;
 
-pub use document::settings_document;
+pub use document::{NAME as PLUGIN, settings_document};
 pub use files::{File, file};
 
 /// `BROWSER_DELIVERY`: what the Messenger in the page delivers, and what the function does.
@@ -36,6 +36,8 @@ pub struct Settings {
     pub custom_launcher_selector: Option<String>,
     /// `CONSENT_CATEGORIES`: without consent to all of these the Messenger isn't there.
     pub consent_categories: Vec<String>,
+    /// `middlewareSettings.routingRules`: what of the customer's rules holds for the Messenger.
+    pub routing_rules: Vec<serde_json::Value>,
 }
 
 /// Where a request came in, as its sender sees it.

@@ -8,6 +8,7 @@ mod intercom;
 mod mapping;
 mod variable;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tracing::Level;
@@ -50,6 +51,8 @@ pub struct Config {
     pub strict_webhook_signature: bool,
     /// The settings of the Messenger in the page.
     pub browser: crate::browser::Settings,
+    /// `FILTERS`: the file with the customer's rules.
+    pub filters_file: Option<PathBuf>,
     /// The settings of the mapping.
     pub mapping: crate::mapping::Settings,
     /// The settings of delivery.
@@ -118,6 +121,7 @@ impl Config {
             )?,
             strict_webhook_signature: flag(lookup, "STRICT_WEBHOOK_SIGNATURE")?,
             browser: browser::settings(lookup)?,
+            filters_file: lookup("FILTERS").map(PathBuf::from),
             mapping: mapping::settings(lookup)?,
             delivery: delivery::settings(lookup)?,
         })

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use crate::failure::Code;
-use crate::mapping::Sender;
+use crate::filters::{Expression, Filtered, Filters};
+use crate::mapping::{Sender, Warning, named_user};
 use crate::segment::{Event, IgnoredUserIds, MAX_VALUES, Weight};
 
 /// One event of a request or of a queue's message.
@@ -17,6 +18,8 @@ pub struct Entry<'b> {
     pub raw: &'b RawValue,
     /// Who sent it: the sender with the fewest rights, until its key is known.
     pub sender: Sender,
+    /// What the customer's rules made of it.
+    pub filtered: Filtered<'b>,
 }
 
 /// What reading an event gave.
@@ -53,6 +56,7 @@ impl<'b> Entry<'b> {
             parsed,
             raw,
             sender: Sender::default(),
+            filtered: Filtered::AsItCame,
         }
     }
 
@@ -62,6 +66,7 @@ impl<'b> Entry<'b> {
             parsed: Parsed::Event(event),
             raw,
             sender: Sender::default(),
+            filtered: Filtered::AsItCame,
         }
     }
 
@@ -89,6 +94,57 @@ impl<'b> Entry<'b> {
                 reason,
             },
             ..self
+        }
+    }
+
+    /// Applies the customer's rules. The event as it came is still what is queued, answered and
+    /// logged.
+    pub fn filter(&mut self, filters: &'b Filters, ignored: &IgnoredUserIds) {
+        if let Parsed::Event(event) = &self.parsed {
+            self.filtered = filters.apply(event, ignored);
+        }
+    }
+
+    /// Drops the event unless it, as it came, meets this condition.
+    pub fn choose(&mut self, condition: &Expression) {
+        if self
+            .event()
+            .is_some_and(|event| !condition.is_met_by(event))
+        {
+            self.filtered = Filtered::Dropped("it doesn't meet the condition of \"if\"".into());
+        }
+    }
+
+    /// The event to be mapped, with what the customer's rules changed.
+    ///
+    /// # Errors
+    /// Why these rules don't let it through.
+    pub fn filtered<'e>(
+        &'e self,
+        event: &'e Event<'b>,
+    ) -> Result<(&'e Event<'b>, &'e [Warning<'b>]), Cow<'static, str>> {
+        match &self.filtered {
+            Filtered::AsItCame => Ok((event, &[])),
+            Filtered::Changed(changed) => Ok((&changed.event, &changed.warnings)),
+            Filtered::Dropped(reason) => Err(reason.clone()),
+        }
+    }
+
+    /// Who sent it, as far as the event to be mapped goes: what a `user_hash` proved is the user of
+    /// the event as it came.
+    pub fn sender(&self) -> Sender {
+        let mut sender = self.sender;
+        if let (Filtered::Changed(changed), Some(event)) = (&self.filtered, self.event()) {
+            sender.is_verified &= named_user(&changed.event) == named_user(event);
+        }
+        sender
+    }
+
+    /// The event with what the customer's rules changed: whose contact or company it writes.
+    pub fn event_to_map(&self) -> Option<&Event<'b>> {
+        match &self.filtered {
+            Filtered::Changed(changed) => Some(&changed.event),
+            _ => self.event(),
         }
     }
 

@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::Delivery;
 use crate::entry::Entry;
+use crate::filters::{Filters, FqlError, Rules};
 use crate::http_api::{
     Answer, ApiError, BodyError, HttpRequest, MAX_SEGMENT_EVENTS, Route, entries_of_array,
     replace_lone_surrogates,
@@ -67,6 +68,9 @@ pub enum InvocationError {
     /// The secret lacks a key.
     #[error("not_configured: the secret has no {0}")]
     NotConfigured(&'static str),
+    /// The condition of a preview can't be parsed.
+    #[error("\"if\": {0}")]
+    Condition(#[from] FqlError),
     /// What would be sent for the events is more than an answer holds.
     #[error("preview_too_large: ask for fewer events at a time")]
     PreviewTooLarge,
@@ -83,6 +87,7 @@ impl From<InvocationError> for Diagnostic {
             InvocationError::Events(_) => "BrokenEvents",
             InvocationError::Secret(_) => "SecretUnavailable",
             InvocationError::NotConfigured(_) => "NotConfigured",
+            InvocationError::Condition(_) => "WrongCondition",
             InvocationError::PreviewTooLarge => "PreviewTooLarge",
             InvocationError::Lost(..) => "EventsLost",
         };
@@ -97,6 +102,7 @@ impl Function {
     /// Puts the function together. Calls nothing yet.
     pub fn new(
         config: Config,
+        rules: Rules,
         secrets: aws_sdk_secretsmanager::Client,
         sqs: aws_sdk_sqs::Client,
         transport: Transport,
@@ -104,6 +110,11 @@ impl Function {
     ) -> Self {
         let secrets = Secrets::new(secrets, config.secret_id, clock.clone());
         let secrets = Arc::new(secrets);
+        let filters = Filters::new(config.browser.consent_categories.clone(), rules);
+        let browser = crate::browser::Settings {
+            routing_rules: filters.page_rules(crate::browser::PLUGIN).routing_rules,
+            ..config.browser
+        };
         let intercom = Intercom::new(
             transport,
             clock.clone(),
@@ -120,6 +131,7 @@ impl Function {
                 config.dead_letter_queue_url,
             ),
             processing: Processing {
+                filters,
                 mapping: config.mapping,
                 schedule: config.retry,
                 delivery: Delivery::new(intercom, config.delivery, &clock),
@@ -134,7 +146,7 @@ impl Function {
                 waiting: config.waiting_queue_url,
             },
             strict_webhook_signature: config.strict_webhook_signature,
-            browser: config.browser,
+            browser,
             has_started: AtomicBool::new(false),
             clock,
         }
@@ -249,6 +261,7 @@ impl Function {
         }
         let json = replace_lone_surrogates(events.get().as_bytes().into());
         let mut entries = entries_of_array(&json, MAX_SEGMENT_EVENTS, self.ignored_user_ids())?;
+        self.processing.filter(&mut entries);
         for entry in &mut entries {
             entry.sender = Sender::by(Channel::Segment);
         }

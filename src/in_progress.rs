@@ -62,8 +62,8 @@ impl<'e> InProgress<'e> {
         received_at: DateTime<Utc>,
         settings: &Settings,
     ) -> Self {
-        let is_unproven = entry.sender.is_unproven(settings);
-        let user = entry.event().map(|event| owner(event, is_unproven));
+        let is_unproven = entry.sender().is_unproven(settings);
+        let user = entry.event_to_map().map(|event| owner(event, is_unproven));
         Self {
             entry,
             source,
@@ -71,7 +71,7 @@ impl<'e> InProgress<'e> {
             age: None,
             waited: None,
             user: user.unwrap_or_default().into(),
-            rights: entry.sender.rights(settings),
+            rights: entry.sender().rights(settings),
             actions: Vec::new(),
             warnings: Vec::new(),
             left_out: Vec::new(),
@@ -91,7 +91,7 @@ impl<'e> InProgress<'e> {
         Arrival {
             received_at_millis: self.received_at.timestamp_millis(),
             source: self.source,
-            sender: self.entry.sender,
+            sender: self.entry.sender(),
         }
     }
 

@@ -13,6 +13,7 @@ pub mod config;
 pub mod delivery;
 pub mod entry;
 pub mod failure;
+pub mod filters;
 pub mod function;
 pub mod http_api;
 pub mod http_client;

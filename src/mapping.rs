@@ -36,7 +36,7 @@ pub use attributes::{Attributes, DataType};
 pub use budget::Budget;
 pub use sender::{Channel, Rights, Sender};
 pub use settings::{Anonymous, CollectContext, CompanyIdHash, Nested, Settings};
-pub use warning::{Change, Place, Warning};
+pub use warning::{ByRule, Change, Place, Warning};
 
 use crate::segment::{Event, EventTime, Kind, is_addressed_to_intercom, is_delivered_by_page};
 use crate::source::Source;

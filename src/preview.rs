@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::entry::{Entry, Parsed};
 use crate::http_api::MAX_ANSWER_BYTES;
-use crate::mapping::{Arrival, Budget, Mapped, NotSent, Settings, map};
+use crate::mapping::{Arrival, Budget, Mapped, NotSent, Settings};
+use crate::processing::map_entry;
 use crate::segment::Event;
 use crate::source::Source;
 use crate::status::PreviewStatus;
@@ -38,9 +39,13 @@ pub fn preview(
             let arrival = Arrival {
                 received_at_millis,
                 source: source.unwrap_or_else(own_source),
-                sender: entry.sender,
+                sender: entry.sender(),
             };
-            let mut result = preview_of(entry, arrival, settings, &mut budget)?;
+            if matches!(entry.parsed, Parsed::Ids(_)) {
+                return None;
+            }
+            let mapped = map_entry(entry, arrival, settings, &mut budget);
+            let mut result = show(entry.message_id(), entry.type_name(), mapped);
             result["timeRules"] = if arrival.source.is_segment() {
                 "segment".into()
             } else {
@@ -51,33 +56,6 @@ pub fn preview(
         })
         .collect();
     Some(json!({"results": results?}))
-}
-
-fn preview_of(
-    entry: &Entry<'_>,
-    arrival: Arrival,
-    settings: &Settings,
-    budget: &mut Budget,
-) -> Option<Value> {
-    match &entry.parsed {
-        Parsed::Event(event) => Some(preview_of_event(event, arrival, settings, budget)),
-        Parsed::Ids(_) => None,
-        Parsed::Rejected { reason, .. } => {
-            let rejected = Err(NotSent::Reject(reason.clone()));
-            Some(show(entry.message_id(), entry.type_name(), rejected))
-        }
-    }
-}
-
-/// What would be sent for this event.
-fn preview_of_event(
-    event: &Event<'_>,
-    arrival: Arrival,
-    settings: &Settings,
-    budget: &mut Budget,
-) -> Value {
-    let mapped = map(event, arrival, settings, budget);
-    show(event.message_id(), event.type_name(), mapped)
 }
 
 fn show(

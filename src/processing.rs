@@ -10,11 +10,12 @@ use chrono::{DateTime, Utc};
 pub(crate) use event_line::{EventLine, LineContext};
 
 use crate::delivery::{Delivery, merged_lead};
-use crate::entry::Parsed;
+use crate::entry::{Entry, Parsed};
 use crate::failure::{Code, Failure};
+use crate::filters::Filters;
 use crate::in_progress::{Fate, InProgress, Undelivered, decide};
 use crate::invocation::Invocation;
-use crate::mapping::{self, Budget, Mapped, NotSent, map};
+use crate::mapping::{self, Arrival, Budget, Mapped, NotSent, map};
 use crate::queue::{Message, Queue, owners_of_lead};
 use crate::retry::Schedule;
 
@@ -24,6 +25,8 @@ pub(crate) const NO_MEMORY: &str = "the events before it in its request have use
 /// Maps and delivers events, and decides what is done with each.
 #[derive(Debug)]
 pub struct Processing {
+    /// The customer's own rules.
+    pub filters: Filters,
     /// How the mapping is set.
     pub mapping: mapping::Settings,
     /// When to try again, when to give up.
@@ -33,10 +36,17 @@ pub struct Processing {
 }
 
 impl Processing {
+    /// Applies the customer's rules to events that were just read.
+    pub(crate) fn filter<'b>(&'b self, entries: &mut [Entry<'b>]) {
+        for entry in entries {
+            entry.filter(&self.filters, &self.mapping.ignored_user_ids);
+        }
+    }
+
     /// Maps an event. One that isn't to be delivered has its fate. `budget` is that of its request.
     pub(crate) fn map(&self, event: &mut InProgress<'_>, budget: &mut Budget) {
         let mapped = match &event.entry.parsed {
-            Parsed::Event(parsed) => map(parsed, event.arrival(), &self.mapping, budget),
+            Parsed::Event(_) => map_entry(event.entry, event.arrival(), &self.mapping, budget),
             Parsed::Ids(_) => {
                 event.fate = Fate::queued(NO_MEMORY);
                 return;
@@ -91,6 +101,23 @@ impl Processing {
             };
         }
     }
+}
+
+/// Maps the event of an entry as the customer's rules left it.
+pub(crate) fn map_entry<'e>(
+    entry: &'e Entry<'e>,
+    arrival: Arrival,
+    settings: &mapping::Settings,
+    budget: &mut Budget,
+) -> Result<Mapped<'e>, NotSent> {
+    let event = match &entry.parsed {
+        Parsed::Event(event) | Parsed::Ids(event) => event,
+        Parsed::Rejected { reason, .. } => return Err(NotSent::Reject(reason.clone())),
+    };
+    let (event, changes) = entry.filtered(event).map_err(NotSent::Skip)?;
+    let mut mapped = map(event, arrival, settings, budget)?;
+    mapped.warnings.splice(..0, changes.iter().cloned());
+    Ok(mapped)
 }
 
 /// The queue that an event of this fate goes to, and its message with what has to be known there.

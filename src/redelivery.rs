@@ -87,9 +87,13 @@ impl Redelivery<'_> {
     ) {
         let now = self.invocation.now;
         let ignored = &self.processing.mapping.ignored_user_ids;
-        let read: Vec<_> = messages
+        let read: Vec<Result<Received<'_>, String>> = messages
             .iter()
-            .map(|message| message.read(ignored))
+            .map(|message| {
+                let mut read = message.read(ignored)?;
+                self.processing.filter(&mut read.entries);
+                Ok(read)
+            })
             .collect();
         let mut budget = Budget::default();
         let mut events: Vec<Vec<InProgress<'_>>> = Vec::with_capacity(messages.len());

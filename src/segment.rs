@@ -25,7 +25,7 @@ pub use ignored_user_ids::IgnoredUserIds;
 pub use integrations::{is_addressed_to_intercom, is_delivered_by_page, switch};
 pub use key_matching::{are_same_key, get_matching, key_matches};
 pub use options::ACTIVE;
-pub(crate) use repeated::{Parts, with_last_of_equal_keys};
+pub(crate) use repeated::{Parts, object_of, with_last_of_equal_keys};
 pub use time::EventTime;
 pub use weight::{MAX_VALUES, Weight};
 

@@ -24,7 +24,7 @@ pub enum Trigger<'p> {
     Preview(PreviewRequest<'p>),
 }
 
-/// `{"preview": …, "source"?: "api"|"webhook"}`.
+/// `{"preview": …, "source"?: "api"|"webhook", "if"?: "FQL"}`.
 #[derive(Debug, Deserialize)]
 pub struct PreviewRequest<'p> {
     /// An event, an array of events, or `{"batch":[…]}`.
@@ -32,6 +32,9 @@ pub struct PreviewRequest<'p> {
     pub events: &'p RawValue,
     /// By whose rules of time and `integrations`. None: each event shows whose it is.
     pub source: Option<PreviewSource>,
+    /// A condition in FQL: events that don't meet it are shown as skipped.
+    #[serde(rename = "if")]
+    pub condition: Option<String>,
 }
 
 /// How previewed events would come in.

@@ -6,7 +6,7 @@ use super::{BrowserDelivery, Endpoint, Settings, files};
 use crate::mapping::{self, CompanyIdHash, Nested};
 
 /// The plugin's name to analytics.js, under which middlewares and filters find it.
-const NAME: &str = "Intercom";
+pub const NAME: &str = "Intercom";
 
 /// The name of Segment's own destination for pages, by which pages address the plugin as well.
 const WEB_NAME: &str = "Intercom Web (Actions)";
@@ -58,6 +58,9 @@ pub fn settings_document(
             "url": url,
             "settings": plugin_settings(app_id, settings, mapping),
         }]);
+        if !settings.routing_rules.is_empty() {
+            document["middlewareSettings"]["routingRules"] = json!(settings.routing_rules);
+        }
         let categories = &settings.consent_categories;
         if !categories.is_empty() {
             // Segment's consent wrappers look for it here alone.

@@ -1,6 +1,6 @@
 //! The Messenger in the page.
 
-use super::variable::{ConfigError, Lookup, flag, not_allowed, one_of};
+use super::variable::{ConfigError, Lookup, comma_list, flag, not_allowed, one_of};
 use crate::browser::{BrowserDelivery, Settings};
 
 /// `INTERCOM_APP_ID`, `BROWSER_DELIVERY`, `BOOT_VISITORS`, `HIDE_DEFAULT_LAUNCHER`,
@@ -31,7 +31,8 @@ pub(super) fn settings(lookup: Lookup<'_>) -> Result<Settings, ConfigError> {
             Some(_) => Some(flag(lookup, "HIDE_DEFAULT_LAUNCHER")?),
         },
         custom_launcher_selector: lookup("CUSTOM_LAUNCHER_SELECTOR"),
-        consent_categories: Vec::new(),
+        routing_rules: Vec::new(),
+        consent_categories: comma_list(lookup, "CONSENT_CATEGORIES"),
     })
 }
 

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{Function, InvocationError};
+use crate::filters::Expression;
 use crate::http_api::{
     Answer, ApiError, HttpRequest, MAX_BODY_BYTES, decode, parse_preview, replace_lone_surrogates,
 };
@@ -22,6 +23,7 @@ impl Function {
         let (key, raw) = self.authenticate(http, invocation).await?;
         let body = decode(&raw, MAX_BODY_BYTES)?;
         let mut entries = parse_preview(&body, self.ignored_user_ids())?;
+        self.processing.filter(&mut entries);
         self.set_senders(&mut entries, &key, http, invocation)
             .await?;
         for entry in &mut entries {
@@ -45,6 +47,14 @@ impl Function {
     ) -> Result<Value, InvocationError> {
         let json = replace_lone_surrogates(request.events.get().as_bytes().into());
         let mut entries = parse_preview(&json, self.ignored_user_ids())?;
+        let condition = request.condition.as_deref().map(Expression::parse);
+        let condition = condition.transpose()?;
+        self.processing.filter(&mut entries);
+        if let Some(condition) = &condition {
+            for entry in &mut entries {
+                entry.choose(condition);
+            }
+        }
         let channel = match request.source {
             // A server's write key: what only Segment itself may do is rejected.
             Some(PreviewSource::Api) => Channel::Server,

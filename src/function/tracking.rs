@@ -18,6 +18,7 @@ impl Function {
         let (key, raw) = self.authenticate(http, invocation).await?;
         let body = decode(&raw, MAX_BODY_BYTES)?;
         let mut entries = parse_call(&body, kind, self.ignored_user_ids())?;
+        self.processing.filter(&mut entries);
         self.set_senders(&mut entries, &key, http, invocation)
             .await?;
         let request = Request::new(Source::Api, Some(&key), invocation);

@@ -25,6 +25,7 @@ impl Function {
         let covered = covered.await?;
         let body = replace_lone_surrogates(without_byte_order_mark(&raw).into());
         let mut entries = entries_of_array(&body, MAX_SEGMENT_EVENTS, self.ignored_user_ids())?;
+        self.processing.filter(&mut entries);
         for (index, entry) in entries.iter_mut().enumerate() {
             let is_covered = covered == Signed::Whole || index == 0;
             let channel = if is_covered {

@@ -37,6 +37,8 @@ pub enum Change<'e> {
     TooManyCompanies(usize),
     /// Left out, for this reason.
     LeftOut(&'static str),
+    /// What one of the customer's own rules did: what, "filter" or "transformation", and its title.
+    ByRule(ByRule<'e>, &'static str, Cow<'e, str>),
     /// It doesn't fit its field for this reason, and Intercom has no custom attribute of its name.
     NoAttribute(&'static str),
     /// It stays, but makes no price for this reason.
@@ -49,6 +51,19 @@ pub enum Change<'e> {
     NoIdentity(&'static str),
     /// How many further changes aren't named.
     More(usize),
+}
+
+/// What a filter or a transformation did with a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ByRule<'e> {
+    /// It isn't there any more.
+    LeftOut,
+    /// It is called this.
+    Renamed(Cow<'e, str>),
+    /// It has another value.
+    Set,
+    /// It has its hash for a value.
+    Hashed,
 }
 
 /// One change to one key. Displays as a line that a person understands, never with values.
@@ -79,6 +94,15 @@ impl Warning<'_> {
                 Change::OverLimit(limit) => Change::OverLimit(limit),
                 Change::TooManyCompanies(most) => Change::TooManyCompanies(most),
                 Change::LeftOut(reason) => Change::LeftOut(reason),
+                Change::ByRule(by_rule, kind, title) => {
+                    let by_rule = match by_rule {
+                        ByRule::Renamed(name) => ByRule::Renamed(Cow::Owned(name.into_owned())),
+                        ByRule::LeftOut => ByRule::LeftOut,
+                        ByRule::Set => ByRule::Set,
+                        ByRule::Hashed => ByRule::Hashed,
+                    };
+                    Change::ByRule(by_rule, kind, Cow::Owned(title.into_owned()))
+                }
                 Change::NoAttribute(reason) => Change::NoAttribute(reason),
                 Change::NoPrice(reason) => Change::NoPrice(reason),
                 Change::NoDate => Change::NoDate,
@@ -125,6 +149,12 @@ impl fmt::Display for Warning<'_> {
                     "left out: at most {most} companies of an event are taken"
                 )
             }
+            Change::ByRule(by_rule, kind, title) => match by_rule {
+                ByRule::LeftOut => write!(f, "left out by the {kind} {title:?}"),
+                ByRule::Renamed(name) => write!(f, "renamed to {name:?} by the {kind} {title:?}"),
+                ByRule::Set => write!(f, "set by the {kind} {title:?}"),
+                ByRule::Hashed => write!(f, "hashed by the {kind} {title:?}"),
+            },
             Change::LeftOut(reason) => write!(f, "left out: {reason}"),
             Change::NoAttribute(reason) => write!(
                 f,

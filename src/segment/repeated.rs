@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{Deserialize, Deserializer, IntoDeserializer, Visitor};
 
-use super::Value;
+use super::{Object, Value};
 
 /// Up to this many keys are compared pair by pair, which is faster than hashing.
 const FEW: usize = 12;
@@ -70,6 +70,25 @@ impl<'de> IntoDeserializer<'de, serde_json::Error> for Parts<'de> {
 
     fn into_deserializer(self) -> Self {
         self
+    }
+}
+
+/// An object with these fields, of which none has a key of another.
+pub(crate) fn object_of<'e>(fields: Vec<(Cow<'e, str>, Value<'e>)>) -> Object<'e> {
+    let borrowed = fields.iter().map(|(key, _)| match key {
+        Cow::Borrowed(key) => Some(*key),
+        Cow::Owned(_) => None,
+    });
+    if let Some(keys) = borrowed.collect::<Option<Vec<&'e str>>>() {
+        let values = fields.into_iter().map(|(_, value)| value);
+        return keys.into_iter().zip(values).collect();
+    }
+    let parts = fields.into_iter();
+    let parts = parts.map(|(key, value)| (Parts(Value::Str(key)), Parts(value)));
+    let made = Value::deserialize(MapDeserializer::<_, serde_json::Error>::new(parts));
+    match made.expect("a JSON value is a JSON value") {
+        Value::Object(object) => object,
+        _ => Object::default(),
     }
 }
 

@@ -15,6 +15,7 @@ mod dead_letters;
 mod delivery;
 mod direct;
 mod duplicates;
+mod filters;
 mod hostile;
 mod http;
 mod http_api;

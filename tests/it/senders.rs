@@ -17,7 +17,7 @@ fn user_hash(user: &str) -> String {
 }
 
 /// The event with the proof of its user.
-fn proven(mut event: Value, user: &str) -> Value {
+pub(crate) fn proven(mut event: Value, user: &str) -> Value {
     event["integrations"] = json!({"Intercom": {"user_hash": user_hash(user)}});
     event
 }

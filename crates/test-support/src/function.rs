@@ -8,6 +8,7 @@ use aws_smithy_runtime_api::client::http::HttpClient;
 use lambda_runtime::{Context, LambdaEvent};
 use segment_intercom::clock::Clock;
 use segment_intercom::config::Config;
+use segment_intercom::filters::{self, Rules};
 use segment_intercom::function::{Function, InvocationError};
 use segment_intercom::http_client::{AwsHttpClient, Transport, http_client};
 use serde_json::Value;
@@ -78,6 +79,10 @@ pub fn put_together(
         let (_, value) = all.find(|(other, _)| *other == name)?;
         Some((*value).to_owned())
     });
+    let config = config.expect("good settings");
+    let rules = config.filters_file.as_deref();
+    let rules = rules.map_or(Ok(Rules::default()), |file| filters::read(file, true));
+    let rules = rules.expect("good rules");
     let credentials = Credentials::new("test", "test", None, None, "test");
     let aws = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -87,7 +92,8 @@ pub fn put_together(
         .endpoint_url(aws_url)
         .build();
     Function::new(
-        config.expect("good settings"),
+        config,
+        rules,
         aws_sdk_secretsmanager::Client::new(&aws),
         aws_sdk_sqs::Client::new(&aws),
         intercom,

@@ -1,0 +1,100 @@
+//! What a destination filter does with the events that it holds for.
+
+use super::edit::{any_object, each, retain};
+use super::filtering::Filtering;
+use super::fql::Path;
+use super::sampling::Sample;
+use crate::mapping::{ByRule, Change};
+use crate::segment::Object;
+
+/// One action of a filter.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Action {
+    /// Keeps a share of the events.
+    Sample(Sample),
+    /// The event isn't sent.
+    Drop,
+    /// Takes these keys out of the objects that the paths lead to.
+    DropProperties(Vec<Keys>),
+    /// Leaves these keys alone in the objects that the paths lead to.
+    AllowProperties(Vec<Keys>),
+}
+
+/// Keys of the objects that a path leads to.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Keys {
+    pub(super) path: Path,
+    pub(super) keys: Vec<String>,
+}
+
+/// What an event is known and answered by. It is never sent to Intercom, and so stays.
+const KEPT: [&str; 2] = ["type", "messageId"];
+
+impl Action {
+    /// Its place among the actions of all filters.
+    pub(super) fn order(&self) -> u8 {
+        match self {
+            Self::Sample(_) => 0,
+            Self::Drop => 1,
+            Self::DropProperties(_) => 2,
+            Self::AllowProperties(_) => 3,
+        }
+    }
+
+    /// False when the event isn't sent. `title` is its filter's.
+    pub(super) fn apply<'f>(&self, title: &'f str, filtering: &mut Filtering<'_, 'f>) -> bool {
+        match self {
+            Self::Sample(sample) => return sample.keeps(title, filtering),
+            Self::Drop => return false,
+            Self::DropProperties(all) => {
+                for of_path in all {
+                    of_path.leave(title, filtering, |key| !of_path.has(key));
+                }
+            }
+            Self::AllowProperties(all) => {
+                for of_path in all {
+                    of_path.leave(title, filtering, |key| of_path.has(key));
+                }
+            }
+        }
+        true
+    }
+}
+
+impl Keys {
+    fn has(&self, key: &str) -> bool {
+        self.keys.iter().any(|own| own == key)
+    }
+
+    /// Leaves some keys of the objects that the path leads to, and names the others.
+    fn leave<'f>(
+        &self,
+        title: &'f str,
+        filtering: &mut Filtering<'_, 'f>,
+        keep: impl Fn(&str) -> bool,
+    ) {
+        let path = self.path.keys();
+        let keep = |key: &str| (path.is_empty() && KEPT.contains(&key)) || keep(key);
+        let mut left_out: Vec<String> = Vec::new();
+        let mut name_left_out = |object: &Object<'_>| {
+            for key in object.keys().filter(|key| !keep(key)) {
+                // In a list of objects each has the same keys.
+                if left_out.len() < 1_000 && !left_out.iter().any(|known| known == key) {
+                    left_out.push(key.to_owned());
+                }
+            }
+            object.keys().any(|key| !keep(key))
+        };
+        if !any_object(filtering.value(), path, &mut name_left_out) {
+            return;
+        }
+        each(filtering.value_mut(), path, true, &mut |object| {
+            retain(object, keep);
+        });
+        for key in &left_out {
+            let path = path.iter().map(String::as_str).chain([key.as_str()]);
+            let change = Change::ByRule(ByRule::LeftOut, "filter", title.into());
+            filtering.warn(path, change);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Changes to parts of a JSON value.
+
+use std::borrow::Cow;
+
+use crate::segment::{Object, Value, object_of};
+
+/// Whether one of the objects that a path leads to is like that. A list on the way means each of its
+/// items.
+pub(super) fn any_object(
+    value: &Value<'_>,
+    keys: &[String],
+    is_like_that: &mut impl FnMut(&Object<'_>) -> bool,
+) -> bool {
+    match (value, keys.split_first()) {
+        (Value::Array(items), _) => items.iter().fold(false, |any, item| {
+            any_object(item, keys, is_like_that) | any
+        }),
+        (Value::Object(fields), None) => is_like_that(fields),
+        (Value::Object(fields), Some((key, rest))) => fields
+            .get(key)
+            .is_some_and(|value| any_object(value, rest, is_like_that)),
+        _ => false,
+    }
+}
+
+/// Does something with each value that a path leads to. A list on the way means each of its items,
+/// and so does one at its end if `in_lists`.
+pub(super) fn each<'e>(
+    value: &mut Value<'e>,
+    keys: &[String],
+    in_lists: bool,
+    change: &mut impl FnMut(&mut Value<'e>),
+) {
+    match (value, keys.split_first()) {
+        (Value::Array(items), rest) if in_lists || rest.is_some() => {
+            for item in items {
+                each(item, keys, in_lists, change);
+            }
+        }
+        (value, None) => change(value),
+        (Value::Object(fields), Some((key, rest))) => {
+            if let Some(value) = fields.get_mut(key) {
+                each(value, rest, in_lists, change);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Leaves only these keys of an object.
+pub(super) fn retain(value: &mut Value<'_>, mut keep: impl FnMut(&str) -> bool) {
+    let Value::Object(fields) = value else {
+        return;
+    };
+    if fields.keys().all(&mut keep) {
+        return;
+    }
+    let mut kept: Vec<(Cow<'_, str>, Value<'_>)> = std::mem::take(fields).into_vec();
+    kept.retain(|(key, _)| keep(key));
+    *fields = object_of(kept);
+}
+
+/// Takes what a path leads to away, also from each item of lists on the way.
+pub(super) fn remove(value: &mut Value<'_>, keys: &[String]) {
+    if let Some((last, parents)) = keys.split_last() {
+        each(value, parents, true, &mut |parent| {
+            retain(parent, |key| key != last);
+        });
+    }
+}
+
+/// Puts a value where a path leads, and makes the objects on the way there. False, and nothing
+/// changed, when something else than an object is on the way.
+pub(super) fn set<'e>(value: &mut Value<'e>, keys: &'e [String], new: Value<'e>) -> bool {
+    let Some((key, rest)) = keys.split_first() else {
+        *value = new;
+        return true;
+    };
+    if let Value::Null = value {
+        *value = Value::Object(Object::default());
+    }
+    let Value::Object(fields) = value else {
+        return false;
+    };
+    if let Some(value) = fields.get_mut(key) {
+        return set(value, rest, new);
+    }
+    let mut made = Value::Null;
+    let is_set = set(&mut made, rest, new);
+    fields.insert(key, made);
+    is_set
+}
