@@ -9,6 +9,7 @@ Nothing is changed by looking: a message is received, which hides it from others
 retried is first sent, then deleted, so that whatever interrupts it, a letter is never lost; at worst it is there twice.
 """
 
+import functools
 import json
 import tempfile
 import threading
@@ -17,6 +18,8 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from botocore.exceptions import ClientError
 
 import letters as letter_module
 from letters import MOVED_CODE, MOVED_REASON, Selection, Unreadable, in_waves, outgoing
@@ -148,6 +151,16 @@ class LetterQueues:
                 ended.set()
 
     # What the function says
+
+    @functools.cached_property
+    def hash_required(self):
+        """REQUIRE_USER_HASH of the function. Who may not read its settings takes it for on: that keeps events without
+        proof apart."""
+        try:
+            settings = self.lambda_.get_function_configuration(FunctionName=self.outputs["FunctionName"])
+        except ClientError:
+            return True
+        return settings["Environment"]["Variables"].get("REQUIRE_USER_HASH") == "true"
 
     def preview(self, source, events):
         """What the function would do with these events now: one result each."""
@@ -340,7 +353,7 @@ class Held:
             raise Unreadable(letter.problem)
         events = edited or self.events(letter)
         try:
-            return outgoing(letter, self.body(letter), events, edited is not None)
+            return outgoing(letter, self.body(letter), events, edited is not None, self.queues.hash_required)
         except ValueError:
             raise Unreadable("it holds a number that JSON doesn't know") from None
 

@@ -12,6 +12,8 @@ MOVED_REASON = "moved by SQS after 1,000 receives: the function ended each time 
 MOVED_CODE = "moved_by_sqs"
 # Message attributes that say who sent the event; a retry may do what its sender may, and no more.
 SENDER_ATTRIBUTES = ("channel", "userHash")
+# Channels whose events need a `user_hash` where REQUIRE_USER_HASH asks for one.
+CLIENT_SIDE = ("browser", "public")
 # What the function sends has no more characters in an id.
 MAX_ID_CHARS = 128
 # Events of more bytes than this are rejected by the HTTP API, which nothing behind it checks.
@@ -171,7 +173,7 @@ def user_of(event):
 def identity_of(event):
     """The kind of id by which an event names its user, and the id: userId, else email, else anonymousId."""
     if user := text_of(event.get("userId")):
-        return "user_id", user
+        return "user", user
     places = (event.get("traits"), event.get("properties"), (event.get("context") or {}).get("traits")
               if isinstance(event.get("context"), dict) else None)
     for traits in places:
@@ -179,7 +181,7 @@ def identity_of(event):
             if name.strip().lower() == "email" and isinstance(value, str) and value.strip():
                 return "email", value.strip()
     if user := text_of(event.get("anonymousId")):
-        return "anonymous_id", user
+        return "anonymous", user
     return None, None
 
 
@@ -244,8 +246,8 @@ def whys(reasons):
     return Counter(reasons).most_common()
 
 
-def outgoing(letter, body, events, edited=False):
-    """What goes to the retry queue for a letter: pairs of a group and a body."""
+def outgoing(letter, body, events, edited=False, hash_required=True):
+    """What goes to the retry queue for a letter: pairs of a group and a body. `hash_required` is REQUIRE_USER_HASH."""
     if len(events) == 1 and not edited and not letter.is_invocation:
         bodies = [body]  # to the last digit as it came
     else:
@@ -253,15 +255,19 @@ def outgoing(letter, body, events, edited=False):
         # NaN and Infinity are no JSON.
         bodies = [json.dumps({"v": 1, "source": letter.source, "receivedAt": at, "event": event}, allow_nan=False)
                   for event in events]
-    return [(group_of(letter, event), body) for event, body in zip(events, bodies, strict=True)]
+    return [(group_of(letter, event, hash_required), body) for event, body in zip(events, bodies, strict=True)]
 
 
-def group_of(letter, event):
-    """The group in which the retry queue keeps the order of the event's user."""
-    _, user = identity_of(event)
+def group_of(letter, event, hash_required=True):
+    """The group in which the function keeps the order of the event's user (`owner` in src/queue/ids.rs): an
+    anonymousId never shares one with a userId of the same text, nor an event without proof one with a proven."""
+    kind, user = identity_of(event)
     if user is None:
-        return queue_id(text_of(event.get("messageId")) or letter.id)
-    return queue_id(user)
+        kind, user = "event", text_of(event.get("messageId")) or letter.id
+    is_client_side = letter.sender.get("channel") in CLIENT_SIDE
+    if is_client_side and hash_required and letter.sender.get("userHash") != "verified":
+        return queue_id(f"unproven-{kind}:{user}")
+    return queue_id(user if kind == "user" and ":" not in user else f"{kind}:{user}")
 
 
 def queue_id(text):

@@ -25,6 +25,10 @@ class Function:
 
     def __init__(self):
         self.asked = []
+        self.hash_required = "false"
+
+    def get_function_configuration(self, FunctionName):
+        return {"Environment": {"Variables": {"REQUIRE_USER_HASH": self.hash_required}}}
 
     def invoke(self, FunctionName, Payload):
         assert FunctionName == "function"
@@ -298,3 +302,26 @@ def test_the_group_of_an_event_without_a_user_is_its_own(sqs):
     with operator(sqs).hold() as held:
         (letter,) = held.letters
         assert group_of(letter, {"messageId": "m-1"}) != group_of(letter, {"messageId": "m-2"})
+
+
+@pytest.mark.parametrize(("event", "sender", "required", "group"), [
+    ({"userId": "u"}, {}, "true", "u"),
+    ({"userId": 7}, {}, "true", "7"),
+    ({"userId": "a:b"}, {}, "true", "user:a:b"),
+    ({"anonymousId": "u"}, {}, "true", "anonymous:u"),
+    ({"traits": {"email": "a@b.co"}}, {}, "true", "email:a@b.co"),
+    ({"messageId": "m"}, {}, "true", "event:m"),
+    ({"userId": "u"}, {"channel": "public"}, "true", "unproven-user:u"),
+    ({"userId": "u"}, {"channel": "public"}, "false", "u"),
+    ({"userId": "u"}, {"channel": "public", "userHash": "verified"}, "true", "u"),
+    ({"anonymousId": "u"}, {"channel": "browser"}, "true", "unproven-anonymous:u"),
+])
+def test_a_group_is_the_functions_own(sqs, event, sender, required, group):
+    """The same cases as `one_text_of_two_kinds_is_two_owners` in src/queue/ids.rs."""
+    body = {"v": 1, "source": "api", "receivedAt": "2026-11-20T10:00:00Z", "event": {"type": "track", **event}}
+    sqs.put(DEAD, json.dumps(body), strings(reason="x", **sender))
+    queues = operator(sqs)
+    queues.lambda_.hash_required = required
+    with queues.hold() as held:
+        held.retry(held.letters)
+    assert [message["group"] for message in sqs.messages(RETRY)] == [group]
