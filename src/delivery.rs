@@ -37,7 +37,8 @@ mod user;
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 use futures_util::stream::{self, StreamExt};
 

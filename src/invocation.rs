@@ -1,7 +1,8 @@
 //! One invocation of the function, the request it brought, and their time limits.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 use chrono::{DateTime, Utc};
 

@@ -1,7 +1,7 @@
 //! One round of deliveries: what is known only within it.
 
 use std::sync::Arc;
-use std::time::Instant;
+use tokio::time::Instant;
 
 use indexmap::IndexSet;
 
