@@ -15,7 +15,7 @@ run: setup
 # What could not be delivered: `make dead-letters ARGS='list'` asks the stack of `make run`, and
 # with STACK=name the one of that name on AWS (local/dead_letters.py --help).
 dead-letters: setup
-	@$(PYTHON) local/dead_letters.py $(if $(filter file,$(origin STACK)),--local,--stack $(STACK)) $(or $(ARGS),list)
+	@$(SAM_PYTHON) local/dead_letters.py $(if $(filter file,$(origin STACK)),--local,--stack $(STACK)) $(or $(ARGS),list)
 
 test: setup
 	@python3 local/tools.py tests

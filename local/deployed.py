@@ -52,11 +52,11 @@ def default_region():
 
 
 class Deployed:
-    """A stack by its name, in the region that its settings file names, else in the AWS CLI's."""
+    """A stack by its name, in the given region, else in the one that its settings file names, else in the AWS CLI's."""
 
-    def __init__(self, name):
+    def __init__(self, name, region=None):
         self.name = name
-        self.region = (read_settings(name) or {}).get("region") or default_region()
+        self.region = region or (read_settings(name) or {}).get("region") or default_region()
 
     def aws(self, service, config=None):
         """A boto3 client for the stack's region."""
@@ -89,8 +89,13 @@ class Deployed:
             raise Failure(f"the secret {arn} isn't JSON: put that right in Secrets Manager, or make it {{}}") from None
 
     def waiting_count(self):
-        """How many messages are in the retry queue."""
-        return message_count(self.aws("sqs"), self.outputs()["RetryQueueUrl"])
+        """How many messages are to be tried again."""
+        return sum(self.message_count(name) for name in ("RetryQueueUrl", "WaitingQueueUrl"))
+
+    def message_count(self, output):
+        """How many messages are in the queue of this output, none if there is no such queue."""
+        outputs = self.outputs()
+        return message_count(self.aws("sqs"), outputs[output]) if output in outputs else 0
 
 
 def is_filled(secret):

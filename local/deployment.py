@@ -141,10 +141,14 @@ def delete(name):
     """Deletes the stack, once the user knows what goes with it and what stays."""
     deployed = Deployed(name)
     outputs = deployed.outputs()
-    kept = [outputs[key] for key in ("SecretArn", "DeadLetterQueueUrl", "FailedInvocationQueueUrl") if key in outputs]
+    letters = ("DeadLetterQueueUrl", "MovedBySqsQueueUrl", "FailedInvocationQueueUrl")
+    kept = [outputs[key] for key in ("SecretArn", *letters) if key in outputs]
     if outputs:  # none after a first deployment that failed
-        print(f"The log goes, and the retry queue with the {deployed.waiting_count()} messages that wait in it.")
+        print(f"The log goes, and the retry and waiting queues with the {deployed.waiting_count()} messages in them.")
         print("These stay, until you delete them:\n  " + "\n  ".join(kept), flush=True)
+        if count := sum(map(deployed.message_count, letters)):
+            print(f"They hold {count} dead letters, which no command can show without the stack. First export them:\n"
+                  f"  make dead-letters STACK={name} ARGS=export > letters.ndjson", flush=True)
     confirm = ["--no-prompts"] if os.environ.get("YES") else []
     run([SAM_COMMAND, "delete", "--stack-name", name, "--region", deployed.region, *confirm],
         "deleting failed: see above")

@@ -7,6 +7,7 @@ import time
 from botocore.exceptions import BotoCoreError, ClientError
 
 from environment import LOGS
+from printable import printable
 
 FUNCTION_LOG = LOGS / "function.log"
 EVENT_LINES = ("event", "queued event")
@@ -53,4 +54,5 @@ def told(line):
         return None
     text = f"{fields.get('kind', '?')} {fields.get('message_id', '')} → {fields['status']}"
     details = [fields.get("reason"), fields.get("waits")]
-    return ": ".join([text, "; ".join(filter(None, details))]) if any(details) else text
+    # Type, messageId and reason can be whatever a sender sent.
+    return printable(": ".join([text, "; ".join(filter(None, details))]) if any(details) else text)

@@ -40,9 +40,32 @@ def check(deployed):
                           "something in front of it answers so, such as a web ACL")
         time.sleep(1)
     print(f"{url}: healthy, version {version}")
+    if address := address_off(deployed):
+        check_silent(address)
     if not has_keys(deployed):
         print(f"Its secret has no access token or no write key yet, so events wait with their senders: "
               f"make secret STACK={deployed.name}")
+
+
+def address_off(deployed):
+    """AWS's own address of the API where `AwsEndpoint` is off, else None."""
+    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in deployed.description()["Parameters"]}
+    if parameters.get("AwsEndpoint") != "off":
+        return None
+    api = deployed.aws("cloudformation").describe_stack_resource(
+        StackName=deployed.name, LogicalResourceId="Api")["StackResourceDetail"]["PhysicalResourceId"]
+    return f"https://{api}.execute-api.{deployed.region}.amazonaws.com/{parameters['StageName']}"
+
+
+def check_silent(address):
+    """Raises Failure if the function answers there: what stands in front of the domain could be bypassed."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while ask(address + "/health")[0]:
+        if time.monotonic() > deadline:
+            raise Failure(f"{address} still answers although AwsEndpoint is off, so what protects the domain can be "
+                          "bypassed: deploy the stage anew in API Gateway's console, then ask again")
+        time.sleep(1)
+    print(f"{address}: off")
 
 
 def ask(url):

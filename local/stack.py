@@ -252,34 +252,32 @@ class Stack:
     # What became of it
 
     def waiting(self):
-        """How many events are in the retry queue."""
-        return self._message_count("RetryQueueUrl")
+        """How many messages are to be tried again."""
+        return self._message_count("RetryQueueUrl") + self._message_count("WaitingQueueUrl")
 
     def dead_letter_count(self):
         """How many events are in the dead-letter queue."""
         return self._message_count("DeadLetterQueueUrl")
 
     def dead_letters(self):
-        """Takes all messages out of the dead-letter queue: dicts of `body`, `group`, `attributes`."""
+        """Takes all messages out of the dead-letter queue: dicts of `body`, `attributes`."""
         sqs, url, letters = self.aws("sqs"), self.outputs["DeadLetterQueueUrl"], []
         while True:
             messages = sqs.receive_message(
-                QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["All"],
-                MessageAttributeNames=["All"]).get("Messages", [])
+                QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]).get("Messages", [])
             if not messages:
                 return letters
             for message in messages:
                 attributes = message.get("MessageAttributes", {})
                 letters.append({
                     "body": json.loads(message["Body"]),
-                    "group": message["Attributes"]["MessageGroupId"],
                     "attributes": {name: value["StringValue"] for name, value in attributes.items()},
                 })
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
 
     def purge_queues(self):
-        """Empties both queues."""
-        for name in ("RetryQueueUrl", "DeadLetterQueueUrl"):
+        """Empties the queues."""
+        for name in ("RetryQueueUrl", "WaitingQueueUrl", "DeadLetterQueueUrl", "MovedBySqsQueueUrl"):
             self.aws("sqs").purge_queue(QueueUrl=self.outputs[name])
 
     def log_events(self, since=0):

@@ -25,7 +25,7 @@ What it does, and puts back:
   · updates the stack twice: the log's retention, there and back
 What stays: lines in the log, and the event name "{event}" in Intercom.
 It takes about {minutes} minutes and costs some cents. Ctrl-C puts back what is changed at that moment; the event that
-waits for its user then ends in the dead-letter queue.
+waits for its user then ends among the dead letters.
 """
 
 

@@ -6,7 +6,8 @@ import uuid
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 
-from deployed import message_count
+from letter_queues import LetterQueues
+from letters import Selection
 
 EVENT = "Segment Intercom Verify"
 # Twelve of them are more than Lambda takes in one batch (6 MB).
@@ -182,55 +183,26 @@ def set_parameter(stack, name, value):
 def rejected(stack, table, waiting):
     """It is rejected with its reason, and delivered when it is returned once the user is known."""
     seconds = stack.unknown_user_seconds + 180
-    letter = stack.wait_for(lambda: dead_letter(stack, waiting["messageId"]), seconds)
-    reason = letter["MessageAttributes"]["reason"]["StringValue"] if letter else f"not there after {seconds} s"
-    table.row("an event of an unknown user", "rejected with its reason", reason, bool(letter))
-    if letter is None:
-        return
-    sqs, queue = stack.aws("sqs"), stack.output["DeadLetterQueueUrl"]
-    if why := why_no_redrive(stack, message_count(sqs, queue)):
-        table.leave_out("its redrive", why)
-        stack.wait_for(lambda: dead_letter(stack, waiting["messageId"], take=True), 60)
+    reason = stack.wait_for(lambda: why_rejected(stack, waiting), seconds)
+    seen = reason or f"not there after {seconds} s"
+    table.row("an event of an unknown user", "rejected with its reason", seen, bool(reason))
+    if reason is None:
         return
     stack.send(event("identify", waiting["userId"]))
-    sqs.start_message_move_task(
-        SourceArn=arn(stack, queue), DestinationArn=arn(stack, stack.output["RetryQueueUrl"]))
-    table.row("its redrive", "delivered", outcome(stack, waiting, 300))
+    with dead_letters(stack, waiting) as held:
+        held.retry(held.letters)
+    table.row("the dead letter, retried", "delivered", outcome(stack, waiting, 300))
 
 
-def why_no_redrive(stack, count):
-    if stack.is_emulated:
-        return "the emulator has no StartMessageMoveTask"
-    if count > 1:
-        return f"{count - 1} other messages in the dead-letter queue would go with it"
-    return None
+def dead_letters(stack, event):
+    queues = LetterQueues(stack.aws("sqs"), stack.aws("lambda"), stack.output)
+    return queues.hold(Selection(ids=frozenset({event["messageId"]})))
 
 
-def dead_letter(stack, message_id, take=False):
-    """The event's message in the dead-letter queue, which `take` deletes; all others that were looked at are visible
-    again."""
-    sqs, queue = stack.aws("sqs"), stack.output["DeadLetterQueueUrl"]
-    looked_at = []
-    try:
-        while messages := sqs.receive_message(
-                QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=30,
-                MessageAttributeNames=["All"]).get("Messages"):
-            looked_at += messages
-            if found := next((each for each in messages if message_id in each["Body"]), None):
-                if take:
-                    sqs.delete_message(QueueUrl=queue, ReceiptHandle=found["ReceiptHandle"])
-                    looked_at.remove(found)
-                return found
-        return None
-    finally:
-        for message in looked_at:
-            sqs.change_message_visibility(
-                QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
-
-
-def arn(stack, queue):
-    return stack.aws("sqs").get_queue_attributes(
-        QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+def why_rejected(stack, event):
+    """The reason of the event's dead letter; None when there is none."""
+    with dead_letters(stack, event) as held:
+        return held.letters[0].reason if held.letters else None
 
 
 def recursion(stack, table):

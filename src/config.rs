@@ -29,6 +29,8 @@ pub struct Config {
     pub secret_id: String,
     /// `RETRY_QUEUE_URL`.
     pub retry_queue_url: String,
+    /// `WAITING_QUEUE_URL`.
+    pub waiting_queue_url: String,
     /// `DEAD_LETTER_QUEUE_URL`.
     pub dead_letter_queue_url: String,
     /// `INTERCOM_BASE_URL`, else the URL of `INTERCOM_REGION`; without a slash at the end.
@@ -77,6 +79,11 @@ impl Config {
         Ok(Self {
             secret_id: required(lookup, "SECRET_ID", "the secret's ARN or name")?,
             retry_queue_url: required(lookup, "RETRY_QUEUE_URL", "the retry queue's URL")?,
+            waiting_queue_url: required(
+                lookup,
+                "WAITING_QUEUE_URL",
+                "the URL of the queue of events that wait",
+            )?,
             dead_letter_queue_url: required(
                 lookup,
                 "DEAD_LETTER_QUEUE_URL",
@@ -125,6 +132,7 @@ mod tests {
         let required = [
             ("SECRET_ID", "s"),
             ("RETRY_QUEUE_URL", "r"),
+            ("WAITING_QUEUE_URL", "w"),
             ("DEAD_LETTER_QUEUE_URL", "d"),
         ];
         Config::read(|name| {

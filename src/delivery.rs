@@ -38,9 +38,9 @@ mod user;
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
-use tokio::time::Instant;
 
 use futures_util::stream::{self, StreamExt};
+use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::in_progress::InProgress;
@@ -181,7 +181,7 @@ fn by_user<'p, 'e>(events: Vec<&'p mut InProgress<'e>>) -> Vec<Vec<&'p mut InPro
 }
 
 /// The anonymousId of the lead that an alias merges.
-fn merged_lead<'p>(event: &'p InProgress<'_>) -> Option<&'p str> {
+pub(crate) fn merged_lead<'p>(event: &'p InProgress<'_>) -> Option<&'p str> {
     event.actions.iter().find_map(|action| match action {
         Action::MergeContact {
             from: Identity::AnonymousId(id),

@@ -36,7 +36,7 @@ use crate::segment::IgnoredUserIds;
 use crate::source::Source;
 use crate::status::{EventResult, Status};
 use crate::time_budget::{self, RESERVE_TO_QUEUE, WARM_UP_WITHIN, before};
-use crate::trigger::{Trigger, TriggerError};
+use crate::trigger::{OwnQueues, Trigger, TriggerError};
 
 /// Everything that lives as long as the instance.
 pub struct Function {
@@ -45,7 +45,7 @@ pub struct Function {
     queues: Queues,
     processing: Processing,
     intake: Intake,
-    retry_queue_url: String,
+    own_queues: OwnQueues,
     strict_webhook_signature: bool,
     browser: crate::browser::Settings,
     /// Whether it has been invoked before.
@@ -112,6 +112,7 @@ impl Function {
             queues: Queues::new(
                 sqs,
                 config.retry_queue_url.clone(),
+                config.waiting_queue_url.clone(),
                 config.dead_letter_queue_url,
             ),
             processing: Processing {
@@ -124,7 +125,10 @@ impl Function {
                 budget: config.inline_budget,
                 deduplication: Deduplication::new(&clock),
             },
-            retry_queue_url: config.retry_queue_url,
+            own_queues: OwnQueues {
+                retry: config.retry_queue_url,
+                waiting: config.waiting_queue_url,
+            },
             strict_webhook_signature: config.strict_webhook_signature,
             browser: config.browser,
             has_started: AtomicBool::new(false),
@@ -169,7 +173,7 @@ impl Function {
             now,
             tally: &tally,
         };
-        let trigger = Trigger::of(&lambda.payload, &self.retry_queue_url);
+        let trigger = Trigger::of(&lambda.payload, &self.own_queues);
         let name = trigger.as_ref().map(Trigger::name).ok();
         let result = match trigger {
             Ok(trigger) => self.handle_trigger(trigger, invocation).await,
@@ -207,8 +211,9 @@ impl Function {
                 let answer = answer.unwrap_or_else(|error| refused(&error, &request));
                 Ok(answer.into_payload(request.origin()))
             }
-            Trigger::Sqs(batch) => {
+            Trigger::Sqs(queue, batch) => {
                 let redelivery = Redelivery {
+                    queue,
                     processing: &self.processing,
                     queues: &self.queues,
                     invocation,

@@ -80,7 +80,7 @@ impl<'e> InProgress<'e> {
 
     /// Whether there is something to do for it in Intercom.
     pub fn is_to_be_delivered(&self) -> bool {
-        !self.actions.is_empty()
+        !self.actions.is_empty() && self.fate != Fate::WaitIsOver
     }
 
     /// What its mapping has to know of how it came in.

@@ -196,7 +196,7 @@ impl Intake {
 /// us, so the sender must keep it. One that is too large for a queue is rejected with a record of
 /// its ids.
 async fn store(events: &mut [Taken<'_>], request: &Request<'_>, queues: &Queues) {
-    let (mut to_retry, mut to_reject) = (Vec::new(), Vec::new());
+    let (mut to_retry, mut to_wait, mut to_reject) = (Vec::new(), Vec::new(), Vec::new());
     for (place, taken) in events.iter_mut().enumerate() {
         if taken.duplicate_of.is_some() {
             continue;
@@ -223,21 +223,22 @@ async fn store(events: &mut [Taken<'_>], request: &Request<'_>, queues: &Queues)
             );
             let failure = failure.clone();
             event.fate = Fate::Rejected(Code::TooLarge, Failure { reason, ..failure });
-            let event = event.entry.event();
-            message = message.with_ids_alone(request.source, request.received_at, event);
+            let parsed = event.entry.event();
+            message = message.with_ids_alone(request.source, request.received_at, parsed);
         }
-        match addressed(
-            message,
-            &event.fate,
-            request.received_at,
-            request.invocation.id,
-        ) {
+        let event = &taken.event;
+        match addressed(message, event, request.received_at, request.invocation) {
             Some((Queue::Retry, message)) => to_retry.push((place, message)),
+            Some((Queue::Waiting, message)) => to_wait.push((place, message)),
             Some((Queue::DeadLetter, message)) => to_reject.push((place, message)),
             None => {}
         }
     }
-    let stored = [(Queue::Retry, to_retry), (Queue::DeadLetter, to_reject)];
+    let stored = [
+        (Queue::Retry, to_retry),
+        (Queue::Waiting, to_wait),
+        (Queue::DeadLetter, to_reject),
+    ];
     let lost = queues.send(stored, request.store_until).await;
     for (place, error) in lost {
         // AWS's own words are for the log: they name accounts and roles.

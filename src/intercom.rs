@@ -13,10 +13,10 @@ mod retry_reason;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::time::Instant;
 
 use http::{Method, Request, StatusCode, header};
 use serde::Serialize;
+use tokio::time::Instant;
 
 pub use contacts::{Contact, Found, SEARCH_PAGE};
 pub use data_attributes::{DataAttribute, Model};

@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-use tokio::time::Instant;
 
 use chrono::{DateTime, Utc};
+use tokio::time::Instant;
 
 use crate::secret::WriteKey;
 use crate::source::Source;

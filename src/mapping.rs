@@ -12,15 +12,18 @@ mod attributes;
 mod budget;
 mod company;
 mod delete;
+mod event_fields;
 mod field_reader;
 mod field_values;
 mod group;
 mod identify;
+mod memberships;
 mod number;
 mod options;
 mod price;
 mod sender;
 mod settings;
+mod standard_names;
 mod text;
 mod track;
 mod values;
@@ -35,7 +38,7 @@ pub use sender::{Channel, Rights, Sender};
 pub use settings::{Anonymous, CollectContext, CompanyIdHash, Nested, Settings};
 pub use warning::{Change, Place, Warning};
 
-use crate::segment::{Event, Kind, Value, is_addressed_to_intercom, is_delivered_by_page};
+use crate::segment::{Event, EventTime, Kind, is_addressed_to_intercom, is_delivered_by_page};
 use crate::source::Source;
 use text::is_too_long;
 
@@ -113,7 +116,7 @@ pub fn map<'e>(
         let reason = "the page delivered it already (its _metadata.bundled names Intercom)";
         return Err(NotSent::Skip(reason.into()));
     }
-    if !is_addressed_to_intercom(event.fields()) {
+    if !is_addressed_to_intercom(event.fields(), arrival.source.is_segment()) {
         let reason = "not addressed to Intercom by the event's integrations";
         return Err(NotSent::Skip(reason.into()));
     }
@@ -126,8 +129,9 @@ pub fn map<'e>(
         warnings: Vec::new(),
         unnamed: 0,
     };
+    mapper.reject_inexact_ids(kind)?;
+    mapper.warn_of_fields(kind);
     mapper.warn_of_options(kind);
-    mapper.warn_of_ignored_user_id();
     let actions = match kind {
         Kind::Identify => mapper.identify(),
         Kind::Group => mapper.group(),
@@ -169,6 +173,10 @@ type Actions<'e> = Result<Vec<Action<'e>>, NotSent>;
 
 impl<'e> Mapper<'e, '_> {
     fn time(&self) -> i64 {
+        self.event_time().seconds
+    }
+
+    fn event_time(&self) -> EventTime {
         let is_from_segment = self.arrival.source.is_segment();
         self.event
             .time(self.arrival.received_at_millis, is_from_segment)
@@ -192,38 +200,6 @@ impl<'e> Mapper<'e, '_> {
                 Err(NotSent::Skip(ONLY_ANONYMOUS.into()))
             }
             _ => Err(self.no_identity()),
-        }
-    }
-
-    /// What becomes of an event without a usable identity.
-    fn no_identity(&self) -> NotSent {
-        NotSent::Skip(match self.event.ignored_user_id() {
-            None => NO_IDENTITY.into(),
-            Some(id) => {
-                let id = truncated(&id);
-                format!("{NO_IDENTITY}, and {id:?} is nobody (see the setting IGNORED_USER_IDS)")
-                    .into()
-            }
-        })
-    }
-
-    fn warn_of_ignored_user_id(&mut self) {
-        if self.event.ignored_user_id().is_some() {
-            let reason = "it stands for nobody (see the setting IGNORED_USER_IDS)";
-            self.warn(Place::Field, "userId", Change::LeftOut(reason));
-        }
-    }
-
-    /// Warns about a field that should be an object but isn't. An empty list is how PHP writes an
-    /// empty object.
-    fn warn_unless_object(&mut self, field: &'static str, value: Option<&Value<'_>>) {
-        let is_fine = match value {
-            None | Some(Value::Null | Value::Object(_)) => true,
-            Some(Value::Array(items)) => items.is_empty(),
-            Some(_) => false,
-        };
-        if !is_fine {
-            self.warn(Place::Field, field, Change::LeftOut("it isn't an object"));
         }
     }
 

@@ -10,10 +10,13 @@ use crate::source::Source;
 use crate::status::PreviewStatus;
 
 /// The body of the answer to `POST /v1/preview`. `None` when it is larger than an answer may be.
+///
+/// `source` says by whose rules of time and `integrations`. None: an event with Segment's own fields
+/// (`receivedAt` and `originalTimestamp`) was copied from Segment, any other comes from an SDK.
 pub fn preview(
     entries: &[Entry<'_>],
     received_at_millis: i64,
-    source: Source,
+    source: Option<Source>,
     settings: &Settings,
 ) -> Option<Value> {
     let mut budget = Budget::default();
@@ -24,12 +27,25 @@ pub fn preview(
             if budget.is_used_up() {
                 return None;
             }
+            let is_copied = || entry.event().is_some_and(Event::has_segments_own_times);
+            let own_source = || {
+                if is_copied() {
+                    Source::Webhook
+                } else {
+                    Source::Api
+                }
+            };
             let arrival = Arrival {
                 received_at_millis,
-                source,
+                source: source.unwrap_or_else(own_source),
                 sender: entry.sender,
             };
-            let result = preview_of(entry, arrival, settings, &mut budget);
+            let mut result = preview_of(entry, arrival, settings, &mut budget);
+            result["timeRules"] = if arrival.source.is_segment() {
+                "segment".into()
+            } else {
+                "sdk".into()
+            };
             bytes += result.to_string().len();
             (bytes <= MAX_ANSWER_BYTES).then_some(result)
         })

@@ -3,17 +3,16 @@
 
 mod event_line;
 
-use std::time::Duration;
-use tokio::time::Instant;
-
 use chrono::{DateTime, Utc};
+use tokio::time::Instant;
 
 pub(crate) use event_line::{EventLine, LineContext};
 
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, merged_lead};
 use crate::entry::Parsed;
 use crate::failure::{Code, Failure};
 use crate::in_progress::{Fate, InProgress, Undelivered, decide};
+use crate::invocation::Invocation;
 use crate::mapping::{self, Budget, Mapped, NotSent, map};
 use crate::queue::{Message, Queue};
 use crate::retry::Schedule;
@@ -87,28 +86,33 @@ impl Processing {
 }
 
 /// The queue that an event of this fate goes to, and its message with what has to be known there.
-/// None for one that goes nowhere.
+/// None for one that goes nowhere. `waiting_since` is when it began to wait, if it does.
 pub(crate) fn addressed(
     message: Message,
-    fate: &Fate,
-    now: DateTime<Utc>,
-    invocation_id: &str,
+    event: &InProgress<'_>,
+    waiting_since: DateTime<Utc>,
+    invocation: Invocation<'_>,
 ) -> Option<(Queue, Message)> {
-    let due_in = |message: Message, delay: Duration| message.not_before(now + delay);
-    match fate {
+    match &event.fate {
         Fate::Rejected(code, failure) => {
-            let letter = message.with_failure(*code, failure, invocation_id);
+            let letter = message.with_failure(*code, failure, invocation.id);
             Some((Queue::DeadLetter, letter))
         }
+        Fate::Queued { delay: None, .. } => Some((Queue::Retry, message)),
         Fate::Queued { delay, .. } => {
-            let message = match delay {
-                Some(delay) => due_in(message, *delay),
-                None => message,
-            };
-            Some((Queue::Retry, message))
+            let due = invocation.now + delay.unwrap_or_default();
+            Some((Queue::Retry, message.not_before(due)))
         }
         Fate::Waiting { delay, .. } => {
-            let message = due_in(message.parked(now), *delay);
+            let message = message.waiting_since(waiting_since).after(*delay);
+            Some((Queue::Waiting, message))
+        }
+        Fate::WaitIsOver => {
+            let message = message.waiting_since(waiting_since);
+            let message = match merged_lead(event) {
+                Some(lead) => message.behind(lead),
+                None => message,
+            };
             Some((Queue::Retry, message))
         }
         Fate::Delivered | Fate::Skipped(_) | Fate::Lost(_) => None,

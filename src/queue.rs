@@ -1,4 +1,5 @@
-//! The queues of SQS: events to try again, and events that can never be delivered.
+//! The queues of SQS: events to try again, events that wait for their user, and events that can
+//! never be delivered.
 
 mod envelope;
 mod ids;
@@ -10,7 +11,6 @@ mod sender_attributes;
 
 use std::collections::HashMap;
 use std::time::Duration;
-use tokio::time::Instant;
 
 use aws_sdk_sqs::types::{
     BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue,
@@ -18,6 +18,7 @@ use aws_sdk_sqs::types::{
 };
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
+use tokio::time::Instant;
 
 pub use envelope::{ENVELOPE_VERSION, Envelope, Received, read_body};
 pub use ids::{message_id, queue_id};
@@ -32,9 +33,12 @@ use lane::Lane;
 /// One of the stack's queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queue {
-    /// Events to try again.
+    /// Events to try again, those of a user in order: a FIFO queue.
     Retry,
-    /// Events that can never be delivered, with their reason.
+    /// Events that wait for somebody to exist, or to be found. A standard queue: a FIFO queue hands
+    /// out no more once 120,000 messages are hidden, and whoever waits is hidden for long.
+    Waiting,
+    /// Events that can never be delivered, with their reason: a standard queue.
     DeadLetter,
 }
 
@@ -48,6 +52,7 @@ pub struct QueueError(String);
 pub struct Queues {
     client: aws_sdk_sqs::Client,
     retry_url: String,
+    waiting_url: String,
     dead_letter_url: String,
 }
 
@@ -60,6 +65,13 @@ const MAX_BATCH_BYTES: usize = 1000 * 1024;
 /// Calls to SQS under way at once.
 const CALLS_AT_ONCE: usize = 16;
 
+/// Longest delay of a message that SQS takes.
+const MAX_DELAY_SECONDS: u64 = 15 * 60;
+
+/// Longest that SQS hides a message: 12 hours, counted from the receive, which is no further back
+/// than the queue's visibility timeout (3 minutes).
+const MAX_HIDDEN_SECONDS: u64 = 12 * 60 * 60 - 5 * 60;
+
 /// A message that SQS didn't take.
 struct NotTaken {
     error: QueueError,
@@ -69,10 +81,16 @@ struct NotTaken {
 
 impl Queues {
     /// The queues at these URLs.
-    pub fn new(client: aws_sdk_sqs::Client, retry_url: String, dead_letter_url: String) -> Self {
+    pub fn new(
+        client: aws_sdk_sqs::Client,
+        retry_url: String,
+        waiting_url: String,
+        dead_letter_url: String,
+    ) -> Self {
         Self {
             client,
             retry_url,
+            waiting_url,
             dead_letter_url,
         }
     }
@@ -80,6 +98,7 @@ impl Queues {
     fn url(&self, queue: Queue) -> &str {
         match queue {
             Queue::Retry => &self.retry_url,
+            Queue::Waiting => &self.waiting_url,
             Queue::DeadLetter => &self.dead_letter_url,
         }
     }
@@ -125,7 +144,7 @@ impl Queues {
     ) -> Result<HashMap<usize, NotTaken>, QueueError> {
         let url = self.url(queue);
         let entries = batch.enumerate();
-        let entries = entries.map(|(place, message)| entry(place, message));
+        let entries = entries.map(|(place, message)| entry(queue, place, message));
         let request = self.client.send_message_batch().queue_url(url);
         let answer = request.set_entries(Some(entries.collect())).send().await;
         let answer = answer.map_err(|error| QueueError(aws_error::reason(&error)))?;
@@ -147,7 +166,7 @@ impl Queues {
                 ChangeMessageVisibilityBatchRequestEntry::builder()
                     .id(index.to_string())
                     .receipt_handle(receipt)
-                    .visibility_timeout(visibility_seconds(*delay))
+                    .visibility_timeout(whole_seconds(*delay, MAX_HIDDEN_SECONDS))
                     .build()
                     .expect("id and receipt are set")
             });
@@ -169,12 +188,20 @@ impl Queues {
     }
 }
 
-fn entry(place: usize, message: &Message) -> SendMessageBatchRequestEntry {
+fn entry(queue: Queue, place: usize, message: &Message) -> SendMessageBatchRequestEntry {
     let mut entry = SendMessageBatchRequestEntry::builder()
         .id(place.to_string())
-        .message_body(message.body())
-        .message_group_id(message.group_id())
-        .message_deduplication_id(message.deduplication_id());
+        .message_body(message.body());
+    entry = match queue {
+        Queue::Retry => entry
+            .message_group_id(message.group_id())
+            .message_deduplication_id(message.deduplication_id()),
+        // Groups keep no order here: they keep one user's events from crowding out the others'.
+        Queue::Waiting => entry
+            .message_group_id(message.group_id())
+            .delay_seconds(whole_seconds(message.delay, MAX_DELAY_SECONDS)),
+        Queue::DeadLetter => entry,
+    };
     for (name, value) in &message.attributes {
         let value = MessageAttributeValue::builder()
             .data_type("String")
@@ -186,12 +213,10 @@ fn entry(place: usize, message: &Message) -> SendMessageBatchRequestEntry {
     entry.build().expect("id and body are set")
 }
 
-/// Whole seconds, rounded up. SQS allows 12 hours at most, counted from the receive, which is no
-/// further back than the queue's visibility timeout (3 minutes).
-fn visibility_seconds(delay: Duration) -> i32 {
-    const MAX_SECONDS: u64 = 12 * 60 * 60 - 5 * 60;
+/// Whole seconds, rounded up.
+fn whole_seconds(delay: Duration, most: u64) -> i32 {
     let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
-    i32::try_from(seconds.min(MAX_SECONDS)).unwrap_or_default()
+    i32::try_from(seconds.min(most)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -200,7 +225,8 @@ mod tests {
 
     #[test]
     fn delays_are_whole_seconds_that_end_within_twelve_hours_of_the_receive() {
-        assert_eq!(visibility_seconds(Duration::from_millis(1200)), 2);
-        assert_eq!(visibility_seconds(Duration::from_secs(90_000)), 42_900);
+        let hidden = |delay| whole_seconds(delay, MAX_HIDDEN_SECONDS);
+        assert_eq!(hidden(Duration::from_millis(1200)), 2);
+        assert_eq!(hidden(Duration::from_secs(90_000)), 42_900);
     }
 }

@@ -1,4 +1,9 @@
-//! Messages of the retry queue: tried again in order, delayed, or given up on.
+//! Messages of the retry queue, tried again in order, delayed, or given up on; and those of events
+//! that wait for somebody, tried again in no order.
+//!
+//! A message of the retry queue that has to be tried again stays there, hidden for a while. One that
+//! waits is sent anew with a delay, and then deleted: a delayed message isn't in flight, of which
+//! SQS allows 120,000. Whoever ends in between leaves it there twice, which is harmless.
 
 mod record;
 
@@ -10,7 +15,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::failure::{Code, Failure};
-use crate::in_progress::{Fate, InProgress, Undelivered};
+use crate::in_progress::{Fate, InProgress, Otherwise, Undelivered};
 use crate::invocation::Invocation;
 use crate::log::COUNTED;
 use crate::mapping::Budget;
@@ -31,6 +36,8 @@ const BUSY_AFTER: Duration = Duration::from_mins(5);
 
 /// Tries queued events again, for one invocation.
 pub struct Redelivery<'i> {
+    /// The queue that they are from.
+    pub queue: Queue,
     /// What is done with each event.
     pub processing: &'i Processing,
     /// Where those go that are moved.
@@ -43,6 +50,7 @@ pub struct Redelivery<'i> {
 #[derive(Default)]
 struct Moves {
     to_retry: Vec<(usize, Message)>,
+    to_wait: Vec<(usize, Message)>,
     to_dead_letters: Vec<(usize, Message)>,
 }
 
@@ -63,7 +71,9 @@ impl Redelivery<'_> {
                 .await;
             rest = later;
         }
-        warn_of_busy_user(&records);
+        if self.queue == Queue::Retry {
+            warn_of_busy_user(&records);
+        }
         self.settle(&mut records, moves).await
     }
 
@@ -93,6 +103,7 @@ impl Redelivery<'_> {
                     self.processing.map(event, &mut budget);
                     // Its first line in the log named them.
                     event.warnings.clear();
+                    self.end_wait(event);
                 }
             }
             events.push(of_message);
@@ -101,24 +112,35 @@ impl Redelivery<'_> {
         let to_deliver = events.iter_mut().flatten();
         self.processing.deliver(to_deliver, now, deadline).await;
         for ((message, received), mut events) in messages.iter().zip(&read).zip(events) {
-            end_together(&mut events);
-            keep_whole(&mut events);
+            match self.queue {
+                Queue::Waiting => self.keep_waiting(&mut events),
+                Queue::Retry | Queue::DeadLetter => {
+                    end_together(&mut events);
+                    keep_whole(&mut events);
+                }
+            }
             let mut record = Record::new(*message, now, &events);
+            let place = records.len();
             for event in &events {
-                let to_send = || Message::of(event.entry, event.source, event.received_at);
-                self.move_if_decided(&event.fate, *message, records.len(), to_send, moves);
+                if !matches!(event.fate, Fate::Queued { .. }) {
+                    let to_send = Message::of(event.entry, event.source, event.received_at);
+                    self.move_to(event, to_send.with_fresh_id(), *message, place, moves);
+                }
             }
             if let Err(reason) = received {
                 let fate = if held.contains(message.group()) {
                     Fate::not_tried()
                 } else {
-                    Fate::Rejected(Code::UnreadableMessage, Failure::new(reason))
+                    let failure = Failure::new(reason);
+                    let letter = Message::unreadable(message.body().to_owned());
+                    let code = Code::UnreadableMessage;
+                    let letter = letter.with_failure(code, &failure, self.invocation.id);
+                    moves.to_dead_letters.push((place, letter.with_fresh_id()));
+                    Fate::Rejected(code, failure)
                 };
-                let to_send = || Message::unreadable(message.body().to_owned());
-                self.move_if_decided(&fate, *message, records.len(), to_send, moves);
                 record.lines.push(EventLine::of_unreadable(fate));
             }
-            if record.holds_back() {
+            if record.stays() {
                 held.insert(message.group());
             }
             records.push(record);
@@ -150,26 +172,42 @@ impl Redelivery<'_> {
         of_message.collect()
     }
 
-    /// Prepares the move of an event to the dead-letter queue, or to those that wait for their user.
-    fn move_if_decided(
+    /// An event that has waited long enough isn't tried here: what its user has in the retry queue
+    /// may make the contact.
+    fn end_wait(&self, event: &mut InProgress<'_>) {
+        let is_over = |waited| waited >= self.processing.schedule.unknown_user;
+        let may_be_over = self.queue == Queue::Waiting && event.is_to_be_delivered();
+        if may_be_over && event.waited.is_some_and(is_over) {
+            event.fate = Fate::WaitIsOver;
+        }
+    }
+
+    /// Whatever else kept an event that waits from being delivered, it goes on waiting.
+    fn keep_waiting(&self, events: &mut [InProgress<'_>]) {
+        for event in events {
+            if let Fate::Queued { failure, delay } = &mut event.fate {
+                event.fate = Fate::Waiting {
+                    failure: std::mem::take(failure),
+                    delay: delay.unwrap_or(self.processing.schedule.base),
+                    otherwise: Otherwise::Rejected,
+                };
+            }
+        }
+    }
+
+    /// Prepares the move of an event to the queue of its fate, if it goes to one.
+    fn move_to(
         &self,
-        fate: &Fate,
-        message: ReceivedMessage<'_>,
+        event: &InProgress<'_>,
+        to_send: Message,
+        from: ReceivedMessage<'_>,
         place: usize,
-        to_send: impl FnOnce() -> Message,
         moves: &mut Moves,
     ) {
-        let is_moved = match fate {
-            Fate::Rejected(..) => true,
-            Fate::Waiting { .. } => message.waiting_since().is_none(),
-            Fate::Queued { .. } | Fate::Delivered | Fate::Skipped(_) | Fate::Lost(_) => false,
-        };
-        if !is_moved {
-            return;
-        }
-        let Invocation { id, now, .. } = self.invocation;
-        match addressed(to_send().with_fresh_id(), fate, now, id) {
+        let since = from.waiting_since().unwrap_or(self.invocation.now);
+        match addressed(to_send, event, since, self.invocation) {
             Some((Queue::Retry, to_send)) => moves.to_retry.push((place, to_send)),
+            Some((Queue::Waiting, to_send)) => moves.to_wait.push((place, to_send)),
             Some((Queue::DeadLetter, to_send)) => moves.to_dead_letters.push((place, to_send)),
             None => {}
         }
@@ -177,18 +215,15 @@ impl Redelivery<'_> {
 
     /// Carries out what was decided about each message. What can't be moved in time stays.
     async fn settle(&self, records: &mut [Record<'_>], moves: Moves) -> Value {
-        let Moves {
-            to_retry,
-            to_dead_letters,
-        } = moves;
         let moves = [
-            (Queue::Retry, to_retry),
-            (Queue::DeadLetter, to_dead_letters),
+            (Queue::Retry, moves.to_retry),
+            (Queue::Waiting, moves.to_wait),
+            (Queue::DeadLetter, moves.to_dead_letters),
         ];
         let Invocation { started, ends, .. } = self.invocation;
         let until = before(ends, RESERVE_TO_DELAY, started);
         for (place, error) in self.queues.send(moves, until).await {
-            tracing::error!(%error, "a message could not be moved, it stays in the retry queue");
+            tracing::error!(%error, "a message could not be moved, it stays in its queue");
             // The later messages of its group stay too: what was delivered of this one is delivered
             // again, and must not overwrite theirs.
             let group = records[place].message.group();
@@ -206,7 +241,7 @@ impl Redelivery<'_> {
         };
         let receipts: Vec<(String, Duration)> = kept.clone().filter_map(receipt).collect();
         let until = before(ends, RESERVE_TO_ANSWER_SQS, started).into();
-        if tokio::time::timeout_at(until, self.queues.hide(Queue::Retry, &receipts))
+        if tokio::time::timeout_at(until, self.queues.hide(self.queue, &receipts))
             .await
             .is_err()
         {
@@ -222,16 +257,14 @@ impl Redelivery<'_> {
     }
 
     /// How long the messages of each group that stay are hidden: together, so that SQS keeps
-    /// their order. Waiting messages return with the earliest due.
+    /// their order.
     fn delays<'r>(&self, records: &[Record<'r>]) -> HashMap<&'r str, Duration> {
         let schedule = &self.processing.schedule;
         let mut wanted: HashMap<&str, (Option<Duration>, Duration)> = HashMap::new();
         for record in records.iter().filter(|record| record.stays()) {
             let (delay, least) = wanted.entry(record.message.group()).or_default();
             *delay = delay.iter().copied().chain(record.delays()).min();
-            *least = record
-                .least_delay(self.invocation.now, schedule)
-                .max(*least);
+            *least = record.least_delay(schedule).max(*least);
         }
         let delay = |delay: Option<Duration>, least| delay.unwrap_or(schedule.base).max(least);
         let wanted = wanted.into_iter();
@@ -270,11 +303,7 @@ fn end_together(events: &mut [InProgress<'_>]) {
 /// As long as one event of a message has to be tried again, the whole message stays, nothing of it
 /// is moved, and all of it comes again.
 fn keep_whole(events: &mut [InProgress<'_>]) {
-    let stays = |event: &InProgress<'_>| match event.fate {
-        Fate::Queued { .. } => true,
-        Fate::Waiting { .. } => event.waited.is_some(),
-        _ => false,
-    };
+    let stays = |event: &InProgress<'_>| matches!(event.fate, Fate::Queued { .. });
     if !events.iter().any(stays) {
         return;
     }
@@ -296,8 +325,7 @@ fn warn_of_busy_user(records: &[Record<'_>]) {
     let group = first.message.group();
     let is_one_group = records.iter().all(|other| other.message.group() == group);
     let was_behind = first.message.receives() == 1 && first.age >= BUSY_AFTER;
-    let is_parked = first.message.waiting_since().is_some();
-    if records.len() == FULL_BATCH && is_one_group && was_behind && !is_parked {
+    if records.len() == FULL_BATCH && is_one_group && was_behind {
         tracing::warn!(
             target: COUNTED,
             alarm = "busy_user",

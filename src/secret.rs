@@ -4,10 +4,10 @@ mod keys;
 
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 pub use keys::{Secret, WriteKey};
 

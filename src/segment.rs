@@ -5,6 +5,8 @@
 mod date;
 mod email;
 mod event;
+mod id;
+mod identity;
 mod ignored_user_ids;
 mod integrations;
 mod key_matching;
@@ -14,14 +16,17 @@ mod time;
 mod weight;
 
 pub use date::{iso_timestamp, timestamp};
-pub use email::looks_like_email;
-pub(crate) use event::id_text;
+pub use email::email_address;
 pub use event::{Event, Kind, NotAnObject, WRITE_KEY};
+pub use id::{INEXACT, NO_ID, read_id};
+pub(crate) use id::{clean, id_text};
+pub use identity::IdField;
 pub use ignored_user_ids::IgnoredUserIds;
-pub use integrations::{is_addressed_to_intercom, is_delivered_by_page};
+pub use integrations::{is_addressed_to_intercom, is_delivered_by_page, switch};
 pub use key_matching::{are_same_key, get_matching, key_matches};
 pub use options::ACTIVE;
-pub(crate) use repeated::Parts;
+pub(crate) use repeated::{Parts, with_last_of_equal_keys};
+pub use time::EventTime;
 pub use weight::Weight;
 
 /// A JSON value that borrows its strings from the request's bytes.

@@ -2,6 +2,7 @@
 //! timeline: `docs/architecture.md#time`.
 
 use std::time::Duration;
+
 use tokio::time::Instant;
 
 /// Time from the start of an HTTP request to its answer, queueing included: Segment's webhook gives

@@ -7,18 +7,41 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::http_api::HttpRequest;
+use crate::queue::Queue;
 
 /// One invocation of the function.
 #[derive(Debug)]
 pub enum Trigger<'p> {
     /// API Gateway's REST API (payload 1.0), HTTP API (payload 2.0) or a Function URL.
     Http(Box<HttpRequest>),
-    /// Messages of the retry queue.
-    Sqs(SqsEvent),
+    /// Messages of this queue.
+    Sqs(Queue, SqsEvent),
     /// Segment's `EventBridge` destination: the whole event.
     EventBridge(&'p RawValue),
     /// Segment's Amazon Lambda destination, or a person: a bare event, or an array of events.
     Direct(&'p RawValue),
+}
+
+/// The URLs of the queues whose messages invoke the function.
+#[derive(Clone, Debug)]
+pub struct OwnQueues {
+    /// Of the retry queue.
+    pub retry: String,
+    /// Of the queue of those that wait.
+    pub waiting: String,
+}
+
+impl OwnQueues {
+    /// The queue with this ARN.
+    fn of_arn(&self, arn: &str) -> Option<Queue> {
+        if is_arn_of(arn, &self.retry) {
+            Some(Queue::Retry)
+        } else if is_arn_of(arn, &self.waiting) {
+            Some(Queue::Waiting)
+        } else {
+            None
+        }
+    }
 }
 
 /// A payload that isn't one of the triggers.
@@ -40,7 +63,8 @@ impl<'p> Trigger<'p> {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Http(_) => "http",
-            Self::Sqs(_) => "sqs",
+            Self::Sqs(Queue::Waiting, _) => "waiting",
+            Self::Sqs(..) => "sqs",
             Self::EventBridge(_) => "eventbridge",
             Self::Direct(_) => "direct",
         }
@@ -48,11 +72,11 @@ impl<'p> Trigger<'p> {
 
     /// Recognises a payload. An event's `type` decides first, since no trigger of AWS has it at the
     /// top level: nobody who chooses the rest of an event may pass it off as messages of our queue.
-    /// Messages are taken only from the retry queue itself.
+    /// Messages are taken only from queues of our own, and those of a batch from one of them.
     ///
     /// # Errors
     /// [`TriggerError`], which names what was seen; never values.
-    pub fn of(payload: &'p RawValue, retry_queue_url: &str) -> Result<Self, TriggerError> {
+    pub fn of(payload: &'p RawValue, own: &OwnQueues) -> Result<Self, TriggerError> {
         if payload.get().trim_start().starts_with('[') {
             return Ok(Self::Direct(payload));
         }
@@ -64,22 +88,24 @@ impl<'p> Trigger<'p> {
         let broken = |trigger| move |error| TriggerError::Broken(trigger, error);
         if let Some(records) = marks.records {
             let origins = origins(records);
-            let is_ours = |origin: &Origin| {
-                let source = origin.event_source.as_deref() == Some("aws:sqs");
+            let queue_of = |origin: &Origin| {
                 let arn = origin.event_source_arn.as_deref();
-                source && arn.is_some_and(|arn| is_arn_of(arn, retry_queue_url))
+                let arn = arn.filter(|_| origin.event_source.as_deref() == Some("aws:sqs"))?;
+                own.of_arn(arn)
             };
-            return match origins.iter().find(|origin| !is_ours(origin)) {
-                None if !origins.is_empty() => {
+            let first = origins.first().and_then(queue_of);
+            let is_of_first = |origin: &&Origin| first.is_some() && queue_of(origin) == first;
+            return match (first, origins.iter().find(|origin| !is_of_first(origin))) {
+                (Some(queue), None) => {
                     let records = serde_json::from_str(payload.get()).map_err(broken("SQS"))?;
-                    Ok(Self::Sqs(records))
+                    Ok(Self::Sqs(queue, records))
                 }
-                foreign => Err(TriggerError::Unknown(foreign.map_or_else(
+                (_, foreign) => Err(TriggerError::Unknown(foreign.map_or_else(
                     || "Records without a record".to_owned(),
                     |origin| {
                         format!(
-                            "Records with the eventSource {:?} of {:?}, which is not the retry \
-                             queue",
+                            "Records with the eventSource {:?} of {:?}, which is neither the \
+                             retry queue nor that of events that wait, or not the other records'",
                             shown(origin.event_source.as_deref()),
                             shown(origin.event_source_arn.as_deref()),
                         )
@@ -230,6 +256,42 @@ mod tests {
 
     const QUEUE: &str = "https://sqs.eu-west-1.amazonaws.com/1/retry.fifo";
 
+    fn own() -> OwnQueues {
+        OwnQueues {
+            retry: QUEUE.to_owned(),
+            waiting: "https://sqs.eu-west-1.amazonaws.com/1/waiting".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_messages_of_a_batch_are_of_one_queue_of_ours() {
+        let records = |names: &[&str]| {
+            let arn = |name| format!("arn:aws:sqs:eu-west-1:1:{name}");
+            let record = |name| {
+                format!(
+                    r#"{{"eventSource":"aws:sqs","eventSourceARN":"{}","body":"x"}}"#,
+                    arn(name)
+                )
+            };
+            let records: Vec<String> = names.iter().map(record).collect();
+            raw(&format!(r#"{{"Records":[{}]}}"#, records.join(",")))
+        };
+        for (names, expected) in [
+            (&["retry.fifo", "retry.fifo"][..], Some(Queue::Retry)),
+            (&["waiting"], Some(Queue::Waiting)),
+            (&["waiting", "retry.fifo"], None),
+            (&["dead"], None),
+            (&["waiting", "dead"], None),
+        ] {
+            let payload = records(names);
+            let queue = match Trigger::of(&payload, &own()) {
+                Ok(Trigger::Sqs(queue, _)) => Some(queue),
+                _ => None,
+            };
+            assert_eq!(queue, expected, "{names:?}");
+        }
+    }
+
     #[test]
     fn the_arn_of_a_queue_is_that_of_its_url() {
         let emulated = "http://127.0.0.1:4566/1/retry.fifo";
@@ -267,7 +329,7 @@ mod tests {
                 format!(r#"{{{other},"type":"track"}}"#),
             ] {
                 let payload = raw(&json);
-                let trigger = Trigger::of(&payload, QUEUE);
+                let trigger = Trigger::of(&payload, &own());
                 assert!(matches!(trigger, Ok(Trigger::Direct(_))), "{json}");
             }
         }
@@ -282,12 +344,12 @@ mod tests {
         for json in [r#"{"type":"track"}"#, "[]", r#"[{"type":"track"}]"#] {
             let payload = raw(json);
             assert!(
-                matches!(Trigger::of(&payload, QUEUE), Ok(Trigger::Direct(_))),
+                matches!(Trigger::of(&payload, &own()), Ok(Trigger::Direct(_))),
                 "{json}"
             );
         }
         let payload = raw(r#"{"version":"0","detail-type":"track","detail":{"type":"track"}}"#);
-        let Ok(Trigger::EventBridge(detail)) = Trigger::of(&payload, QUEUE) else {
+        let Ok(Trigger::EventBridge(detail)) = Trigger::of(&payload, &own()) else {
             panic!("an EventBridge event");
         };
         assert_eq!(detail.get(), r#"{"type":"track"}"#);
@@ -307,7 +369,7 @@ mod tests {
             (r#"{"Records":[]}"#, "Records without a record"),
             (
                 r#"{"Records":[{"eventSource":"aws:sqs","eventSourceARN":"arn:aws:sqs:r:2:q"}]}"#,
-                "not the retry queue",
+                "neither the retry queue",
             ),
             (r#"{"detail-type":"x"}"#, "detail-type"),
             (r#"{"requestContext":{}}"#, "requestContext"),
@@ -316,7 +378,7 @@ mod tests {
             (r#""x""#, "a string"),
         ] {
             let payload = raw(json);
-            let error = Trigger::of(&payload, QUEUE).expect_err(json).to_string();
+            let error = Trigger::of(&payload, &own()).expect_err(json).to_string();
             assert!(error.contains(named), "{error}");
         }
     }

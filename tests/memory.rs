@@ -117,8 +117,12 @@ impl Binary {
                 "https://sqs.us-east-1.amazonaws.com/1/retry.fifo",
             ),
             (
+                "WAITING_QUEUE_URL",
+                "https://sqs.us-east-1.amazonaws.com/1/waiting",
+            ),
+            (
                 "DEAD_LETTER_QUEUE_URL",
-                "https://sqs.us-east-1.amazonaws.com/1/dead.fifo",
+                "https://sqs.us-east-1.amazonaws.com/1/dead",
             ),
             ("INTERCOM_BASE_URL", url),
         ]);

@@ -1,7 +1,7 @@
 // What an event says of itself: whether it is for Intercom, with which options, and about whom.
 
 import type { Settings } from "./settings"
-import { type Fields, idText, isObject, loosely } from "./loose"
+import { canonical, type Fields, idText, isObject, loosely } from "./loose"
 
 /** A Segment event as it would be sent: JSON. */
 export type SegmentEvent = Fields & { type: string }
@@ -17,16 +17,25 @@ export const CLOUD_NAME = "Intercom Cloud Mode (Actions)"
 
 export const isBoolean = (value: unknown): value is boolean => value === !!value
 
+/** The value under a name in `integrations`, in any case. */
+const under = (integrations: unknown, name: string): unknown => loosely(integrations)[canonical(name)]
+
+/** What a value of `integrations` says: yes, no, or nothing that can be understood. */
+function choice(value: unknown): boolean | undefined {
+  const said = /^ *(?:(true|1)|false|0) *$/i.exec(`${value}`)
+  return isObject(value) || (said ? !!said[1] : undefined)
+}
+
 /** Whether `integrations`, else `context.Intercom`, lets the event through to the Messenger. A false under either name wins. */
 export function isAddressed({ integrations, context }: Fields): boolean {
-  if (!isObject(integrations)) return loosely(context).intercom !== false
-  const own = [NAME, WEB_NAME].map((name) => integrations[name]).filter((choice) => isBoolean(choice) || isObject(choice))
-  return !own.includes(false) && (own[0] ?? loosely(integrations).all) !== false
+  if (!isObject(integrations)) return choice(loosely(context).intercom) !== false
+  const own = [NAME, WEB_NAME].map((name) => choice(under(integrations, name))).filter((said) => said != null)
+  return !own.includes(false) && (own[0] ?? choice(under(integrations, "all"))) !== false
 }
 
 /** The first option of this canonical name that `is` accepts: in `integrations`, else in `context.Intercom`. */
 export const option = <T>(event: SegmentEvent, name: string, is: (value: unknown) => value is T): T | undefined =>
-  [...[NAME, CLOUD_NAME, WEB_NAME].map((of) => (event.integrations as Fields | null)?.[of]), loosely(event.context).intercom]
+  [...[NAME, CLOUD_NAME, WEB_NAME].map((of) => under(event.integrations, of)), loosely(event.context).intercom]
     .map((options) => loosely(options)[name])
     .find(is)
 
@@ -34,12 +43,11 @@ export const option = <T>(event: SegmentEvent, name: string, is: (value: unknown
 export const traitsOf = ({ traits, context }: SegmentEvent): unknown =>
   isObject(traits) && Object.keys(traits)[0] != null ? traits : loosely(context).traits
 
-/** The userId, unless it stands for nobody. */
-export function userIdOf(event: SegmentEvent, { ignoredUserIds = [] }: Settings): string | undefined {
-  const id = idText(event.userId)
-  return id && !ignoredUserIds.includes(id.trim().toLowerCase()) ? id : undefined
-}
+/** Whether an id stands for nobody. */
+export const isNobody = (id: string, { ignoredUserIds = [] }: Settings): boolean => ignoredUserIds.includes(id.toLowerCase())
 
-/** An id that looks like an email address is one. */
-export const asEmail = (id?: string): string | undefined =>
-  id && /^[^@\s]+@[^@\s]+\.[^@\s.]+$/.test(id) ? id : undefined
+/** The userId, unless it stands for nobody. */
+export function userIdOf(event: SegmentEvent, settings: Settings): string | undefined {
+  const id = idText(event.userId)
+  return id && !isNobody(id, settings) ? id : undefined
+}

@@ -2,25 +2,27 @@
 
 import type { SegmentEvent } from "./event"
 import type { Settings } from "./settings"
-import { canonical, type Fields, filled, isObject, isText, loosely } from "./loose"
-import { cents, saysSomething } from "./numbers"
+import { canonical, cut, type Fields, idText, isObject, isText, loosely } from "./loose"
+import { isCode, isNothing, priceOf } from "./numbers"
 import { add, insert } from "./values"
 
 /** Whether an event of this name is sent at all: `*` in the filter stands for any characters or none. */
-export function passesFilter(name: unknown, { eventFilter = [] }: Settings): boolean {
+export function passesFilter(event: unknown, { eventFilter = [] }: Settings): boolean {
+  const name = isText(event) && idText(event)
   const matches = (pattern: string) =>
     RegExp(`^${pattern.replace(/[^*\w\s]/g, "\\$&").replace(/\*/g, "[^]*")}$`).test(name as string)
-  return !!filled(name) && (!eventFilter.length || eventFilter.some(matches))
+  return !!name && (!eventFilter.length || eventFilter.some(matches))
 }
 
-/** Intercom's `{amount, currency}` in hundredths: of the revenue, else of a completed order's total. */
-function priceOf(event: unknown, { revenue, total, currency, price }: Fields): [Fields?, RegExp?] {
-  const hasRevenue = saysSomething(revenue)
+/** The price of the revenue, else of a completed order's total, else one that is Intercom's own; and which keys it takes. */
+function price(event: unknown, { revenue, total, currency, price }: Fields): [Fields?, RegExp?] {
+  const ofRevenue = priceOf(revenue, currency)
+  if (ofRevenue) return [ofRevenue, /^(revenue|currency)$/]
   const isOrder = /^(ordercompleted|completedorder)$/.test(canonical(`${event}`))
-  const amount = cents(revenue) ?? (!hasRevenue && isOrder ? cents(total) : undefined)
-  if (amount) return [{ amount, currency: filled(currency) ? currency : "usd" }, /^(revenue|currency)$/]
+  const ofTotal = isOrder ? priceOf(total, currency) : undefined
+  if (ofTotal) return [ofTotal, isNothing(revenue) ? /^(revenue|currency)$/ : /^currency$/]
   const isPrice =
-    !hasRevenue && isObject(price) && Object.keys(price).length == 2 && !!filled(price.currency) &&
+    isObject(price) && Object.keys(price).length == 2 && isCode(price.currency) &&
     Number.isInteger(price.amount) && (price.amount as number) > 0
   return isPrice ? [price] : []
 }
@@ -30,15 +32,16 @@ export function metadataOf({ event, properties }: SegmentEvent, settings: Settin
   const { richLinkProperties = [], metadataLimit = 10 } = settings
   const metadata: Fields = {}
   if (!isObject(properties)) return metadata
-  const [price, spokenFor] = metadataLimit ? priceOf(event, loosely(properties)) : []
-  if (price) metadata.price = price
+  const [made, spokenFor] = metadataLimit ? price(event, loosely(properties)) : []
+  if (made) metadata.price = made
   for (const key in properties) {
     const value = properties[key]
     const name = canonical(key)
-    if (value == price || (value != null && spokenFor?.test(name))) continue
+    if (value == made || (value != null && spokenFor?.test(name))) continue
     const { url, value: text } = isObject(value) && Object.keys(value).length == 2 ? value : ({} as Fields)
     if (isText(url) && (isText(text) || typeof text == "number") && richLinkProperties.some((link) => canonical(link) == name)) {
-      insert(metadata, key, { url, value: `${text}` }, metadataLimit)
+      const isLink = [...url].length <= 255 && /^[a-z][-+.a-z\d]*:\/\/[^/\s]\S*$/i.test(url)
+      if (isLink) insert(metadata, key, { url, value: cut(`${text}`) }, metadataLimit)
     } else {
       add(metadata, key, value, settings, metadataLimit)
     }

@@ -1,10 +1,10 @@
 // What the Messenger is told beyond who is there, by the rules by which the function writes to Intercom.
 
-import { companiesOf, companyOf, contactOf, CREATED, isLeft } from "./contact"
-import { timestamp } from "./dates"
+import { companiesOf, companyOf, contactOf, CREATED, isLeft, named, SIGNED_UP } from "./contact"
 import { isBoolean, option, type SegmentEvent, traitsOf } from "./event"
-import { canonical, type Fields, filled, firstOf, idText, isObject, isText, loosely, text } from "./loose"
+import { address, canonical, cut, type Fields, firstOf, idText, isObject, isText, loosely, text } from "./loose"
 import { metadataOf, passesFilter } from "./metadata"
+import { anyTimestamp } from "./library-dates"
 import { integer } from "./numbers"
 import type { Settings } from "./settings"
 import { add } from "./values"
@@ -14,21 +14,33 @@ const NOW_MILLIS = 60_000
 
 /** Traits that are fields of the contact, or that Intercom makes itself. */
 const CONTACT =
-  /^(email|name|phone|created|createdat|remotecreatedat|lastrequestat|avatar|photourl|avatarurl|userid|anonymousid|company|companies)$/
+  /^(email|name|phone|created|createdat|remotecreatedat|signedupat|lastrequestat|avatar|photourl|avatarurl|userid|anonymousid|languageoverride|company|companies)$/
 
 const SIZES = ["employees", "size", "employeecount"]
 const NUMBERS = ["monthlyspend", ...SIZES]
 const TEXTS = ["name", "plan", "website", "industry"]
 const OTHERS = ["id", "companyid", ...CREATED, "remove"]
 
+/** Names of Intercom's own attributes, which no custom attribute can have. */
+const STANDARD_OF_CONTACT = RegExp("^(" +
+  "role|id|external_id|email|phone|name|avatar|has_hard_bounced|marked_email_as_spam|created_at|updated_at|" +
+    "signed_up_at|last_seen_at|last_replied_at|last_contacted_at|last_email_opened_at|last_email_clicked_at|" +
+    "country|region|city|browser|browser_version|browser_language|os|referrer|utm_campaign|utm_content|utm_medium|" +
+    "utm_source|utm_term|android_app_name|android_app_version|android_device|android_os_version|" +
+    "android_sdk_version|android_last_seen_at|ios_app_name|ios_app_version|ios_device|ios_os_version|" +
+    "ios_sdk_version|ios_last_seen_at|tags" + ")$", "i")
+const STANDARD_OF_COMPANY = RegExp("^(" +
+  "name|company_id|last_request_at|remote_created_at|user_count|session_count|monthly_spend|size|industry|website|" +
+    "id|created_at|updated_at" + ")$", "i")
+
 /**
  * Names under which the Messenger expects something else than a custom attribute. Beside it they are apart, so that a
  * size of "11-50" is one.
  */
 const RESERVED_OF_CONTACT =
-  /^(app_id|api_base|(custom_launcher_)?selector|hide_default_launcher|session_duration|user_hash|intercom_user_jwt|unsubscribed_from_emails|language_override|avatar|custom_attributes)$/
+  /^(app_id|api_base|(custom_launcher_)?selector|hide_default_launcher|session_duration|user_hash|intercom_user_jwt|owner_id|unsubscribed_?from_?emails|custom_attributes)$/i
 const RESERVED_OF_COMPANY =
-  /^(id|company_id|name|plan|size|website|industry|monthly_spend|(remote_)?created_at|remove|custom_attributes)$/
+  /^(plan|remove|custom_attributes)$/
 
 /**
  * What the Messenger is to be told of an event of this contact: the user's further fields, or a track's metadata.
@@ -56,13 +68,12 @@ export const rules: Rules = async (event, contact, settings) => {
 
 /** The email that makes a track one of somebody's, where it has no userId. */
 const emailOf = ({ traits, properties, context }: SegmentEvent): string | undefined =>
-  [traits, properties, loosely(context).traits].map((holder) => filled(loosely(holder).email)).find((email) => email)
+  [traits, properties, loosely(context).traits].map((holder) => address(loosely(holder).email)).find((email) => email)
 
 async function attributesOf(event: SegmentEvent, contact: Fields, settings: Settings): Promise<Fields | undefined> {
   const sent = traitsOf(event)
   const traits = loosely(sent)
-  const { company, companies } = traits
-  const left = [company, companies].flat().filter(isLeft)
+  const left = named(traits).filter(isLeft)
   if (left.length && (await Promise.all(left.map((each) => companyOf(each, settings)))).some((each) => each)) return
   const attributes: Fields = {}
   for (const key in isObject(sent) ? sent : {}) {
@@ -74,15 +85,21 @@ async function attributesOf(event: SegmentEvent, contact: Fields, settings: Sett
       (name == "id" && contact.user_id && idText(value) == contact.user_id)
     if (!isTaken) add(attributes, key, value, settings)
   }
+  leaveOut(attributes, STANDARD_OF_CONTACT)
   const { plan, monthlyspend } = traits
   const own = { ...traits, plan: anyText(plan), monthlyspend: integer(monthlyspend) }
   const told = await companiesOf(own, settings, fullCompany)
   const isWhole = [told.company, told.companies].flat().every((each) => !each || (each as Fields).company_id)
-  if (isWhole && !hasAny(attributes, RESERVED_OF_CONTACT)) return { ...attributes, ...contact, ...told }
+  if (isWhole && !hasAny(attributes, RESERVED_OF_CONTACT)) return { ...attributes, ...contact, created_at: firstOf(traits, SIGNED_UP, anyTimestamp), ...told }
 }
 
 /** A text, possibly empty, or a number written out. */
 const anyText = (value: unknown): string | undefined => (isText(value) ? value.trim() : idText(value))
+
+/** Takes out what can't be a custom attribute. */
+function leaveOut(attributes: Fields, names: RegExp): void {
+  for (const name in attributes) if (names.test(name)) delete attributes[name]
+}
 
 const hasAny = (attributes: Fields, reserved: RegExp): boolean => Object.keys(attributes).some((name) => reserved.test(name))
 
@@ -90,6 +107,7 @@ const hasAny = (attributes: Fields, reserved: RegExp): boolean => Object.keys(at
 async function fullCompany(traits: unknown, settings: Settings, groupId?: unknown): Promise<Fields | undefined> {
   const company = await companyOf(traits, settings, groupId)
   const fields = loosely(traits)
+  const industry = anyText(fields.industry)
   const attributes: Fields = {}
   for (const key in isObject(traits) ? traits : {}) {
     const value = (traits as Fields)[key]
@@ -100,15 +118,16 @@ async function fullCompany(traits: unknown, settings: Settings, groupId?: unknow
       (NUMBERS.includes(name) && integer(value) != null)
     if (!isTaken) add(attributes, key, value, settings)
   }
+  leaveOut(attributes, STANDARD_OF_COMPANY)
   return company && {
     ...attributes,
     name: company.name,
     company_id: hasAny(attributes, RESERVED_OF_COMPANY) ? undefined : company.company_id,
     plan: anyText(fields.plan),
     website: anyText(fields.website),
-    industry: anyText(fields.industry),
+    industry: industry && cut(industry),
     monthly_spend: integer(fields.monthlyspend),
     size: firstOf(fields, SIZES, integer),
-    created_at: firstOf(fields, CREATED, timestamp),
+    created_at: firstOf(fields, CREATED, anyTimestamp),
   }
 }

@@ -17,9 +17,11 @@ const cases = readdirSync(folder).flatMap((file) => JSON.parse(readFileSync(new 
 /** Why a case says nothing about a page; undefined where it does. */
 function isOfFunctionAlone({ event, source, settings = {} }) {
   if (!["identify", "group", "track"].includes(event?.type)) return "the page tells no such call"
-  if (source || event.timestamp) return "the time of an event, which the Messenger sets itself"
+  const isOfTime = event.timestamp || event.sentAt || event.originalTimestamp || event.receivedAt || event.traits?.lastRequestAt
+  if ((source && source != "api") || isOfTime) return "the time of an event, which the Messenger sets itself"
   if (event._metadata) return "a mark that the plugin itself makes"
-  if (/\(Actions\)":(true|false)/.test(JSON.stringify(event.integrations))) return "addressed to one half alone"
+  if (/\(Actions\)":(true|false)/i.test(JSON.stringify(event.integrations))) return "addressed to one half alone"
+  if (Math.abs(event.userId) > Number.MAX_SAFE_INTEGER) return "a number that JavaScript doesn't hold"
   if (settings.COLLECT_CONTEXT) return "the Messenger collects the context itself"
 }
 
@@ -32,7 +34,8 @@ function isLeftToFunction({ event, expect: { status, actions = [] } }) {
   if (first.action == "upsert_company") return "a company without a user"
   if (actions.length == 1 && event.type == "group") return "a group without a company"
   const names = actions.flatMap(({ company }) => Object.keys(company?.custom_attributes ?? {}))
-  if (names.some((name) => ["size", "industry", "name", "plan", "website", "monthly_spend"].includes(name))) return "beside the Messenger's own field"
+  if (names.some((name) => ["plan"].includes(name))) return "beside the Messenger's own field"
+  if (event.traits?.owner_id ?? event.traits?.unsubscribed_from_emails) return "the Messenger can't set it"
   if (first.contact && !first.contact.last_seen_at) return "any call is activity"
 }
 
@@ -73,7 +76,7 @@ async function told({ event, settings }) {
 const emailOfUser = ({ type, userId, traits, properties, context, groupId }) => {
   const inContext = type == "track" ? context?.traits : undefined
   const emails = [traits, properties, inContext].map((holder) => holder?.email ?? holder?.Email)
-  return userId ? undefined : emails.find((email) => email) ?? (/@/.test(groupId) ? groupId : undefined)
+  return userId ? undefined : emails.find((email) => /@.+\./.test(email)) ?? (/@/.test(groupId) ? groupId : undefined)
 }
 
 const plain = (value) => JSON.parse(JSON.stringify(value ?? null))

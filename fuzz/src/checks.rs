@@ -140,7 +140,7 @@ pub(super) fn check_entries(entries: &[Entry<'_>], settings: &Settings) {
         assert!(user_id.is_none_or(|id| !settings.ignored_user_ids.contains(&id)));
     }
     let millis = received_at().timestamp_millis();
-    if let Some(shown) = preview(entries, millis, Source::Api, settings) {
+    if let Some(shown) = preview(entries, millis, Some(Source::Api), settings) {
         let results = shown["results"].as_array().expect("a list");
         assert_eq!(results.len(), entries.len());
         for (entry, result) in entries.iter().zip(results) {
@@ -196,6 +196,7 @@ fn check_mapping(event: &Event<'_>, arrival: Arrival, settings: &Settings) {
     invariants::same_again(event, arrival, settings);
     invariants::what_intercom_takes(event, arrival, settings);
     invariants::every_trait_is_sent_or_named(event, arrival, settings);
+    invariants::every_field_is_used_or_named(event, arrival, settings);
     invariants::every_property_is_sent_or_named(event, arrival, settings);
 }
 
@@ -237,7 +238,11 @@ fn check_rights(event: &Event<'_>, arrival: Arrival, settings: &Settings) {
 fn check_envelope(envelope: &Envelope<Event<'_>>) {
     let message = Message::new(envelope.source, envelope.received_at, &envelope.event);
     check_ids(&message);
-    check_ids(&message.clone().parked(envelope.received_at));
+    check_ids(
+        &message
+            .clone()
+            .behind(&envelope.event.user().unwrap_or_default()),
+    );
     check_ids(&message.clone().scoped_to_key("0123456789abcdef"));
     let is_taken = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     assert!(message.body().chars().all(is_taken), "{}", message.body());

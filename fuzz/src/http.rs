@@ -19,8 +19,8 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use sha1::Sha1;
 
-use super::RETRY_QUEUE_URL;
 use super::checks::{check_body, check_entries, parse};
+use super::own_queues;
 
 /// A byte that chooses how API Gateway hands the request over, whether it is signed, whether the
 /// write key is public and a `user_hash` required, then the request as text: a line with method and path, headers, an empty line, the body.
@@ -35,7 +35,7 @@ pub fn http(data: &[u8]) {
     };
     let payload = api_gateway_payload(*choice, head, body);
     let payload = RawValue::from_string(payload).expect("JSON");
-    let request = match Trigger::of(&payload, RETRY_QUEUE_URL) {
+    let request = match Trigger::of(&payload, &own_queues()) {
         Ok(Trigger::Http(request)) => request,
         // API Gateway itself refuses a method or header that is none.
         Err(TriggerError::Broken(..)) => return,

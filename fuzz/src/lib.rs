@@ -17,18 +17,26 @@ use segment_intercom::mapping::{
 };
 use segment_intercom::queue::{Message, read_body, sender};
 use segment_intercom::segment::Kind;
-use segment_intercom::trigger::Trigger;
+use segment_intercom::trigger::{OwnQueues, Trigger};
 use serde_json::value::RawValue;
 
 use checks::{check_body, check_entries, check_ids, check_many, check_received, ignored};
 pub use http::http;
 
-/// The queue of which records are taken.
-const RETRY_QUEUE_URL: &str =
-    "https://sqs.us-east-1.amazonaws.com/123456789012/segment-intercom-retry.fifo";
+/// The queues of which records are taken.
+fn own_queues() -> OwnQueues {
+    let url = |name| format!("https://sqs.us-east-1.amazonaws.com/123456789012/{name}");
+    OwnQueues {
+        retry: url("segment-intercom-retry.fifo"),
+        waiting: url("segment-intercom-waiting"),
+    }
+}
 
-/// Its ARN, but for AWS's partition, which a URL doesn't say.
-const RETRY_QUEUE: &str = ":sqs:us-east-1:123456789012:segment-intercom-retry.fifo";
+/// Their ARNs, but for AWS's partition, which a URL doesn't say.
+const ARNS: [&str; 2] = [
+    ":sqs:us-east-1:123456789012:segment-intercom-retry.fifo",
+    ":sqs:us-east-1:123456789012:segment-intercom-waiting",
+];
 
 /// Two bytes that choose the settings and the sender, then one event.
 pub fn mapping(data: &[u8]) {
@@ -85,7 +93,7 @@ pub fn trigger(data: &[u8]) {
     let Ok(payload) = serde_json::from_slice::<&RawValue>(data) else {
         return;
     };
-    let trigger = Trigger::of(payload, RETRY_QUEUE_URL);
+    let trigger = Trigger::of(payload, &own_queues());
     let fields: Option<serde_json::Map<String, serde_json::Value>> =
         serde_json::from_str(payload.get()).ok();
     if fields.is_some_and(|fields| fields.contains_key("type")) {
@@ -93,10 +101,11 @@ pub fn trigger(data: &[u8]) {
     }
     match trigger {
         Ok(Trigger::Http(request)) => http::check_request(&request),
-        Ok(Trigger::Sqs(batch)) => {
+        Ok(Trigger::Sqs(_, batch)) => {
             for record in &batch.records {
                 let arn = record.event_source_arn.as_deref();
-                assert!(arn.is_some_and(|arn| arn.ends_with(RETRY_QUEUE)), "{arn:?}");
+                let is_ours = |arn: &str| ARNS.iter().any(|own| arn.ends_with(own));
+                assert!(arn.is_some_and(is_ours), "{arn:?}");
                 let body = record.body.as_deref().unwrap_or_default();
                 let Ok(received) = read_body(body, &ignored()) else {
                     continue;

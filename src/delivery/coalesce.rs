@@ -194,7 +194,7 @@ mod tests {
     }
 
     fn mapped<'e>(entry: &'e Entry<'e>) -> InProgress<'e> {
-        let received_at = DateTime::from_timestamp_millis(10_000_000).expect("a date");
+        let received_at = DateTime::from_timestamp_millis(1_700_000_000_000).expect("a date");
         let settings = Settings::default();
         let event = InProgress::new(entry, Source::Api, received_at, &settings);
         let parsed = entry.event().expect("an event");
@@ -231,12 +231,12 @@ mod tests {
     #[test]
     fn successive_identifies_are_one_upsert() {
         let events = [
-            r#"{"type":"identify","userId":"u","timestamp":1000,"traits":{"name":"A","plan":"x",
+            r#"{"type":"identify","userId":"u","timestamp":1000000001,"traits":{"name":"A","plan":"x",
                 "companies":[{"id":"1","name":"One","plan":"p"},{"id":"2","name":"Two"}]}}"#,
-            r#"{"type":"identify","userId":"u","timestamp":2000,"traits":{"plan":"y","name":null,
+            r#"{"type":"identify","userId":"u","timestamp":1000000002,"traits":{"plan":"y","name":null,
                 "companies":[{"id":"2","remove":true},{"id":"1","plan":"q"},{"id":"3"}]}}"#,
             r#"{"type":"track","userId":"u","event":"E"}"#,
-            r#"{"type":"identify","userId":"u","timestamp":3000}"#,
+            r#"{"type":"identify","userId":"u","timestamp":1000000003}"#,
         ]
         .map(entry);
         let mut events: Vec<InProgress<'_>> = events.iter().map(mapped).collect();
@@ -249,7 +249,7 @@ mod tests {
             serde_json::to_value(steps[0].actions(&events)).expect("actions serialise"),
             json!([
                 {"action": "upsert_contact", "identity": identity, "contact": {
-                    "role": "user", "external_id": "u", "name": "A", "last_seen_at": 2000,
+                    "role": "user", "external_id": "u", "name": "A", "last_seen_at": 1_000_000_002,
                     "custom_attributes": {"plan": "y"}}},
                 {"action": "upsert_company", "company":
                     {"company_id": "1", "name": "One", "plan": "q"}},

@@ -1,9 +1,9 @@
 //! One round of deliveries: what is known only within it.
 
 use std::sync::Arc;
-use tokio::time::Instant;
 
 use indexmap::IndexSet;
+use tokio::time::Instant;
 
 use super::Delivery;
 use super::catalogue::Catalogues;
@@ -13,6 +13,9 @@ use super::shared_map::SharedMap;
 use crate::in_progress::InProgress;
 use crate::intercom::SEARCH_PAGE;
 use crate::mapping::{Action, Identity};
+
+/// Tracks under way at once that go side by side, of all users of a round.
+const TRACKS_AT_ONCE: usize = 32;
 
 /// Looking users up together may take one part in this many of the time: it only saves calls.
 const LOOK_UP_SHARE: u32 = 3;
@@ -33,6 +36,8 @@ pub(super) struct Round<'d> {
     /// Hashes of what was last sent of a company, by company_id.
     pub(super) sent_companies: SharedMap<String, u64>,
     pub(super) attributes: Catalogues,
+    /// Tracks that go side by side, of all users: more connections would cost more than they gain.
+    pub(super) tracks_at_once: tokio::sync::Semaphore,
     locks: SharedMap<String, Arc<tokio::sync::Mutex<()>>>,
 }
 
@@ -52,6 +57,7 @@ impl<'d> Round<'d> {
             companies: SharedCompanies::of(events),
             sent_companies: SharedMap::default(),
             attributes: Catalogues::default(),
+            tracks_at_once: tokio::sync::Semaphore::new(TRACKS_AT_ONCE),
             locks: SharedMap::default(),
         }
     }

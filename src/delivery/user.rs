@@ -1,16 +1,33 @@
-//! One user's events, strictly in order.
+//! One user's events: writes of contacts and companies strictly in order, the tracks between two of
+//! them side by side.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::attempt::{Attempt, warnings_of};
+use futures_util::stream::{self, StreamExt};
+
+use super::attempt::{Attempt, LeftOut, warnings_of};
 use super::coalesce::{Step, steps};
 use super::events::identity_of;
 use super::round::Round;
 use crate::in_progress::{InProgress, Undelivered};
 use crate::mapping::Action;
 
+/// Most tracks of one user under way at once.
+const TRACKS_AT_ONCE: usize = 16;
+
+/// What came of a step.
+struct Tried {
+    delivered: Result<(), Undelivered>,
+    calls: u32,
+    left_out: Vec<LeftOut>,
+}
+
 impl Round<'_> {
     /// Delivers one user's events.
+    ///
+    /// Tracks carry their own time, so those that follow each other need no order. They go side by
+    /// side once an event of the user has been delivered: of an unknown user one call is enough.
     ///
     /// An event that only waits for its user steps aside, and is tried again when one of the later
     /// ones has made the contact. Once an event has to be tried later, the user's events stop there:
@@ -59,6 +76,22 @@ impl Round<'_> {
                 }
                 waiting.retain(|place| is_waiting(events[*place]));
             }
+            if !is_over && events[first].outcome.is_ok() {
+                let mut tracks = Vec::new();
+                while let Some(next) = steps.front()
+                    && is_track(next.actions(events))
+                {
+                    tracks.extend(steps.pop_front());
+                }
+                let places: Vec<usize> = tracks.iter().map(|step| step.events.start).collect();
+                self.deliver_side_by_side(tracks, events).await;
+                is_over |= places.iter().any(|&place| holds_back(events[place]));
+                waiting.extend(
+                    places
+                        .into_iter()
+                        .filter(|&place| is_waiting(events[place])),
+                );
+            }
             if is_over {
                 let later = steps.into_iter().flat_map(|step| step.events);
                 for place in waiting.into_iter().chain(later) {
@@ -69,24 +102,75 @@ impl Round<'_> {
         }
     }
 
+    /// Delivers tracks side by side. Once one has to be tried later, those that haven't begun aren't
+    /// tried.
+    async fn deliver_side_by_side<'e>(
+        &self,
+        tracks: Vec<Step<'e>>,
+        events: &mut [&mut InProgress<'e>],
+    ) {
+        let is_over = AtomicBool::new(false);
+        let (shared, is_over) = (&*events, &is_over);
+        let tried: Vec<(Step<'e>, Tried)> = stream::iter(tracks)
+            .map(|step| async move {
+                let permit = self.tracks_at_once.acquire().await;
+                let tried = if is_over.load(Ordering::Relaxed) {
+                    Tried {
+                        delivered: Err(Undelivered::NotTried),
+                        calls: 0,
+                        left_out: Vec::new(),
+                    }
+                } else {
+                    self.try_step(&step, shared).await
+                };
+                drop(permit);
+                let holds_back = tried.delivered.as_ref().is_err_and(Undelivered::holds_back);
+                is_over.fetch_or(holds_back, Ordering::Relaxed);
+                (step, tried)
+            })
+            .buffer_unordered(TRACKS_AT_ONCE)
+            .collect()
+            .await;
+        for (step, tried) in tried {
+            note(&tried, &step, events);
+        }
+    }
+
     /// Delivers the events of a step as one, and notes with each what came of it.
     async fn deliver_step<'e>(&self, step: &Step<'e>, events: &mut [&mut InProgress<'e>]) {
+        let tried = self.try_step(step, events).await;
+        note(&tried, step, events);
+    }
+
+    async fn try_step<'e>(&self, step: &Step<'e>, events: &[&mut InProgress<'e>]) -> Tried {
         let last = step.events.end - 1;
         let is_identify = events[step.events.clone()]
             .iter()
             .any(|event| event.is_identify());
         let attempt = Attempt::new(self, events[last]);
         let delivered = attempt.execute(step.actions(events), is_identify).await;
-        events[last].calls += attempt.intercom.calls_made();
-        let left_out = attempt.into_left_out();
-        for event in &mut events[step.events.clone()] {
-            event.left_out = match delivered {
-                Ok(()) => warnings_of(&event.actions, &left_out),
-                Err(_) => Vec::new(),
-            };
-            event.outcome.clone_from(&delivered);
+        Tried {
+            delivered,
+            calls: attempt.intercom.calls_made(),
+            left_out: attempt.into_left_out(),
         }
     }
+}
+
+/// Notes with each event of a step what came of it.
+fn note<'e>(tried: &Tried, step: &Step<'e>, events: &mut [&mut InProgress<'e>]) {
+    events[step.events.end - 1].calls += tried.calls;
+    for event in &mut events[step.events.clone()] {
+        event.left_out = match tried.delivered {
+            Ok(()) => warnings_of(&event.actions, &tried.left_out),
+            Err(_) => Vec::new(),
+        };
+        event.outcome.clone_from(&tried.delivered);
+    }
+}
+
+fn is_track(actions: &[Action<'_>]) -> bool {
+    matches!(actions, [Action::CreateEvent { .. }])
 }
 
 fn is_rejected(event: &InProgress<'_>) -> bool {

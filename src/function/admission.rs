@@ -1,6 +1,7 @@
 //! Authentication of callers, against the keys of the secret.
 
 use std::sync::Arc;
+
 use tokio::time::Instant;
 
 use super::Function;

@@ -5,7 +5,6 @@ use crate::http_api::{Answer, ApiError, HttpRequest, MAX_BODY_BYTES, decode, par
 use crate::invocation::Invocation;
 use crate::mapping::{Channel, Sender};
 use crate::preview::preview;
-use crate::source::Source;
 
 impl Function {
     /// What would be sent for these events?
@@ -26,7 +25,7 @@ impl Function {
             }
         }
         let now = invocation.now.timestamp_millis();
-        let answer = preview(&entries, now, Source::Api, &self.processing.mapping).map(Answer::ok);
+        let answer = preview(&entries, now, None, &self.processing.mapping).map(Answer::ok);
         answer
             .filter(|answer| !answer.is_too_large())
             .ok_or(ApiError::PreviewTooLarge)

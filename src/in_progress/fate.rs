@@ -13,6 +13,10 @@ use crate::status::Status;
 /// Why an event wasn't even tried.
 const NOT_TRIED: &str = "an earlier event of its user has to be delivered first";
 
+/// Why an event that waited is in the retry queue again.
+const WAIT_IS_OVER: &str =
+    "its wait is over: it is tried once more, behind its user's queued events";
+
 /// What is done with an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -29,8 +33,7 @@ pub enum Fate {
         /// How long at least; None: as long as the earlier events of its user.
         delay: Option<Duration>,
     },
-    /// In the retry queue too, but apart from its user's other events, until Intercom knows the
-    /// user.
+    /// Apart from its user's other events, until Intercom knows the user.
     Waiting {
         /// Why.
         failure: Failure,
@@ -39,6 +42,9 @@ pub enum Fate {
         /// What becomes of it when the wait is over.
         otherwise: Otherwise,
     },
+    /// Its wait is over: once more into the retry queue, behind what is queued there of whom it
+    /// waits for.
+    WaitIsOver,
     /// Could be neither delivered nor queued.
     Lost(Cow<'static, str>),
 }
@@ -64,7 +70,7 @@ impl Fate {
             Self::Skipped(_) => Status::Skipped,
             Self::Rejected(..) => Status::Rejected,
             Self::Queued { .. } => Status::Queued,
-            Self::Waiting { .. } => Status::Waiting,
+            Self::Waiting { .. } | Self::WaitIsOver => Status::Waiting,
             Self::Lost(_) => Status::Lost,
         }
     }
@@ -73,6 +79,7 @@ impl Fate {
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Delivered => None,
+            Self::WaitIsOver => Some(WAIT_IS_OVER),
             Self::Skipped(reason) | Self::Lost(reason) => Some(reason),
             Self::Rejected(_, failure)
             | Self::Queued { failure, .. }
@@ -86,7 +93,7 @@ impl Fate {
             Self::Rejected(_, failure)
             | Self::Queued { failure, .. }
             | Self::Waiting { failure, .. } => Some(failure),
-            Self::Delivered | Self::Skipped(_) | Self::Lost(_) => None,
+            Self::Delivered | Self::Skipped(_) | Self::WaitIsOver | Self::Lost(_) => None,
         }
     }
 
@@ -137,12 +144,17 @@ pub fn decide(
                 }
                 Otherwise::Skipped(reason) if is_over => Fate::Skipped(reason.clone()),
                 Otherwise::Delivered if is_over => Fate::Delivered,
-                otherwise => Fate::Waiting {
-                    failure: failure.clone(),
+                otherwise => {
                     // A wait that begins now is a first retry, however old the event is.
-                    delay: schedule.delay(waited.and(age).unwrap_or_default(), None, jitter),
-                    otherwise: otherwise.clone(),
-                },
+                    let waited = waited.unwrap_or_default();
+                    let left = schedule.unknown_user.saturating_sub(waited);
+                    let delay = schedule.delay(waited, None, jitter);
+                    Fate::Waiting {
+                        failure: failure.clone(),
+                        delay: delay.min(left.max(schedule.base)),
+                        otherwise: otherwise.clone(),
+                    }
+                }
             }
         }
     }
@@ -257,16 +269,28 @@ mod tests {
                 still_waiting(5, no_lead()),
             ),
             (
+                waiting(Otherwise::Delivered),
+                Some(899),
+                Some(899),
+                still_waiting(5, Otherwise::Delivered),
+            ),
+            (
                 waiting(no_lead()),
+                Some(OLD),
                 Some(100),
-                Some(0),
                 still_waiting(205, no_lead()),
             ),
             (
                 waiting(Otherwise::Rejected),
                 Some(OLD),
+                Some(700),
+                still_waiting(200, Otherwise::Rejected),
+            ),
+            (
+                waiting(Otherwise::Rejected),
+                Some(OLD),
                 Some(899),
-                still_waiting(900, Otherwise::Rejected),
+                still_waiting(5, Otherwise::Rejected),
             ),
             (
                 waiting(Otherwise::Rejected),

@@ -93,7 +93,11 @@ pub struct Contact<'e> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_seen_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner_id: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub unsubscribed_from_emails: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language_override: Option<Cow<'e, str>>,
     #[serde(skip_serializing_if = "Attributes::is_empty")]
     pub custom_attributes: Attributes<'e>,
 }
@@ -126,6 +130,8 @@ impl<'e> Contact<'e> {
             name: later.name.or(self.name),
             signed_up_at: later.signed_up_at.or(self.signed_up_at),
             last_seen_at: later.last_seen_at.or(self.last_seen_at),
+            owner_id: later.owner_id.or(self.owner_id),
+            language_override: later.language_override.or(self.language_override),
             unsubscribed_from_emails: later
                 .unsubscribed_from_emails
                 .or(self.unsubscribed_from_emails),
@@ -161,6 +167,23 @@ pub struct Company<'e> {
 }
 
 impl Company<'_> {
+    /// The same, borrowing from nothing.
+    #[must_use]
+    pub fn into_owned(self) -> Company<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Company {
+            company_id: owned(self.company_id),
+            name: self.name.map(owned),
+            plan: self.plan.map(owned),
+            monthly_spend: self.monthly_spend,
+            size: self.size,
+            website: self.website.map(owned),
+            industry: self.industry.map(owned),
+            remote_created_at: self.remote_created_at,
+            custom_attributes: self.custom_attributes.into_owned(),
+        }
+    }
+
     /// This company updated with a later one: the later value wins.
     #[must_use]
     pub fn followed_by(self, later: Self) -> Self {
@@ -182,7 +205,7 @@ impl Company<'_> {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the fields are Intercom's own words")]
 pub struct IntercomEvent<'e> {
-    pub event_name: &'e str,
+    pub event_name: Cow<'e, str>,
     pub created_at: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<Cow<'e, str>>,

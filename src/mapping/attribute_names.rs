@@ -7,9 +7,6 @@ use super::text::end_of;
 /// Longest name of a custom attribute, in characters.
 const MAX_KEY_CHARS: usize = 190;
 
-/// The ending that tells Intercom that a number is a date.
-const DATE_SUFFIX: &str = "_at";
-
 /// What a name is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Naming {
@@ -32,26 +29,34 @@ pub(super) fn renamed(key: &str, naming: Naming, is_date: bool) -> Option<String
         None if is_clean => Cow::Borrowed(key),
         end => Cow::Owned(key[..end.unwrap_or(key.len())].replace(['.', '$'], "_")),
     };
-    if !is_date || says_date(&clean, naming) {
+    // By these endings a workspace's people know a date, in metadata Intercom itself.
+    let (suffix, kept) = match naming {
+        Naming::Attribute => ("_at", ["_at", "At"].as_slice()),
+        Naming::Metadata => ("_date", ["_date"].as_slice()),
+    };
+    if !is_date || kept.iter().any(|ending| clean.ends_with(ending)) {
         return match clean {
             Cow::Borrowed(_) => None,
             Cow::Owned(clean) => Some(clean),
         };
     }
-    let at = clean.strip_suffix("At").filter(|_| is_metadata);
-    let stem = at.or_else(|| clean.strip_suffix(" at")).unwrap_or(&clean);
-    let end = end_of(stem, longest - DATE_SUFFIX.len()).unwrap_or(stem.len());
-    Some(format!("{}{DATE_SUFFIX}", &stem[..end]))
+    let stem = AT.iter().find_map(|ending| clean.strip_suffix(ending));
+    let stem = stem.unwrap_or(&clean);
+    let end = end_of(stem, longest - suffix.len()).unwrap_or(stem.len());
+    Some(format!("{}{suffix}", &stem[..end]))
 }
 
-/// Whether this key says that its value is a date. In event metadata Intercom recognises only `_at`
-/// and `_date`.
-fn says_date(key: &str, naming: Naming) -> bool {
-    let other = match naming {
-        Naming::Attribute => "At",
-        Naming::Metadata => "_date",
+/// Endings of a key that say in every language's spelling that something happened at that time.
+const AT: [&str; 3] = ["_at", "At", " at"];
+
+/// Whether this key, as sent, says that its value is a date.
+pub(super) fn says_date(key: &str, naming: Naming) -> bool {
+    let others: &[&str] = match naming {
+        // They become `_at`.
+        Naming::Attribute => &[".at", "$at"],
+        Naming::Metadata => &["_date"],
     };
-    key.ends_with(DATE_SUFFIX) || key.ends_with(other)
+    AT.iter().chain(others).any(|ending| key.ends_with(ending))
 }
 
 #[cfg(test)]
@@ -91,16 +96,32 @@ mod tests {
         let cases = [
             ("a.b", false, "a.b"),
             ("shippedAt", false, "shippedAt"),
-            ("ship", true, "ship_at"),
-            ("ship_at", true, "ship_at"),
+            ("ship", true, "ship_date"),
+            ("ship_at", true, "ship_date"),
             ("ship_date", true, "ship_date"),
-            ("shipDate", true, "shipDate_at"),
-            ("shippedAt", true, "shipped_at"),
-            ("shipped at", true, "shipped_at"),
+            ("shipDate", true, "shipDate_date"),
+            ("shippedAt", true, "shipped_date"),
+            ("shipped at", true, "shipped_date"),
         ];
         for (key, is_date, expected) in cases {
             let name = renamed(key, Naming::Metadata, is_date).unwrap_or(key.to_owned());
             assert_eq!(name, expected, "{key}");
+        }
+    }
+
+    #[test]
+    fn keys_that_say_date() {
+        for (key, of_attribute, of_metadata) in [
+            ("born_at", true, true),
+            ("bornAt", true, true),
+            ("born at", true, true),
+            ("born.at", true, false),
+            ("birth_date", false, true),
+            ("format", false, false),
+            ("birthDate", false, false),
+        ] {
+            assert_eq!(says_date(key, Naming::Attribute), of_attribute, "{key}");
+            assert_eq!(says_date(key, Naming::Metadata), of_metadata, "{key}");
         }
     }
 }

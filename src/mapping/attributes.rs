@@ -52,6 +52,25 @@ impl Serialize for Attributes<'_> {
 }
 
 impl<'e> Attributes<'e> {
+    /// The same, borrowing from nothing.
+    #[must_use]
+    pub fn into_owned(self) -> Attributes<'static> {
+        let owned = self
+            .0
+            .into_iter()
+            .map(|(key, Attribute { value, is_date })| {
+                let value = match value {
+                    Value::Null => Value::Null,
+                    Value::Bool(flag) => Value::Bool(flag),
+                    Value::Number(number) => Value::Number(number),
+                    Value::Str(text) => Value::Str(Cow::Owned(text.into_owned())),
+                    nested => Value::Str(Cow::Owned(nested.to_string())),
+                };
+                (Cow::Owned(key.into_owned()), Attribute { value, is_date })
+            });
+        Attributes(owned.collect())
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -78,8 +97,6 @@ impl<'e> Attributes<'e> {
         let attribute = self.0.get(key)?;
         Some(match &attribute.value {
             Value::Number(_) if attribute.is_date => DataType::Datetime,
-            // A sender that follows Intercom's own naming.
-            Value::Number(number) if key.ends_with("_at") && !number.is_f64() => DataType::Datetime,
             Value::Number(_) => DataType::Float,
             Value::Bool(_) => DataType::Boolean,
             _ => DataType::String,
@@ -147,7 +164,8 @@ mod tests {
             ("paid", "true", false),
             ("seats", "3", false),
             ("score", "3.5", false),
-            ("renewed_at", "1394496000", false),
+            ("renewed_at", "1394496000", true),
+            ("rated_at", "5", false),
             ("trialEndsAt", "1394496000", true),
             ("score_at", "3.5", false),
             ("left_at", r#""soon""#, false),
@@ -160,6 +178,7 @@ mod tests {
         assert_eq!(data_type("seats"), Some("float"));
         assert_eq!(data_type("score"), Some("float"));
         assert_eq!(data_type("renewed_at"), Some("datetime"));
+        assert_eq!(data_type("rated_at"), Some("float"));
         assert_eq!(data_type("trialEndsAt"), Some("datetime"));
         assert_eq!(data_type("score_at"), Some("float"));
         assert_eq!(data_type("left_at"), Some("string"));

@@ -1,11 +1,13 @@
 //! Which traits become fields: each is named once, where it is read.
 
+use super::standard_names::is_standard;
 use super::{Change, Mapper, Place};
 use crate::segment::{Object, Value, key_matches};
 
 /// Reads the fields of an object of traits, properties or options. What no field reads becomes a
 /// custom attribute, or metadata. Names are canonical, as for [`key_matches`], and each is read
-/// once; of several spellings of one name the first that isn't null counts.
+/// once; of several spellings of one name the first that isn't null counts. A name with an underscore
+/// is Intercom's own, which counts only as Intercom spells it: an `ownerId` is the sender's.
 pub(super) struct FieldReader<'e> {
     object: &'e Object<'e>,
     decisions: Vec<Decision<'e>>,
@@ -121,7 +123,12 @@ fn spellings<'e, 'n>(
 ) -> impl Iterator<Item = (usize, &'e Value<'e>)> + use<'e, 'n> {
     let traits = object.iter().enumerate();
     traits.filter_map(move |(index, (key, value))| {
-        (!value.is_null() && key_matches(key, name)).then_some((index, value))
+        let is_named = if name.contains('_') {
+            key.eq_ignore_ascii_case(name)
+        } else {
+            key_matches(key, name)
+        };
+        (!value.is_null() && is_named).then_some((index, value))
     })
 }
 
@@ -140,9 +147,16 @@ impl<'e> Mapper<'e, '_> {
         let mut decisions = reader.decisions.into_iter().peekable();
         for (index, (key, value)) in reader.object.iter().enumerate() {
             let decision = decisions.next_if(|decision| decision.index == index);
-            let is_read = decision.as_ref().is_some_and(|decision| decision.is_read);
-            if let Some(change) = decision.and_then(|decision| decision.change) {
-                self.warn(place, key, change);
+            let mut is_read = decision.as_ref().is_some_and(|decision| decision.is_read);
+            match decision.and_then(|decision| decision.change) {
+                Some(Change::Attribute(reason))
+                    if is_standard(place, key) && self.keeps_its_key(value) =>
+                {
+                    is_read = true;
+                    self.warn(place, key, Change::NoAttribute(reason));
+                }
+                Some(change) => self.warn(place, key, change),
+                None => {}
             }
             if !is_read {
                 each(self, key, value);

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::Change;
 use super::field_reader::Fit;
 use super::number::integer;
+use super::text::{MAX_VALUE_CHARS, cut};
 use crate::segment::{Value, id_text, timestamp};
 
 /// Names of the date of creation, of a contact and of a company; the first that is a date wins.
@@ -25,6 +26,14 @@ pub(super) fn text<'e>(value: &'e Value<'e>) -> Fit<'e, Cow<'e, str>> {
         (Some(text), _) => Fit::Whole(text),
         (None, Value::Str(_)) => Fit::LeftOut(EMPTY),
         (None, _) => Fit::LeftOut(NOT_A_STRING),
+    }
+}
+
+/// A text that is at most as long as Intercom stores it.
+pub(super) fn cut_to_fit(text: Cow<'_, str>) -> Fit<'_, Cow<'_, str>> {
+    match cut(text) {
+        (text, false) => Fit::Whole(text),
+        (text, true) => Fit::Changed(text, Change::Cut(MAX_VALUE_CHARS)),
     }
 }
 

@@ -24,13 +24,15 @@ impl<'e> Mapper<'e, '_> {
                 },
             });
         }
-        let Some(company) = company else {
-            const REASON: &str = ".groupId is required: the group has neither an id nor a name";
-            if actions.is_empty() {
-                return Err(NotSent::Skip(REASON.into()));
+        let company = match company {
+            Ok(company) => company,
+            Err(reason) if actions.is_empty() => {
+                return Err(NotSent::Skip(reason.into()));
             }
-            self.warn(Place::Company, "groupId", Change::LeftOut(REASON));
-            return Ok(actions);
+            Err(reason) => {
+                self.warn(Place::Company, "groupId", Change::LeftOut(reason));
+                return Ok(actions);
+            }
         };
         let company_id = company.company_id.clone();
         actions.push(Action::UpsertCompany { company });

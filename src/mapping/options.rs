@@ -2,9 +2,16 @@
 
 use super::field_reader::{FieldReader, Fit};
 use super::{Change, Mapper, Place};
-use crate::segment::{ACTIVE, Kind, Value};
+use crate::segment::{ACTIVE, Kind, Value, get_matching, switch};
 
-const UNSUBSCRIBED: &str = "unsubscribedfromemails";
+/// The option, and the trait of the same name.
+pub(super) const UNSUBSCRIBED: &str = "unsubscribedfromemails";
+
+/// Why a page's visitor can't opt somebody in or out.
+pub(super) const ONLY_SERVERS: &str = "only calls of a server may set it";
+
+/// Why a value is passed over.
+const NO_SWITCH: &str = "it is neither a boolean nor an object of options";
 
 impl Mapper<'_, '_> {
     /// The option `unsubscribedFromEmails`, if it may be sent: a page's visitor must not opt
@@ -20,6 +27,11 @@ impl Mapper<'_, '_> {
     /// Warns about every option that has no effect.
     pub(super) fn warn_of_options(&mut self, kind: Kind) {
         let event = self.event;
+        for (name, value) in event.switches() {
+            if switch(value).is_none() {
+                self.warn(Place::Option, name, Change::LeftOut(NO_SWITCH));
+            }
+        }
         // Each with the reason why it has no effect, if there is one.
         let mut flags = [
             (ACTIVE, None),
@@ -50,11 +62,18 @@ impl Mapper<'_, '_> {
                 }
             });
         }
+        let in_context = event
+            .context()
+            .and_then(|context| get_matching(context, ACTIVE));
+        if in_context.is_some_and(|active| !active.is_bool()) {
+            let reason = "it isn't a boolean";
+            self.warn(Place::Context, ACTIVE, Change::LeftOut(reason));
+        }
     }
 
     fn unsubscribed_problem(&self, kind: Kind) -> Option<&'static str> {
         match kind {
-            Kind::Identify if self.is_from_browser() => Some("only calls of a server may set it"),
+            Kind::Identify if self.is_from_browser() => Some(ONLY_SERVERS),
             Kind::Identify => None,
             _ => Some("only an identify sends it"),
         }

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 
-use super::attribute_names::{Naming, renamed};
+use super::attribute_names::{Naming, renamed, says_date};
 use super::field_reader::FieldReader;
-use super::text::{MAX_VALUE_CHARS, end_of};
+use super::standard_names::is_standard;
+use super::text::{MAX_VALUE_CHARS, cut};
 use super::{Attributes, Change, Mapper, Nested, Place};
-use crate::segment::{Value, iso_timestamp};
+use crate::segment::{Value, iso_timestamp, timestamp};
 
 /// Most attributes of a contact or company. A workspace has some 250.
 const MAX_CUSTOM_ATTRIBUTES: usize = 1_000;
@@ -54,6 +55,17 @@ impl<'e> Mapper<'e, '_> {
         key: Cow<'e, str>,
         value: &'e Value<'e>,
     ) {
+        if says_date(&key, rules.naming) {
+            let written = || iso_timestamp(value.as_str()?);
+            match timestamp(value).or_else(written) {
+                Some(seconds) => {
+                    let seconds = Value::Number(seconds.into());
+                    return self.insert(attributes, rules, key, seconds, true);
+                }
+                None if matches!(value, Value::Null | Value::Array(_) | Value::Object(_)) => {}
+                None => self.warn(rules.place, key.clone(), Change::NoDate),
+            }
+        }
         let scalar = match value {
             Value::Null => return self.warn(rules.place, key, Change::Null),
             Value::Bool(flag) if rules.is_metadata() => {
@@ -67,6 +79,15 @@ impl<'e> Mapper<'e, '_> {
             }
         };
         self.insert(attributes, rules, key, scalar, false);
+    }
+
+    /// Whether a value, as far as it becomes anything, does so under its own key.
+    pub(super) fn keeps_its_key(&self, value: &Value<'_>) -> bool {
+        match value {
+            Value::Str(text) => iso_timestamp(text).is_none(),
+            Value::Array(_) | Value::Object(_) => self.settings.nested != Nested::Flatten,
+            _ => true,
+        }
     }
 
     fn add_nested(
@@ -131,16 +152,10 @@ impl<'e> Mapper<'e, '_> {
         if let Some(seconds) = iso_timestamp(&text) {
             return self.insert(attributes, rules, key, Value::Number(seconds.into()), true);
         }
-        let text = match (end_of(&text, MAX_VALUE_CHARS), text) {
-            (None, text) => text,
-            (Some(end), text) => {
-                self.warn(rules.place, key.clone(), Change::Cut(MAX_VALUE_CHARS));
-                match text {
-                    Cow::Borrowed(text) => Cow::Borrowed(&text[..end]),
-                    Cow::Owned(text) => Cow::Owned(text[..end].to_owned()),
-                }
-            }
-        };
+        let (text, is_cut) = cut(text);
+        if is_cut {
+            self.warn(rules.place, key.clone(), Change::Cut(MAX_VALUE_CHARS));
+        }
         self.insert(attributes, rules, key, Value::Str(text), false);
     }
 
@@ -156,6 +171,8 @@ impl<'e> Mapper<'e, '_> {
         let name = renamed.as_deref().unwrap_or(&key);
         if name.is_empty() {
             self.warn(rules.place, key, Change::LeftOut("its key is empty"));
+        } else if is_standard(rules.place, name) {
+            self.warn(rules.place, key, Change::LeftOut(STANDARD));
         } else if attributes.get(name).is_some() {
             self.warn(rules.place, key, Change::LeftOut(NAME_TAKEN));
         } else if rules.is_metadata() && attributes.len() >= self.settings.metadata_limit {
@@ -178,6 +195,10 @@ impl<'e> Mapper<'e, '_> {
 
 /// Why not all of a nested value is sent.
 const TOO_MUCH_NESTED: &str = "there is too much nested data to flatten all of it";
+
+/// Why a key that can't be a custom attribute isn't sent.
+const STANDARD: &str =
+    "Intercom has a field of its own with this name, which can't be a custom attribute";
 
 /// Why a key that would overwrite an earlier one isn't sent.
 const NAME_TAKEN: &str = "an earlier key has the same name in Intercom";

@@ -37,6 +37,16 @@ pub enum Change<'e> {
     TooManyCompanies(usize),
     /// Left out, for this reason.
     LeftOut(&'static str),
+    /// It doesn't fit its field for this reason, and Intercom has no custom attribute of its name.
+    NoAttribute(&'static str),
+    /// It stays, but makes no price for this reason.
+    NoPrice(&'static str),
+    /// Its key says that it is a date, but it can't be read as one.
+    NoDate,
+    /// It is later than the receipt, which is sent instead.
+    AfterReceipt,
+    /// It stays, but says nothing of the user, for this reason.
+    NoIdentity(&'static str),
     /// How many further changes aren't named.
     More(usize),
 }
@@ -50,6 +60,34 @@ pub struct Warning<'e> {
     pub key: Cow<'e, str>,
     /// What became of it.
     pub change: Change<'e>,
+}
+
+impl Warning<'_> {
+    /// The same, borrowing from nothing.
+    #[must_use]
+    pub fn into_owned(self) -> Warning<'static> {
+        Warning {
+            place: self.place,
+            key: Cow::Owned(self.key.into_owned()),
+            change: match self.change {
+                Change::Renamed(key) => Change::Renamed(Cow::Owned(key.into_owned())),
+                Change::Null => Change::Null,
+                Change::Nested => Change::Nested,
+                Change::Cut(limit) => Change::Cut(limit),
+                Change::Rounded(whole) => Change::Rounded(whole),
+                Change::Attribute(reason) => Change::Attribute(reason),
+                Change::OverLimit(limit) => Change::OverLimit(limit),
+                Change::TooManyCompanies(most) => Change::TooManyCompanies(most),
+                Change::LeftOut(reason) => Change::LeftOut(reason),
+                Change::NoAttribute(reason) => Change::NoAttribute(reason),
+                Change::NoPrice(reason) => Change::NoPrice(reason),
+                Change::NoDate => Change::NoDate,
+                Change::AfterReceipt => Change::AfterReceipt,
+                Change::NoIdentity(reason) => Change::NoIdentity(reason),
+                Change::More(unnamed) => Change::More(unnamed),
+            },
+        }
+    }
 }
 
 impl fmt::Display for Warning<'_> {
@@ -88,6 +126,18 @@ impl fmt::Display for Warning<'_> {
                 )
             }
             Change::LeftOut(reason) => write!(f, "left out: {reason}"),
+            Change::NoAttribute(reason) => write!(
+                f,
+                "left out: {reason}, and no custom attribute can have the name of Intercom's field"
+            ),
+            Change::NoPrice(reason) => write!(f, "makes no price: {reason}"),
+            Change::NoDate => {
+                f.write_str("sent as it is: its key says that it is a date, but it can't be read")
+            }
+            Change::AfterReceipt => {
+                f.write_str("left out: it is later than the receipt, which is sent instead")
+            }
+            Change::NoIdentity(reason) => write!(f, "doesn't say who the user is: {reason}"),
             Change::More(_) => Ok(()),
         }
     }

@@ -8,18 +8,14 @@ use super::envelope::json;
 use super::keyless::Keyless;
 use crate::segment::Event;
 
-/// The suffix of the group of a user's parked events.
-const WAITING: &str = "#waiting";
-
 /// Most characters of an id.
 const MAX_ID_CHARS: usize = 128;
 
 /// An id as SQS takes it for groups and deduplication: up to 128 printable ASCII characters without
-/// spaces. Any other is replaced by its SHA-256, as is one that ends like a group of parked events.
+/// spaces. Any other is replaced by its SHA-256.
 pub fn queue_id(id: &str) -> Cow<'_, str> {
-    let fits = (1..=MAX_ID_CHARS).contains(&id.len())
-        && id.bytes().all(|byte| byte.is_ascii_graphic())
-        && !id.ends_with(WAITING);
+    let fits =
+        (1..=MAX_ID_CHARS).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
     if fits {
         Cow::Borrowed(id)
     } else {
@@ -33,15 +29,6 @@ pub fn message_id<'e>(event: &'e Event<'_>) -> Cow<'e, str> {
     event
         .message_id()
         .map_or_else(|| sha256(&json(&Keyless(event))).into(), Cow::Borrowed)
-}
-
-/// The group of this group's parked events.
-pub(super) fn waiting_group(group_id: &str) -> String {
-    if group_id.len() + WAITING.len() <= MAX_ID_CHARS {
-        format!("{group_id}{WAITING}")
-    } else {
-        format!("{}{WAITING}", sha256(group_id))
-    }
 }
 
 /// A deduplication id that no queue has seen.
@@ -60,23 +47,8 @@ mod tests {
     #[test]
     fn ids_that_sqs_refuses_become_hashes() {
         assert_eq!(queue_id("user-1@example.com"), "user-1@example.com");
-        for id in ["two words", "é", "", "u#waiting", &"x".repeat(129)] {
+        for id in ["two words", "é", "", &"x".repeat(129)] {
             assert_eq!(queue_id(id).len(), 64, "{id}");
         }
-    }
-
-    #[test]
-    fn the_group_of_parked_events_is_an_id_too_and_nobody_elses() {
-        assert_eq!(waiting_group("u"), "u#waiting");
-        assert_ne!(queue_id("u#waiting"), waiting_group("u"));
-        for length in [119, 120, 121, 128] {
-            let group = waiting_group(&"x".repeat(length));
-            assert!(group.len() <= MAX_ID_CHARS, "{group}");
-            assert!(group.ends_with(WAITING), "{group}");
-        }
-        assert_ne!(
-            waiting_group(&"x".repeat(121)),
-            waiting_group(&"x".repeat(122))
-        );
     }
 }

@@ -6,9 +6,9 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
-use tokio::time::Instant;
 
 use indexmap::IndexMap;
+use tokio::time::Instant;
 
 use super::message::Message;
 use super::{

@@ -1,12 +1,13 @@
-//! A message of either queue: an event as it was received, and why it is there.
+//! A message of any queue: an event as it was received, and why it is there.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 
 use super::envelope::{body, json, printable};
-use super::ids::{fresh_id, message_id, queue_id, sha256, waiting_group};
+use super::ids::{fresh_id, message_id, queue_id, sha256};
 use super::keyless::{Keyless, without_write_key};
 use crate::entry::Entry;
 use crate::failure::{Code, Failure};
@@ -17,8 +18,8 @@ use crate::source::Source;
 /// (RFC 3339). A FIFO queue has no delay of its own for a single message.
 pub(super) const NOT_BEFORE_ATTRIBUTE: &str = "notBefore";
 
-/// Message attribute of a parked event: when Intercom first said that it doesn't know the user
-/// (RFC 3339).
+/// Message attribute of an event that waits, or whose wait is over: when Intercom first said that it
+/// doesn't know the user (RFC 3339).
 pub(super) const WAITING_SINCE_ATTRIBUTE: &str = "waitingSince";
 
 /// Message attribute of a dead letter: why, in a line for a person.
@@ -58,6 +59,8 @@ pub struct Message {
     group_id: String,
     deduplication_id: String,
     pub(super) attributes: Vec<(Cow<'static, str>, String)>,
+    /// How long a standard queue keeps it back.
+    pub(super) delay: Duration,
     /// Whether it holds an event, which can share a message with others.
     is_event: bool,
 }
@@ -87,6 +90,7 @@ impl Message {
             group_id,
             deduplication_id: id,
             attributes: Vec::new(),
+            delay: Duration::ZERO,
             is_event: true,
         }
     }
@@ -100,6 +104,7 @@ impl Message {
             group_id: id.clone(),
             deduplication_id: id,
             attributes: Vec::new(),
+            delay: Duration::ZERO,
             is_event: false,
         }
     }
@@ -135,6 +140,7 @@ impl Message {
             group_id: id.clone(),
             deduplication_id: id,
             attributes: Vec::new(),
+            delay: Duration::ZERO,
             is_event: false,
         }
     }
@@ -176,11 +182,25 @@ impl Message {
         self
     }
 
-    /// Moved to the group of its user's parked events.
+    /// Of an event that has been waiting since then.
     #[must_use]
-    pub fn parked(mut self, waiting_since: DateTime<Utc>) -> Self {
-        self.group_id = waiting_group(&self.group_id);
-        self.with_attribute(WAITING_SINCE_ATTRIBUTE, &waiting_since.to_rfc3339())
+    pub fn waiting_since(self, time: DateTime<Utc>) -> Self {
+        self.with_attribute(WAITING_SINCE_ATTRIBUTE, &time.to_rfc3339())
+    }
+
+    /// Kept back for so long by a standard queue.
+    #[must_use]
+    pub fn after(self, delay: Duration) -> Self {
+        Self { delay, ..self }
+    }
+
+    /// Behind what is queued of this user, rather than of its event's own.
+    #[must_use]
+    pub fn behind(self, user: &str) -> Self {
+        Self {
+            group_id: queue_id(user).into_owned(),
+            ..self
+        }
     }
 
     /// Not to be tried before this time.
@@ -209,6 +229,7 @@ impl Message {
             && head(self)
                 .is_some_and(|end| head(next) == Some(end) && self.body[..end] == next.body[..end])
             && self.attributes == next.attributes
+            && self.delay == next.delay
     }
 
     /// One message with the events of these, in order, under a fresh id. A sender's repeat may be

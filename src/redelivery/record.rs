@@ -38,23 +38,10 @@ impl<'r> Record<'r> {
         }
     }
 
-    /// Whether it stays in the retry queue.
+    /// Whether it stays in its queue. In the retry queue the later messages of its group then have
+    /// to wait for it.
     pub(super) fn stays(&self) -> bool {
-        self.lines.iter().any(|line| self.keeps(line))
-    }
-
-    fn keeps(&self, line: &EventLine) -> bool {
-        match line.fate {
-            Fate::Queued { .. } => true,
-            Fate::Waiting { .. } => self.message.waiting_since().is_some(),
-            _ => false,
-        }
-    }
-
-    /// Whether the later messages of its group have to wait for it.
-    pub(super) fn holds_back(&self) -> bool {
-        let is_queued = |line: &EventLine| matches!(line.fate, Fate::Queued { .. });
-        self.lines.iter().any(is_queued)
+        self.lines.iter().any(is_kept)
     }
 
     /// Makes it stay for as long as that, whatever became of its events.
@@ -69,20 +56,14 @@ impl<'r> Record<'r> {
 
     /// How long those of its events that stay have to wait.
     pub(super) fn delays(&self) -> impl Iterator<Item = Duration> {
-        let kept = self.lines.iter().filter(|line| self.keeps(line));
+        let kept = self.lines.iter().filter(|line| is_kept(line));
         let of_events = kept.filter_map(|line| line.fate.delay());
         of_events.chain(self.not_due_for)
     }
 
     /// The shortest delay that keeps SQS from moving the message away before its time is up.
-    pub(super) fn least_delay(&self, now: DateTime<Utc>, schedule: &Schedule) -> Duration {
-        let left = match self.message.waiting_since() {
-            Some(since) => {
-                let waited = (now - since).to_std().unwrap_or_default();
-                schedule.unknown_user.saturating_sub(waited)
-            }
-            None => schedule.give_up_after.saturating_sub(self.age),
-        };
+    pub(super) fn least_delay(&self, schedule: &Schedule) -> Duration {
+        let left = schedule.give_up_after.saturating_sub(self.age);
         Schedule::least_delay(self.message.receives(), left)
     }
 
@@ -102,11 +83,19 @@ impl<'r> Record<'r> {
                 message: "queued event",
                 level_if_queued: Level::INFO,
                 attempt: Some(self.message.receives()),
-                delay: delay.filter(|_| self.keeps(line)),
+                delay: if is_kept(line) {
+                    delay
+                } else {
+                    line.fate.delay()
+                },
                 waiting_since: self.message.waiting_since().unwrap_or(invocation.now),
                 schedule,
                 invocation,
             });
         }
     }
+}
+
+fn is_kept(line: &EventLine) -> bool {
+    matches!(line.fate, Fate::Queued { .. })
 }

@@ -5,11 +5,13 @@
 //!
 //! The forms: `docs/mapping.md#dates`.
 
+mod of_libraries;
 mod written_out;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 
 use super::Value;
+use of_libraries::{in_object, in_other_words};
 use written_out::written_out;
 
 /// Numbers from here on are milliseconds: as seconds they would be beyond the year 2969.
@@ -28,10 +30,13 @@ const PLAUSIBLE: std::ops::RangeInclusive<i64> = 1_000..=4_102_444_800_000;
 /// The range of dates in a person's life, in milliseconds: from 1900, without the zero dates.
 const OF_A_LIFE: std::ops::RangeInclusive<i64> = -2_208_988_800_000..=*PLAUSIBLE.end();
 
+/// Smaller numbers are counts, or ids: as seconds they would be before March 1973.
+const FIRST_SECONDS: f64 = 100_000_000.0;
+
 /// Unix seconds of a date, from 1 to 4,102,444,800: ISO 8601 and RFC 3339 (also `2014`,
 /// `2014-03`, `20140311`), RFC 2822, the default formats of JavaScript, Go, Ruby and Unix and
-/// whatever else JavaScript's `Date` reads without doubt, Unix seconds to nanoseconds as a
-/// number or as digits.
+/// whatever else JavaScript's `Date` reads without doubt, what libraries make of a date in JSON,
+/// Unix seconds to nanoseconds as a number or as digits.
 ///
 /// `None` when it isn't a date, nor for `03/04/2016`, where day and month can't be told apart.
 pub fn timestamp(value: &Value<'_>) -> Option<i64> {
@@ -41,8 +46,9 @@ pub fn timestamp(value: &Value<'_>) -> Option<i64> {
 /// Unix milliseconds of a date, read as [`timestamp`] reads it.
 pub(super) fn timestamp_millis(value: &Value<'_>) -> Option<i64> {
     let millis = match value {
-        Value::Number(number) => millis_of_number(number.as_f64()?),
+        Value::Number(number) => millis_of_json_number(number.as_f64()?),
         Value::Str(text) => millis_of_text(text.trim()),
+        Value::Object(object) => in_object(object),
         _ => None,
     };
     millis.filter(|millis| is_plausible(*millis))
@@ -76,10 +82,14 @@ fn whole_seconds(millis: i64) -> i64 {
 }
 
 fn millis_of_text(text: &str) -> Option<i64> {
+    as_written(text).or_else(|| as_written(&in_other_words(text)?))
+}
+
+fn as_written(text: &str) -> Option<i64> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return match text.len() {
             4 | 8 => iso(text),
-            _ => millis_of_number(text.parse().ok()?),
+            _ => millis_of_json_number(text.parse().ok()?),
         };
     }
     iso(text)
@@ -87,7 +97,12 @@ fn millis_of_text(text: &str) -> Option<i64> {
         .or_else(|| Some(DateTime::parse_from_rfc2822(text).ok()?.timestamp_millis()))
 }
 
-fn millis_of_number(number: f64) -> Option<i64> {
+/// Of a number that may also be a day, as in 20231124.
+fn millis_of_json_number(number: f64) -> Option<i64> {
+    if number < FIRST_SECONDS {
+        let is_day = (10_000_000.0..FIRST_SECONDS).contains(&number) && number.fract() == 0.0;
+        return is_day.then(|| iso(&number.to_string()))?;
+    }
     let millis = match number {
         nanos if nanos >= FIRST_NANOSECONDS => nanos / 1e6,
         micros if micros >= FIRST_MICROSECONDS => micros / 1e3,
@@ -190,6 +205,34 @@ mod tests {
             (r#""2014-03""#, 1_393_632_000),
             (r#""2014""#, 1_388_534_400),
             (r#"" 2014-03-11 ""#, day),
+            (r#""2014-3-11T00:00:00.276Z""#, day),
+            (r#""2014-3-11""#, day),
+            (r#""2014-03-1T00:00:00Z""#, day - 10 * 86_400),
+            (r#""2014-03-11T00:00:00,276Z""#, day),
+            (r#""2014-03-11 00:00:00,276""#, day),
+            (r#""2014-03-11T00:00:00Z[GMT]""#, day),
+            (r#""2014-03-11T00:00:00[UTC]""#, day),
+            (r#""2014-03-11T01:00+01:00[Europe/Berlin]""#, day),
+            (r#""1394496000.276""#, day),
+            (r#""1394496000276.5""#, day),
+            (r#""/Date(1394496000276)/""#, day),
+            (r#""/Date(1394496000276+0100)/""#, day),
+            (r#""\/Date(1394496000276)\/""#, day),
+            (r#"{"$date":"2014-03-11T00:00:00Z"}"#, day),
+            (r#"{"$date":1394496000276}"#, day),
+            (r#"{"$date":{"$numberLong":"1394496000276"}}"#, day),
+            (r#"{"_seconds":1394496000,"_nanoseconds":276000000}"#, day),
+            (r#"{"seconds":1394496000,"nanoseconds":0}"#, day),
+            (r#"{"seconds":"1394496000"}"#, day),
+            (
+                r#"{"date":"2014-03-11 00:00:00.000000","timezone_type":3,"timezone":"UTC"}"#,
+                day,
+            ),
+            (
+                r#"{"date":"2014-03-11 01:00:00.000000","timezone_type":1,"timezone":"+01:00"}"#,
+                day,
+            ),
+            ("20140311", day),
             (r#""Tue, 11 Mar 2014 00:00:00 +0000""#, day),
             (r#""Tue, 11 Mar 2014 00:00:00 GMT""#, day),
             (
@@ -212,11 +255,11 @@ mod tests {
             ("1394496000.9", day),
             ("4102444800", 4_102_444_800),
             ("31557600000", 31_557_600),
+            ("100000000", 100_000_000),
             ("1394496000000000", day),
             (r#""1394496000000000""#, day),
             ("1394496000000000000", day),
             (r#""1394496000000000000""#, day),
-            ("1", 1),
             (r#""2016-03-24 17:46:45 UTC""#, 1_458_841_605),
             (r#""2016-03-24 17:46:45 Z""#, 1_458_841_605),
             (r#""2016-03-24 17:46:45.123 UTC""#, 1_458_841_605),
@@ -248,6 +291,23 @@ mod tests {
             r#""2014-13-01""#,
             r#""2014-02-30""#,
             r#""2014-3""#,
+            r#""2014-13-1""#,
+            r#""10.11.2026 10:00:00""#,
+            r#""2014-03-11T01:00[Europe/Berlin]""#,
+            r#""2014-03-11T01:00[]""#,
+            r#""/Date(soon)/""#,
+            r#""12345""#,
+            r#""99999999.5""#,
+            "1",
+            "99999999",
+            "20141311",
+            "20140311.5",
+            r#"{"$date":"soon"}"#,
+            r#"{"$date":{"$date":1394496000276}}"#,
+            r#"{"seconds":5}"#,
+            r#"{"seconds":1394496000,"unit":"s"}"#,
+            r#"{"date":"2014-03-11 01:00:00.000000","timezone_type":3,"timezone":"Europe/Berlin"}"#,
+            r#"{"date":"2014-03-11 01:00:00.000000"}"#,
             r#""+014-03-11""#,
             r#""äöüß""#,
             r#""! A𞹋""#,

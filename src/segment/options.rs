@@ -9,6 +9,14 @@ pub(super) const OUR_NAMES: [&str; 3] = [
     "Intercom Web (Actions)",
 ];
 
+/// The value under a name in `integrations`, where case doesn't count. A null counts as absent.
+pub(super) fn named<'e>(integrations: &'e Object<'e>, name: &str) -> Option<&'e Value<'e>> {
+    let mut values = integrations.iter();
+    let is_named =
+        |(key, value): &(&str, &Value<'_>)| !value.is_null() && key.eq_ignore_ascii_case(name);
+    values.find(is_named).map(|(_, value)| value)
+}
+
 /// The option that says whether the user was active.
 pub const ACTIVE: &str = "active";
 
@@ -20,13 +28,30 @@ impl Event<'_> {
         let integrations = self.object("integrations");
         let in_integrations = OUR_NAMES
             .iter()
-            .filter_map(move |name| integrations?.get(name));
+            .filter_map(move |name| named(integrations?, name));
         let in_context = self
             .context()
             .and_then(|context| get_matching(context, "intercom"));
         in_integrations
             .chain(in_context)
             .filter_map(Value::as_object)
+    }
+
+    /// Every value of `integrations` that says whether the event is for Intercom, with the key as
+    /// sent, and `context.Intercom`.
+    pub fn switches(&self) -> impl Iterator<Item = (&str, &Value<'_>)> {
+        let integrations = self
+            .object("integrations")
+            .into_iter()
+            .flat_map(Object::iter);
+        let ours = integrations.filter(|(key, value)| {
+            let mut names = OUR_NAMES.iter().chain(&["All"]);
+            !value.is_null() && names.any(|name| key.eq_ignore_ascii_case(name))
+        });
+        let in_context = self
+            .context()
+            .and_then(|context| Some(("context.Intercom", get_matching(context, "intercom")?)));
+        ours.chain(in_context)
     }
 
     /// The first option of this name. `canonical` as in [`get_matching`].

@@ -14,7 +14,7 @@ const FEW: usize = 12;
 
 /// The same value with only the last of equal keys, at the first one's position, as JavaScript's
 /// and other parsers do it.
-pub(super) fn with_last_of_equal_keys(value: Value<'_>) -> Value<'_> {
+pub(crate) fn with_last_of_equal_keys(value: Value<'_>) -> Value<'_> {
     if !has_equal_keys(&value) {
         return value;
     }

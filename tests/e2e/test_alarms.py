@@ -98,15 +98,14 @@ def lost(stack):
         assert stack.send("/v1/identify", call("identify", "u-1")).status == 503
 
 
-def refused_requests(stack):
-    for _ in range(100):
-        assert stack.request("POST", f"{stack.endpoint}/v1/no-such-call", b"{}").status == 404
+def dead_letter(stack):
+    assert stack.send("/v1/batch", {"batch": [call("teleport", "u-1")]}).status == 200
 
 
 # The latency's comes first: a percentile of what all of them deliver.
 CAUSES_IN_THE_LOG = {
     "LatencyAlarm": latency, "OldEventAlarm": old_event, "AccountRefusedAlarm": account_refused,
-    "BusyUserAlarm": busy_user, "LostAlarm": lost, "RefusedRequestsAlarm": refused_requests,
+    "BusyUserAlarm": busy_user, "LostAlarm": lost, "DeadLetterAlarm": dead_letter,
 }
 
 
@@ -138,13 +137,28 @@ def api_error(stack):
     stack.simulator.fail(kind="status", status=503)
     with no_queueing(stack):
         statuses = [stack.send("/v1/identify", call("identify", f"u-{number}")).status for number in range(5)]
-    api = stack.aws("apigateway").get_rest_api(restApiId=stack.resources()["Api"])["name"]
-    return ("AWS/ApiGateway", "5XXError", "ApiName", api), sum(status >= 500 for status in statuses)
+    return ("AWS/ApiGateway", "5XXError", "ApiName", api_name(stack)), sum(status >= 500 for status in statuses)
 
 
-def dead_letter(stack):
-    assert stack.send("/v1/batch", {"batch": [call("teleport", "u-1")]}).status == 200
-    return visible_messages(stack, "DeadLetterQueueUrl")
+def refused_requests(stack):
+    """API Gateway's own, which never reach the function."""
+    stack.update(ThrottlingRateLimit="1", ThrottlingBurstLimit="1")
+    try:
+        statuses = [stack.request("GET", f"{stack.endpoint}/health").status for _ in range(130)]
+    finally:
+        stack.update(ThrottlingRateLimit="500", ThrottlingBurstLimit="1000")
+    return ("AWS/ApiGateway", "4XXError", "ApiName", api_name(stack)), statuses.count(429)
+
+
+def api_name(stack):
+    return stack.aws("apigateway").get_rest_api(restApiId=stack.resources()["Api"])["name"]
+
+
+def moved_by_sqs(stack):
+    stack.aws("sqs").send_message(
+        QueueUrl=stack.outputs["MovedBySqsQueueUrl"], MessageBody="{}", MessageGroupId="u-1",
+        MessageDeduplicationId=str(uuid.uuid4()))
+    return visible_messages(stack, "MovedBySqsQueueUrl")
 
 
 def failed_invocation(stack):
@@ -153,13 +167,15 @@ def failed_invocation(stack):
     event = {**EVENT, "detail": {**EVENT["detail"], "messageId": str(uuid.uuid4())}}
     with no_queueing(stack):
         client.invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps(event).encode())
-        stack.wait_for(lambda: visible_messages(stack, "FailedInvocationQueueUrl")[1], "the failed invocation")
-    return visible_messages(stack, "FailedInvocationQueueUrl")
+        (namespace, _, *queue), sent = stack.wait_for(
+            lambda: (seen := visible_messages(stack, "FailedInvocationQueueUrl"))[1] and seen, "the failed invocation")
+    return (namespace, "NumberOfMessagesSent", *queue), sent
 
 
 CAUSES_ON_AWS = {
     "FunctionErrorAlarm": function_error, "ThrottleAlarm": throttle, "ApiErrorAlarm": api_error,
-    "DeadLetterAlarm": dead_letter, "FailedInvocationAlarm": failed_invocation,
+    "RefusedRequestsAlarm": refused_requests, "MovedBySqsAlarm": moved_by_sqs,
+    "FailedInvocationAlarm": failed_invocation,
 }
 
 
@@ -288,7 +304,37 @@ def at(line, path):
     return line
 
 
+def test_a_queue_that_nobody_works_on_goes_off(stack):
+    """The emulator has no alarms on expressions, so this works out what the alarm's says of the queue's figures."""
+    alarm = ALARMS["IdleQueueAlarm"]
+    (expression,) = (each["Expression"] for each in alarm["Metrics"] if "Expression" in each)
+
+    def value(**figures):
+        functions = {"IF": lambda condition, yes, no: yes if condition else no,
+                     "FILL": lambda figure, missing: missing if figure is None else figure}
+        return eval(expression, {"__builtins__": {}}, {**functions, **figures})
+
+    client = stack.aws("lambda")
+    sources = client.list_event_source_mappings(FunctionName=stack.outputs["FunctionName"])["EventSourceMappings"]
+    for source in sources:
+        client.update_event_source_mapping(UUID=source["UUID"], Enabled=False)
+    try:
+        put_back(stack, "identify", minutes=0, count=1)
+        _, visible = visible_messages(stack, "RetryQueueUrl")
+        # CloudWatch has no figure of a metric that nothing adds to.
+        idle = {"visible": visible, "received": None, "waiting_visible": 0, "waiting_received": None}
+        assert value(**idle) >= alarm["Threshold"]
+        assert value(**{**idle, "received": 3}) < alarm["Threshold"]
+        assert value(**{**idle, "received": 3, "waiting_visible": 1}) >= alarm["Threshold"]
+    finally:
+        for source in sources:
+            client.update_event_source_mapping(UUID=source["UUID"], Enabled=True)
+    assert stack.settle(60)
+    _, visible = visible_messages(stack, "RetryQueueUrl")
+    assert value(**{**idle, "visible": visible}) < alarm["Threshold"]
+
+
 def test_each_alarm_has_a_cause_here_and_a_row_in_the_runbook():
-    assert CAUSES_IN_THE_LOG.keys() | CAUSES_ON_AWS.keys() == ALARMS.keys()
+    assert CAUSES_IN_THE_LOG.keys() | CAUSES_ON_AWS.keys() | {"IdleQueueAlarm"} == ALARMS.keys()
     rows = set(re.findall(r"^\| `(\w+Alarm)` \|", (ROOT / "docs" / "runbook.md").read_text(), re.MULTILINE))
     assert rows == set(ALARMS)

@@ -258,6 +258,16 @@ def log_as_lambda_does(stack, text):
     logs.put_log_events(**stream, logEvents=[{"timestamp": at, "message": line} for line in text.splitlines()])
 
 
+@pytest.mark.parametrize(("address", "status", "said"), [
+    (None, 1, "still answers although AwsEndpoint is off"), ("http://127.0.0.1:9", 0, "off")])
+def test_awss_own_address_that_still_answers_fails_the_deployment(stack, address, status, said):
+    script = ("import deployed, health, sys; health.PATIENCE_SECONDS = 1; "
+              "deployed.command(health.check_silent, sys.argv[1:])")
+    ended = subprocess.run([SAM / "python", "-c", script, address or stack.endpoint], cwd=ROOT / "local", text=True,
+                           timeout=60, capture_output=True, env=clean_environment())
+    assert ended.returncode == status and said in ended.stdout + ended.stderr
+
+
 def test_a_domain_that_dns_does_not_know_yet_is_the_next_step(stack):
     stack.update(DomainName="events.invalid", CertificateArn=CERTIFICATE)
     try:

@@ -27,7 +27,7 @@ OFF = {
 }
 DEFAULTS = {
     **OFF, "ThrottlingRateLimit": "500", "ThrottlingBurstLimit": "1000", "MemorySize": "256", "Tracing": "off",
-    "PermissionsBoundaryArn": "", "RolePath": "/", "KmsKeyArn": "",
+    "PermissionsBoundaryArn": "", "RolePath": "/", "KmsKeyArn": "", "AwsEndpoint": "on",
 }
 SEGMENT_ACCOUNT = "595280932656"
 
@@ -68,7 +68,7 @@ def test_nothing_of_it_is_there_unasked(stack, switch, event_bus):
     template = stack.aws("cloudformation").get_template(StackName=STACK_NAME, TemplateStage="Processed")
     conditional = {
         name for name, resource in template["TemplateBody"]["Resources"].items() if "Condition" in resource
-    } - {"Secret", "StackDashboard"}
+    } - {"Secret", "StackDashboard", "IdleQueueAlarm"}
     assert {"EventBridgeRule", "SegmentRole", "Domain", "WebAclAssociation"} <= conditional
     before, outputs = stack.resources(), stack.outputs
     assert not conditional & before.keys()
@@ -247,6 +247,19 @@ def test_a_parameter_that_cannot_work_is_refused_before_anything_changes(stack, 
         stack.update(**parameters)
 
 
+def test_awss_own_address_is_turned_off_by_a_change_of_the_stage(stack, switch):
+    """Of the API alone it has no effect until its stage or deployment changes."""
+    def stage():
+        return stack.aws("apigateway").get_stage(restApiId=stack.resources()["Api"], stageName="prod")
+
+    (transformed,) = (each["Properties"] for each in processed(stack).values()
+                      if each["Type"] == "AWS::ApiGateway::Stage")
+    assert transformed["Variables"] == {"AwsEndpoint": {"Ref": "AwsEndpoint"}}
+    before = stage()
+    switch(AwsEndpoint="off", **DOMAIN)
+    assert stage().get("variables") != before.get("variables")
+
+
 def test_more_requests_than_allowed_are_told_to_wait(stack, switch):
     switch(ThrottlingRateLimit="1", ThrottlingBurstLimit="1")
     statuses = [stack.request("GET", stack.endpoint + "/health").status for _ in range(10)]
@@ -261,7 +274,9 @@ def test_a_key_of_ones_own_encrypts_what_holds_events_and_tokens(stack, switch, 
     key = stack.aws("kms").create_key()["KeyMetadata"]["Arn"]
     assert allowed(stack, key, "kms:Decrypt", "kms:GenerateDataKey") == []
     switch(KmsKeyArn=key, SegmentEventSource=event_bus)
-    for queue in ("RetryQueueUrl", "DeadLetterQueueUrl", "FailedInvocationQueueUrl"):
+    queues = ("RetryQueueUrl", "WaitingQueueUrl", "DeadLetterQueueUrl", "MovedBySqsQueueUrl",
+              "FailedInvocationQueueUrl")
+    for queue in queues:
         attributes = stack.aws("sqs").get_queue_attributes(
             QueueUrl=stack.outputs[queue], AttributeNames=["All"])["Attributes"]
         assert attributes["KmsMasterKeyId"] == key, queue

@@ -128,7 +128,7 @@ async fn a_write_that_is_then_refused_for_another_reason_is_rejected_soon() {
     let lacking = refused("Custom attribute 'plan' does not exist").times(1);
     world.intercom.add_fault(lacking);
     world.intercom.add_fault(refused("email is invalid"));
-    let user = identify("u", &json!({"plan": "pro", "email": "u@example"}));
+    let user = identify("u", &json!({"plan": "pro", "email": "u@example.org"}));
     world.batch(&[user]).await;
     let reasons = world.reasons();
     assert!(reasons[0].contains("email is invalid"), "{reasons:?}");

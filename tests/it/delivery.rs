@@ -243,7 +243,7 @@ async fn an_event_before_its_identify_in_a_batch_arrives_too() {
 async fn an_event_of_an_unknown_user_waits_creates_or_is_rejected() {
     let waiting = World::new(&[]).await;
     waiting.batch(&[track("u", "A")]).await;
-    assert_eq!(waiting.aws().retry.len(), 1);
+    assert_eq!(waiting.aws().waiting.len(), 1);
 
     let creating = World::new(&[("UNKNOWN_USER", "create")]).await;
     creating.batch(&[track("u", "A")]).await;
@@ -396,8 +396,10 @@ async fn an_alias_of_nobody_is_skipped_and_of_a_user_rejected() {
     // The lead may be there, where search doesn't show it yet.
     let nobody = world.invoke(&alias("nobody")).await.expect("results");
     assert_eq!(nobody["results"][0]["status"], "queued", "{nobody}");
+    world.try_waiting().await;
     world.redeliver(1).await;
     assert!(world.aws().retry.is_empty());
+    assert!(world.aws().waiting.is_empty());
     assert!(world.reasons().is_empty(), "{:?}", world.reasons());
     let user = world.invoke(&alias("old")).await.expect("results");
     assert_eq!(user["results"][0]["status"], "rejected", "{user}");

@@ -75,7 +75,7 @@ async fn a_lead_that_is_gone_is_not_written_to_for_ever() {
     world.intercom.reset();
     let event = json!({"type": "track", "messageId": "t", "anonymousId": "a", "event": "E"});
     world.batch(&[event]).await;
-    assert_eq!(world.aws().retry.len(), 1);
+    assert_eq!(world.aws().waiting.len(), 1);
     world.batch(&[visitor("2")]).await;
     world.redeliver(2).await;
     let state = world.intercom.state();

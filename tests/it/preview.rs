@@ -156,3 +156,20 @@ async fn it_needs_a_key_which_may_stand_in_the_body() {
         assert!(!answer.body.to_string().contains(WRITE_KEY));
     }
 }
+
+#[tokio::test]
+async fn an_event_copied_from_segment_is_shown_by_segments_rules() {
+    let world = World::new(&[]).await;
+    let copied = json!({"type": "track", "userId": "u1", "event": "E",
+        "integrations": {"All": false, "Webhooks": true},
+        "timestamp": "2026-11-23T12:00:00Z", "originalTimestamp": "2026-11-23T13:00:00Z",
+        "sentAt": "2099-01-01T00:00:00Z", "receivedAt": "2026-11-23T12:00:01Z"});
+    let mut sent = copied.clone();
+    sent["receivedAt"].take();
+    let results = results(&world, &json!([copied, sent])).await;
+    assert_eq!(statuses(&results), ["would_deliver", "would_skip"]);
+    assert_eq!(results[0]["timeRules"], "segment");
+    assert_eq!(results[1]["timeRules"], "sdk");
+    let event = &results[0]["actions"][0]["event"];
+    assert_eq!(event["created_at"], 1_795_435_200);
+}

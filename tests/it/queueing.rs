@@ -141,19 +141,6 @@ async fn a_message_is_grouped_by_its_user_and_deduplicated_by_its_message_id() {
 }
 
 #[tokio::test]
-async fn an_event_without_any_user_is_grouped_by_its_message_id() {
-    let world = World::new(&[]).await;
-    let event = json!({"type": "teleport", "messageId": "m1"});
-    batch(&[event]).send(&world).await.assert_success();
-    let aws = world.aws();
-    let rejected = &aws.dead_letter[0];
-    assert_eq!(
-        (&*rejected.group_id, &*rejected.deduplication_id),
-        ("m1", "m1")
-    );
-}
-
-#[tokio::test]
 async fn what_intercom_refuses_is_recorded_with_its_answer() {
     let world = World::new(&[]).await;
     let refused = Fault::status(422)
@@ -285,7 +272,7 @@ async fn a_hanging_intercom_is_answered_for_within_five_seconds() {
 }
 
 #[tokio::test]
-async fn what_waits_for_its_user_is_parked_at_once_unless_another_event_has_to_be_retried() {
+async fn what_waits_for_its_user_goes_there_at_once_unless_another_event_has_to_be_retried() {
     let track = |id: &str| {
         json!({"type": "track", "messageId": id, "userId": "u1", "event": id,
         "timestamp": "2026-11-23T12:00:00Z"})
@@ -293,12 +280,13 @@ async fn what_waits_for_its_user_is_parked_at_once_unless_another_event_has_to_b
     let mut fails = identify("u1");
     fails["messageId"] = json!("fails");
     fails["traits"] = json!({"name": "fails"});
-    for (events, groups) in [
-        (vec![track("waits")], vec![("waits", "u1#waiting")]),
+    for (events, waiting, queued) in [
+        (vec![track("waits")], vec!["waits"], vec![]),
         // What fails may bring its user: until that has been tried, its wait isn't over.
         (
             vec![track("waits"), fails, track("behind")],
-            vec![("waits", "u1"), ("fails", "u1"), ("behind", "u1")],
+            vec![],
+            vec!["waits", "fails", "behind"],
         ),
     ] {
         let world = World::new(&[]).await;
@@ -307,12 +295,18 @@ async fn what_waits_for_its_user_is_parked_at_once_unless_another_event_has_to_b
             .add_fault(Fault::status(503).body_contains("fails"));
         batch(&events).send(&world).await.assert_success();
         let aws = world.aws();
-        let sent = aws.retry.iter();
-        let sent = sent.map(|message| (&*message.deduplication_id, &*message.group_id));
-        assert_eq!(sent.collect::<Vec<_>>(), groups);
-        for message in &aws.retry {
-            let is_parked = message.group_id == "u1#waiting";
-            assert_eq!(message.attribute("waitingSince").is_some(), is_parked);
+        let ids = |sent: &[Sent]| -> Vec<String> {
+            let ids = sent.iter().flat_map(Sent::message_ids);
+            ids.map(str::to_owned).collect()
+        };
+        assert_eq!((ids(&aws.waiting), ids(&aws.retry)), {
+            let owned = |ids: Vec<&str>| ids.into_iter().map(str::to_owned).collect::<Vec<_>>();
+            (owned(waiting), owned(queued))
+        });
+        for (messages, waits) in [(&aws.waiting, true), (&aws.retry, false)] {
+            for message in messages {
+                assert_eq!(message.attribute("waitingSince").is_some(), waits);
+            }
         }
     }
 }

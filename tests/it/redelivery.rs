@@ -3,7 +3,7 @@
 use intercom_simulator::Fault;
 use serde_json::{Value, json};
 
-use crate::support::{Sent, World, payload_of, sqs_event};
+use crate::support::{Sent, World, payload_of, sqs_event, waiting_event};
 
 fn message(user_id: &str, id: &str, event: Value) -> Sent {
     let mut event = event;
@@ -230,10 +230,9 @@ async fn an_event_waits_for_the_identify_eleven_messages_behind_it() {
     };
     world.queue((0..11).map(event).chain([identify("u", "i")]));
     world.redeliver(1).await;
-    assert_eq!(world.queued()[..2], ["t10", "i"], "the others are parked");
-    while !world.queued().is_empty() {
-        world.redeliver(2).await;
-    }
+    assert_eq!(world.queued(), ["t10", "i"], "the others wait");
+    world.redeliver(2).await;
+    world.try_waiting().await;
     let mut names = world.event_names();
     names.sort();
     assert_eq!(
@@ -243,55 +242,97 @@ async fn an_event_waits_for_the_identify_eleven_messages_behind_it() {
     assert!(world.aws().dead_letter.is_empty());
 }
 
+/// A message that waits, since so many seconds.
+fn waiting(message: Sent, seconds: i64) -> Sent {
+    let since = seconds_ago(seconds).to_rfc3339();
+    Sent {
+        attributes: json!({"waitingSince": {"StringValue": since}}),
+        ..message
+    }
+}
+
 #[tokio::test]
-async fn a_parked_event_keeps_its_age_under_a_fresh_id_in_a_group_of_its_own() {
+async fn an_event_of_an_unknown_user_waits_in_a_queue_of_its_own_and_keeps_its_age() {
     let world = World::new(&[("RETRY_BASE_SECONDS", "12")]).await;
     let before = track("u", "a");
     world.queue([before.clone()]);
     let answer = world.redeliver(1).await;
     assert!(failures(&answer).is_empty());
-    let after = world.aws().retry[0].clone();
+    assert!(world.queued().is_empty());
+    let after = world.aws().waiting[0].clone();
     assert_eq!(after.body, before.body);
-    assert_eq!(after.group_id, "u#waiting");
-    assert_ne!(after.deduplication_id, before.deduplication_id);
-    let seconds_until = |name: &str| {
-        let time = after.attribute(name).expect(name);
-        let time = chrono::DateTime::parse_from_rfc3339(time).expect("a time");
-        (time.to_utc() - chrono::Utc::now()).num_seconds()
+    assert!((6..=12).contains(&after.delay_seconds));
+    let since = |message: &Sent| {
+        let since = message.attribute("waitingSince").expect("a time");
+        chrono::DateTime::parse_from_rfc3339(since).expect("a time")
     };
-    let (since, not_before) = (seconds_until("waitingSince"), seconds_until("notBefore"));
-    assert!((-5..=0).contains(&since), "{since}");
-    assert!((3..=12).contains(&not_before), "{not_before}");
-    let answer = world.redeliver(1).await;
-    assert_eq!(failures(&answer), ["0"], "it is parked once");
+    let waited = (chrono::Utc::now() - since(&after).to_utc()).num_seconds();
+    assert!((0..=5).contains(&waited), "{waited}");
+    // Each try that finds nobody sends it anew.
+    world.try_waiting().await;
+    let again = world.aws().waiting.clone();
+    assert_eq!(again.len(), 1);
+    assert_eq!(again[0].body, before.body);
+    assert_eq!(since(&again[0]), since(&after));
+    world.redeliver(1).await;
+    world.queue([identify("u", "i")]);
+    world.redeliver(1).await;
+    world.try_waiting().await;
+    assert_eq!(world.event_names(), ["a"]);
+    assert!(world.aws().waiting.is_empty());
 }
 
 /// It is out of their order already, and its user may be the one whom they make.
 #[tokio::test]
-async fn a_parked_event_that_fails_does_not_hold_back_its_users_other_events() {
+async fn an_event_that_waits_and_fails_goes_on_waiting() {
     let world = World::new(&[]).await;
-    let fails = Fault::status(503).body_contains("parked");
+    let fails = Fault::status(503).body_contains("waits");
     world.intercom.add_fault(fails);
-    let mut parked = track("u", "parked");
-    parked.group_id = "u#waiting".to_owned();
-    parked.attributes = json!({"waitingSince": {"StringValue": seconds_ago(9).to_rfc3339()}});
-    world.queue([parked, identify("u", "a"), track("u", "b")]);
-    let answer = world.redeliver(1).await;
-    assert_eq!(failures(&answer), ["0"]);
-    assert_eq!(world.event_names(), ["b"]);
+    world.aws().waiting.push(waiting(track("u", "waits"), 9));
+    world.aws().waiting.push(waiting(track("u", "after it"), 9));
+    world
+        .intercom
+        .seed_contact(json!({"role": "user", "external_id": "u"}));
+    world.try_waiting().await;
+    let left: Vec<String> = {
+        let aws = world.aws();
+        let ids = aws.waiting.iter().flat_map(Sent::message_ids);
+        ids.map(str::to_owned).collect()
+    };
+    assert!(left.contains(&"waits".to_owned()), "{left:?}");
+    world.intercom.clear_faults();
+    world.intercom.advance(std::time::Duration::from_secs(60));
+    world.try_waiting().await;
+    let mut names = world.event_names();
+    names.sort();
+    assert_eq!(names, ["after it", "waits"]);
+    assert!(world.queued().is_empty());
 }
 
 #[tokio::test]
-async fn a_parked_event_is_asked_for_less_and_less_often() {
+async fn an_event_that_waits_is_asked_for_less_and_less_often() {
     let world = World::new(&[("RETRY_BASE_SECONDS", "4")]).await;
-    let mut parked = track("u", "a");
-    parked.group_id = "u#waiting".to_owned();
-    parked.body["receivedAt"] = json!(seconds_ago(100));
-    parked.attributes = json!({"waitingSince": {"StringValue": seconds_ago(100).to_rfc3339()}});
-    world.queue([parked]);
-    world.redeliver(3).await;
-    let seconds = world.aws().hidden[0].1;
+    world.aws().waiting.push(waiting(track("u", "a"), 100));
+    world.try_waiting().await;
+    let seconds = world.aws().waiting[0].delay_seconds;
     assert!((100..=210).contains(&seconds), "{seconds}");
+    // Not beyond the end of its wait, nor what SQS takes.
+    world.aws().waiting = vec![waiting(track("u", "a"), 800)];
+    world.try_waiting().await;
+    let seconds = world.aws().waiting[0].delay_seconds;
+    assert!((50..=101).contains(&seconds), "{seconds}");
+}
+
+#[tokio::test]
+async fn a_delay_is_no_longer_than_sqs_takes() {
+    let day = [
+        ("UNKNOWN_USER_SECONDS", "86400"),
+        ("RETRY_MAX_SECONDS", "43200"),
+    ];
+    let world = World::new(&day).await;
+    world.aws().waiting.push(waiting(track("u", "a"), 40_000));
+    world.try_waiting().await;
+    assert_eq!(world.aws().waiting[0].delay_seconds, 900);
 }
 
 #[tokio::test]
@@ -301,19 +342,14 @@ async fn the_wait_begins_when_intercom_first_says_that_it_does_not_know_the_user
         let event = json!({"type": "track", "messageId": id, "userId": id, "event": "E"});
         payload_of(id, id, &event, seconds_ago(7200))
     };
-    let parked = |id: &str, waited: i64| {
-        let mut parked = old(id);
-        parked.group_id = format!("{id}#waiting");
-        let since = seconds_ago(waited).to_rfc3339();
-        parked.attributes = json!({"waitingSince": {"StringValue": since}});
-        parked
-    };
-    world.queue([old("a"), parked("b", 59), parked("c", 61)]);
+    world.queue([old("a"), waiting(old("b"), 59), waiting(old("c"), 61)]);
     world.redeliver(1).await;
-    assert_eq!(world.queued(), ["b", "a"]);
+    assert!(world.queued().is_empty());
     let aws = world.aws();
+    let waiting: Vec<&str> = aws.waiting.iter().flat_map(Sent::message_ids).collect();
+    assert_eq!(waiting, ["a", "b"]);
     assert_eq!(aws.dead_letter.len(), 1);
-    assert_eq!(aws.dead_letter[0].group_id, "c");
+    assert_eq!(aws.dead_letter[0].event()["messageId"], "c");
     let reason = aws.dead_letter[0].attribute("reason").expect("a reason");
     assert!(
         reason.contains("given up after 60 seconds: Intercom does not know"),
@@ -321,48 +357,77 @@ async fn the_wait_begins_when_intercom_first_says_that_it_does_not_know_the_user
     );
 }
 
-/// A new one behind an old one comes back soon, and with one they are all delivered.
+/// An identify that is still queued comes first.
 #[tokio::test]
-async fn parked_events_do_not_hold_each_other_back() {
-    let world = World::new(&[("RETRY_BASE_SECONDS", "4")]).await;
-    let parked = |id: &str, waited: i64| {
-        let mut parked = track("u", id);
-        parked.group_id = "u#waiting".to_owned();
-        parked.body["receivedAt"] = json!(seconds_ago(waited));
-        let since = seconds_ago(waited).to_rfc3339();
-        parked.attributes = json!({"waitingSince": {"StringValue": since}});
-        parked
+async fn a_wait_that_is_over_ends_behind_what_is_queued_of_whom_it_waits_for() {
+    let world = World::new(&[("UNKNOWN_USER_SECONDS", "60"), ("ANONYMOUS", "lead")]).await;
+    world.queue([identify("u", "i")]);
+    let alias = json!({"type": "alias", "previousId": "lead"});
+    let alias = message("v", "alias", alias);
+    world.aws().waiting = vec![waiting(track("u", "a"), 61), waiting(alias, 61)];
+    let calls = world.calls().len();
+    world.try_waiting().await;
+    assert_eq!(world.calls().len(), calls, "it is tried there, not here");
+    let groups: Vec<(String, String)> = {
+        let aws = world.aws();
+        let groups = aws.retry.iter();
+        groups
+            .map(|message| {
+                (
+                    message.message_ids()[0].to_owned(),
+                    message.group_id.clone(),
+                )
+            })
+            .collect()
     };
-    world.queue([parked("a", 600), parked("b", 0)]);
-    let answer = world.redeliver(3).await;
-    assert_eq!(failures(&answer), ["0", "1"]);
-    for (_, seconds) in &world.aws().hidden {
-        assert!((2..=6).contains(seconds), "{seconds}");
-    }
-    world
-        .intercom
-        .seed_contact(json!({"role": "user", "external_id": "u"}));
-    let answer = world.redeliver(4).await;
-    assert!(failures(&answer).is_empty());
-    assert_eq!(world.event_names(), ["a", "b"]);
+    let of = |id: &str, group: &str| (id.to_owned(), group.to_owned());
+    assert_eq!(groups, [of("i", "u"), of("a", "u"), of("alias", "lead")]);
+    world.redeliver(1).await;
+    assert!(world.queued().is_empty());
+    assert_eq!(world.event_names(), ["a"]);
+    assert!(world.aws().dead_letter.is_empty());
 }
 
-/// SQS takes a second message with the same deduplication id within five minutes for a
-/// duplicate: the record would be gone.
 #[tokio::test]
-async fn a_dead_letter_that_is_moved_back_and_rejected_again_has_another_id_each_time() {
+async fn a_wait_ends_only_with_intercom_answering() {
+    let world = World::new(&[("UNKNOWN_USER_SECONDS", "60")]).await;
+    world.intercom.add_fault(Fault::status(503));
+    world.aws().waiting = vec![waiting(track("u", "a"), 61)];
+    world.try_waiting().await;
+    world.redeliver(1).await;
+    assert_eq!(world.queued(), ["a"]);
+    world.intercom.clear_faults();
+    world.intercom.advance(std::time::Duration::from_secs(60));
+    world.redeliver(2).await;
+    assert!(world.queued().is_empty());
+    assert_eq!(world.aws().dead_letter.len(), 1);
+}
+
+/// As the version before left it: in a group of its own in the retry queue.
+#[tokio::test]
+async fn a_parked_event_of_the_version_before_moves_to_those_that_wait() {
     let world = World::new(&[]).await;
-    world.queue([message("u", "a", json!({"type": "no such type"}))]);
-    let mut ids = vec!["a".to_owned()];
-    for _ in 0..2 {
-        world.redeliver(1).await;
-        let dead = std::mem::take(&mut world.aws().dead_letter);
-        assert_eq!(dead.len(), 1);
-        assert_eq!(dead[0].group_id, "u");
-        assert!(!ids.contains(&dead[0].deduplication_id), "{ids:?}");
-        ids.push(dead[0].deduplication_id.clone());
-        world.queue(dead);
-    }
+    let parked = |id: &str, waited: i64| Sent {
+        group_id: "u#waiting".to_owned(),
+        ..waiting(track("u", id), waited)
+    };
+    world.queue([parked("new", 9), parked("over", 901)]);
+    let answer = world.redeliver(3).await;
+    assert!(failures(&answer).is_empty());
+    let aws = world.aws();
+    assert_eq!(aws.waiting.len(), 1);
+    assert_eq!(aws.waiting[0].message_ids(), ["new"]);
+    assert_eq!(aws.dead_letter.len(), 1);
+    assert_eq!(aws.dead_letter[0].message_ids(), ["over"]);
+}
+
+#[tokio::test]
+async fn what_waits_and_can_not_be_sent_anew_stays() {
+    let world = World::new(&[]).await;
+    world.aws().sqs_fails = true;
+    let batch = waiting_event(&[waiting(track("u", "a"), 9), waiting(track("v", "b"), 901)]);
+    let answer = world.invoke(&batch).await.expect("an answer");
+    assert_eq!(failures(&answer), ["0", "1"]);
 }
 
 /// A message that holds these events.
@@ -396,10 +461,12 @@ async fn events_that_share_a_message_stay_together_until_none_has_to_be_tried_ag
     assert!(world.aws().dead_letter.is_empty(), "nothing is moved yet");
     let answer = world.redeliver(2).await;
     assert!(failures(&answer).is_empty());
-    assert_eq!(world.event_names(), ["later", "last"]);
-    assert_eq!(world.queued(), ["stranger"]);
+    let mut names = world.event_names();
+    names.sort();
+    assert_eq!(names, ["last", "later"]);
+    assert!(world.queued().is_empty());
     let aws = world.aws();
-    assert_eq!(aws.retry[0].group_id, "v#waiting");
+    assert_eq!(aws.waiting[0].message_ids(), ["stranger"]);
     assert_eq!(aws.dead_letter.len(), 1);
     assert_eq!(aws.dead_letter[0].event()["messageId"], "refused");
 }
@@ -438,7 +505,7 @@ async fn what_cannot_be_moved_in_time_stays_in_the_queue() {
 }
 
 #[tokio::test]
-async fn a_waiting_event_is_not_parked_while_the_identify_behind_it_fails() {
+async fn an_event_does_not_begin_to_wait_while_the_identify_behind_it_fails() {
     let world = World::new(&[]).await;
     let fails = Fault::status(503).on("GET", "/contacts/find_by_external_id");
     world.intercom.add_fault(fails);
@@ -514,4 +581,88 @@ async fn an_outage_of_twenty_minutes_loses_nothing_and_keeps_the_order() {
         assert_eq!(contact.custom_attributes["round"], 4);
     }
     assert!(world.aws().dead_letter.is_empty());
+}
+
+/// Tracks carry their own time: writes of contacts alone need order.
+#[tokio::test]
+async fn tracks_of_one_user_go_side_by_side_between_writes_of_the_contact() {
+    let world = World::new(&[]).await;
+    let event = |id: String, kind: &str| {
+        let event = json!({"type": kind, "messageId": id, "userId": "u", "event": id,
+            "traits": {"name": id}, "timestamp": "2026-11-23T12:00:00Z"});
+        payload_of("u", &id, &event, chrono::Utc::now())
+    };
+    let mut messages = vec![event("i0".into(), "identify")];
+    messages.extend((0..4).map(|n| event(format!("t{n}"), "track")));
+    messages.push(event("i1".into(), "identify"));
+    messages.extend((4..8).map(|n| event(format!("t{n}"), "track")));
+    world.queue(messages);
+    world.redeliver(1).await;
+    assert!(world.queued().is_empty());
+    let mut names = world.event_names();
+    let write = world
+        .calls()
+        .iter()
+        .rposition(|call| call == "PUT /contacts/:id")
+        .expect("the second identify");
+    let tracks = world.calls()[..write]
+        .iter()
+        .filter(|call| *call == "POST /events")
+        .count();
+    assert_eq!(tracks, 4, "none passes over a write: {:?}", world.calls());
+    names[..4].sort();
+    names[4..].sort();
+    let expected: Vec<String> = (0..8).map(|n| format!("t{n}")).collect();
+    assert_eq!(names, expected);
+}
+
+#[tokio::test]
+async fn of_an_unknown_user_one_track_is_asked_for() {
+    let world = World::new(&[]).await;
+    world.queue((0..10).map(|n| track("u", &format!("t{n}"))));
+    world.redeliver(1).await;
+    assert_eq!(world.calls(), ["POST /events"]);
+    assert_eq!(world.aws().waiting.len(), 10);
+}
+
+#[tokio::test]
+async fn a_track_that_fails_is_tried_again_and_nothing_is_lost() {
+    let world = World::new(&[]).await;
+    world
+        .intercom
+        .seed_contact(json!({"role": "user", "external_id": "u"}));
+    world
+        .intercom
+        .add_fault(Fault::status(503).body_contains("t3").times(1));
+    world.queue((0..10).map(|n| track("u", &format!("t{n}"))));
+    while !world.queued().is_empty() {
+        world.redeliver(1).await;
+        world.intercom.advance(std::time::Duration::from_secs(60));
+    }
+    let mut names = world.event_names();
+    names.sort();
+    names.dedup();
+    let expected: Vec<String> = (0..10).map(|n| format!("t{n}")).collect();
+    assert_eq!(names, expected);
+    assert!(world.aws().dead_letter.is_empty());
+}
+
+/// One after another they would take 16 s, of which a request has no more than 3.5.
+#[tokio::test]
+async fn a_requests_tracks_of_one_user_are_delivered_however_slow_each_is() {
+    let world = World::new(&[]).await;
+    world
+        .intercom
+        .seed_contact(json!({"role": "user", "external_id": "u"}));
+    let slow = Fault::hang(0.5).on("POST", "/events");
+    world.intercom.add_fault(slow);
+    let events: Vec<Value> = (0..33)
+        .map(|n| {
+            json!({"type": "track", "messageId": format!("m{n}"), "userId": "u", "event": "E",
+                "timestamp": 1_760_000_000 + n})
+        })
+        .collect();
+    world.batch(&events).await;
+    assert!(world.queued().is_empty());
+    assert_eq!(world.intercom.state().events.len(), 33);
 }

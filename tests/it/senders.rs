@@ -366,7 +366,7 @@ async fn nothing_in_a_direct_event_is_done() {
             .await
             .expect_err("not our queue")
             .to_string();
-        assert!(error.contains("not the retry queue"), "{error}");
+        assert!(error.contains("neither the retry queue"), "{error}");
         world.assert_untouched(arn);
     }
 }

@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 pub(crate) use test_support::function::{
     ACCESS_TOKEN, API_SECRET, WEBHOOK_SECRET, WRITE_KEY, invoke,
 };
-use test_support::function::{RETRY_QUEUE_ARN, function, function_at, invoke_raw, invoke_within};
+use test_support::function::{
+    RETRY_QUEUE_ARN, WAITING_QUEUE_ARN, function, function_at, invoke_raw, invoke_within,
+};
 use wiremock::matchers::header;
 use wiremock::{Mock, MockServer};
 
@@ -125,6 +127,10 @@ impl World {
     /// then still there back into the queue in its place; new messages go to the end. The time
     /// for their first retry has come.
     pub(crate) async fn redeliver(&self, receive_count: u32) -> Value {
+        if self.aws().retry.is_empty() {
+            self.try_waiting().await;
+            return json!({"batchItemFailures": []});
+        }
         let mut messages: Vec<Sent> = std::mem::take(&mut self.aws().retry);
         for message in &mut messages {
             if let Some(attributes) = message.attributes.as_object_mut() {
@@ -158,6 +164,16 @@ impl World {
 }
 
 impl World {
+    /// Hands all messages that wait to the function, as if their delays were over.
+    pub(crate) async fn try_waiting(&self) {
+        let messages = std::mem::take(&mut self.aws().waiting);
+        for batch in messages.chunks(10) {
+            let answer = self.invoke(&waiting_event(batch)).await;
+            let answer = answer.expect("an answer");
+            assert_eq!(answer, json!({"batchItemFailures": []}));
+        }
+    }
+
     /// Sends a batch that must be answered with success.
     pub(crate) async fn batch(&self, events: &[Value]) {
         let answer = self.call("/v1/batch", &json!({"batch": events})).await;
@@ -203,7 +219,7 @@ impl World {
     pub(crate) fn assert_nothing_happened(&self) {
         assert!(self.intercom.requests().is_empty());
         let aws = self.aws();
-        assert!(aws.retry.is_empty() && aws.dead_letter.is_empty());
+        assert!(aws.retry.is_empty() && aws.waiting.is_empty() && aws.dead_letter.is_empty());
     }
 
     /// The only message of the retry queue, which is then delivered.
@@ -219,6 +235,15 @@ impl World {
 /// The reason that a dead letter names.
 pub(crate) fn reason(record: &Sent) -> &str {
     record.attribute("reason").expect("a reason")
+}
+
+/// A payload with these messages of the queue of those that wait.
+pub(crate) fn waiting_event(messages: &[Sent]) -> Value {
+    let mut payload = sqs_event(messages, 1);
+    for record in payload["Records"].as_array_mut().expect("records") {
+        record["eventSourceARN"] = WAITING_QUEUE_ARN.into();
+    }
+    payload
 }
 
 /// An SQS payload with these messages; message ids are their indexes.
@@ -261,6 +286,7 @@ pub(crate) fn payload_of(
     Sent {
         group_id: user.to_owned(),
         deduplication_id: id.to_owned(),
+        delay_seconds: 0,
         body: json!({"v": 1, "source": "api", "receivedAt": received_at, "event": event}),
         attributes: json!({}),
     }

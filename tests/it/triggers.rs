@@ -33,7 +33,7 @@ impl World {
     fn assert_queues_are_empty(&self) {
         let aws = self.aws();
         assert!(
-            aws.retry.is_empty() && aws.dead_letter.is_empty(),
+            aws.retry.is_empty() && aws.waiting.is_empty() && aws.dead_letter.is_empty(),
             "{aws:?}"
         );
     }
@@ -74,7 +74,7 @@ async fn rest_group() {
 async fn rest_track() {
     let (world, answer) = sent("rest-track.json").await;
     answer.assert_success();
-    assert_eq!(world.aws().retry.len(), 1, "it waits for its user");
+    assert_eq!(world.aws().waiting.len(), 1, "it waits for its user");
     send(&world, "rest-identify.json").await.assert_success();
     world.redeliver(1).await;
     world.assert_queues_are_empty();

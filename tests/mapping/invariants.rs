@@ -7,7 +7,9 @@ use std::collections::HashSet;
 use segment_intercom::mapping::{
     Action, Arrival, Budget, Contact, Mapped, NotSent, Place, Settings, Warning,
 };
-use segment_intercom::segment::{Event, Object, Value, key_matches};
+use segment_intercom::segment::{
+    Event, IdField, Kind, Object, Value, email_address, key_matches, read_id, timestamp,
+};
 
 /// Maps an event that comes alone.
 fn map<'e>(
@@ -92,6 +94,69 @@ pub(crate) fn every_property_is_sent_or_named(
     }
 }
 
+/// What stands outside of traits and properties is used or in a warning: ids, times, options.
+pub(crate) fn every_field_is_used_or_named(
+    event: &Event<'_>,
+    arrival: Arrival,
+    settings: &Settings,
+) {
+    let Ok(Mapped { actions, warnings }) = map(event, arrival, settings) else {
+        return;
+    };
+    let sent = serde_json::to_string(&actions).expect("JSON");
+    let is_named = |place: Place, key: &str| {
+        let mut warnings = warnings.iter();
+        warnings.any(|warning| warning.place == place && warning.key == key)
+    };
+    let fields = event.fields();
+    let value_of = |key: &str| fields.get(key).filter(|value| !value.is_null());
+    for field in ["timestamp", "originalTimestamp", "sentAt", "receivedAt"] {
+        let is_read = value_of(field).is_none_or(|value| timestamp(value).is_some());
+        assert!(
+            is_read || is_named(Place::Field, field),
+            "{field} in {event:?}"
+        );
+    }
+    let kind = event.kind().expect("it has actions");
+    for (field, is_of_kind, is_sent) in [
+        (IdField::UserId, true, true),
+        (IdField::AnonymousId, true, false),
+        (IdField::GroupId, kind == Kind::Group, true),
+        (IdField::PreviousId, kind == Kind::Alias, true),
+    ] {
+        let Some(value) = value_of(field.as_str()).filter(|_| is_of_kind) else {
+            continue;
+        };
+        let is_used = match event.id(field) {
+            Some(id) => {
+                let id = serde_json::to_string(&id).expect("JSON");
+                !is_sent || sent.contains(&id) || actions.len() == 1
+            }
+            // Blank: nothing was sent.
+            None => read_id(value) == Ok(None),
+        };
+        let name = field.as_str();
+        assert!(
+            is_used || is_named(Place::Field, name),
+            "{name} {value} in {sent}"
+        );
+    }
+    for options in event.options() {
+        for (key, value) in options.iter() {
+            let is_used = value.is_null()
+                || key_matches(key, "userhash")
+                || value.is_bool()
+                    && (key_matches(key, "active") || key_matches(key, "unsubscribedfromemails"));
+            assert!(is_used || is_named(Place::Option, key), "{key}: {value}");
+        }
+    }
+    for field in ["context", "integrations"] {
+        let is_empty = |value: &Value<'_>| value.as_array().is_some_and(<[_]>::is_empty);
+        let is_read = value_of(field).is_none_or(|value| value.is_object() || is_empty(value));
+        assert!(is_read || is_named(Place::Field, field), "{field}");
+    }
+}
+
 /// Checks one value of an action, and all in it, against what Intercom takes.
 fn check_value(place: &str, value: &Value<'_>, settings: &Settings) {
     assert!(!value.is_null(), "{place} is null");
@@ -109,6 +174,18 @@ fn check_value(place: &str, value: &Value<'_>, settings: &Settings) {
             ("metadata", _) => check_metadata(key, value),
             (_, "signed_up_at" | "last_seen_at" | "remote_created_at" | "created_at") => {
                 assert!(value.as_i64().is_some(), "{key}: {value}");
+            }
+            (_, "email") => {
+                let email = value.as_str().expect("a text");
+                assert_eq!(email_address(email).as_deref(), Some(email));
+            }
+            ("contact" | "company", "name" | "industry") | ("event", "event_name") => {
+                assert!(is_short_scalar(value), "{key}: {value}");
+            }
+            (_, "external_id" | "anonymous_id" | "company_id" | "user_id") => {
+                let id = value.as_str().expect("a text");
+                assert!(!id.is_empty() && id.trim() == id && !id.contains(char::is_control));
+                assert!(!settings.ignored_user_ids.contains(id), "{key}: {id}");
             }
             (_, "monthly_spend" | "size") => {
                 let is_stored = value.as_i64().is_some_and(|n| n.abs() < 1 << 31);
@@ -140,8 +217,12 @@ fn check_metadata(key: &str, value: &Value<'_>) {
             .get("amount")
             .and_then(Value::as_i64)
             .is_some_and(|amount| amount > 0)
-        && is_text("currency");
-    let is_link = is_text("url") && is_text("value");
+        && object
+            .get("currency")
+            .and_then(Value::as_str)
+            .is_some_and(|code| code.len() == 3 && code.bytes().all(|b| b.is_ascii_alphabetic()));
+    let is_short_text = |key| is_text(key) && object.get(key).is_some_and(is_short_scalar);
+    let is_link = is_short_text("url") && is_short_text("value");
     assert!(object.len() == 2 && (is_price || is_link), "{key}: {value}");
 }
 
@@ -186,8 +267,11 @@ fn is_field(key: &str, contact: &Contact<'_>) -> bool {
         || is("name") && contact.name.is_some()
         || (is("phone") || is("phones")) && contact.phone.is_some()
         || is("lastrequestat") && contact.last_seen_at.is_some()
+        || is("unsubscribedfromemails") && contact.unsubscribed_from_emails.is_some()
+        || is("ownerid") && contact.owner_id.is_some()
+        || is("languageoverride") && contact.language_override.is_some()
         || contact.signed_up_at.is_some()
-            && ["created", "createdat", "remotecreatedat"]
+            && ["created", "createdat", "remotecreatedat", "signedupat"]
                 .into_iter()
                 .any(is)
 }
@@ -195,13 +279,8 @@ fn is_field(key: &str, contact: &Contact<'_>) -> bool {
 /// Whether a trait says nothing but who the user is, as the event itself does.
 fn repeats_an_id(key: &str, value: &Value<'_>, event: &Event<'_>) -> bool {
     let is = |field: &str| key_matches(key, field);
-    let repeats = |id: Option<Cow<'_, str>>| id.as_deref() == Some(&*text_of(value));
-    (is("id") || is("userid")) && repeats(event.user_id())
+    let repeats = |id: Option<Cow<'_, str>>| id.is_some() && read_id(value) == Ok(id);
+    (is("id") || is("userid") || key.eq_ignore_ascii_case("external_id"))
+        && repeats(event.user_id())
         || is("anonymousid") && repeats(event.anonymous_id())
-}
-
-fn text_of(value: &Value<'_>) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
 }

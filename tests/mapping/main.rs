@@ -32,7 +32,7 @@ fn preview_of(event: &RawValue, arrival: Arrival, settings: &Settings) -> Value 
     let body = preview(
         &[entry],
         arrival.received_at_millis,
-        arrival.source,
+        Some(arrival.source),
         settings,
     );
     let mut body = body.expect("it is small enough");
@@ -41,7 +41,12 @@ fn preview_of(event: &RawValue, arrival: Arrival, settings: &Settings) -> Value 
 
 /// The mapping's settings when these environment variables are set.
 fn settings(lookup: impl Fn(&str) -> Option<String>) -> Settings {
-    let required = ["SECRET_ID", "RETRY_QUEUE_URL", "DEAD_LETTER_QUEUE_URL"];
+    let required = [
+        "SECRET_ID",
+        "RETRY_QUEUE_URL",
+        "WAITING_QUEUE_URL",
+        "DEAD_LETTER_QUEUE_URL",
+    ];
     let config = Config::read(|name| {
         let needed = || required.contains(&name).then(|| "any".to_owned());
         lookup(name).or_else(needed)

@@ -77,6 +77,16 @@ const KEYS: &[&str] = &[
     "Intercom",
     "unsubscribedFromEmails",
     "user_hash",
+    "signed_up_at",
+    "updated_at",
+    "external_id",
+    "owner_id",
+    "ownerId",
+    "language_override",
+    "tags",
+    "city",
+    "shipped_at",
+    "ship_date",
 ];
 
 const TEXTS: &[&str] = &[
@@ -98,6 +108,19 @@ const TEXTS: &[&str] = &[
     "$1,000.50",
     "-5",
     "19.99",
+    "12.500",
+    "£12.50",
+    "EURO",
+    "eur",
+    "mailto:a@b.co",
+    "none",
+    "undefined",
+    "{\"id\":7,\"name\":\"Acme\"}",
+    "[{\"id\":\"c1\"},\"Acme\"]",
+    " u1\t",
+    "2015-2-02T00:30:08.276Z",
+    "/Date(1458841491123)/",
+    "https://x.example/a",
     "1e400",
     "\u{0}",
     "\"\\\u{1f}",
@@ -158,13 +181,15 @@ fn event_of(kind: &'static [&'static str]) -> impl Strategy<Value = String> {
         prop_oneof![
             select(TEXTS).prop_map(Json::from),
             scalar(),
+            any_json(),
             Just(json!("u1"))
         ]
     };
     let name = prop_oneof![Just(json!("Order Completed")), scalar()];
     let ids = (id(), id(), id(), id(), name);
     let objects = (object(), object(), object(), object());
-    let times = (scalar(), scalar(), scalar(), scalar());
+    let time = || prop_oneof![4 => scalar(), 1 => any_json()];
+    let times = (time(), time(), time(), time());
     (select(kind), ids, objects, times).prop_map(|(kind, ids, objects, times)| {
         let (user, anonymous, group, previous, name) = ids;
         let (traits, properties, context, options) = objects;
@@ -240,6 +265,11 @@ proptest! {
     #[test]
     fn every_trait_is_sent_or_named(event in event_of(&["identify"]), settings in any_settings()) {
         invariants::every_trait_is_sent_or_named(&parse(&event), ARRIVAL, &settings);
+    }
+
+    #[test]
+    fn every_field_is_used_or_named(event in segment_event(), settings in any_settings()) {
+        invariants::every_field_is_used_or_named(&parse(&event), ARRIVAL, &settings);
     }
 
     #[test]

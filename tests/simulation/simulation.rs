@@ -148,6 +148,8 @@ enum Work {
     /// The next request of this sender.
     Request(usize),
     Redelivery(Batch),
+    /// Events that wait.
+    Waiting(Batch),
 }
 
 /// How an invocation ended.
@@ -299,12 +301,12 @@ impl Simulation {
         let now = self.clock.now();
         let waiting = self.senders.iter().filter(|s| !s.requests.is_empty());
         let due = waiting.map(|sender| sender.due).filter(|due| *due > now);
-        let visible = self.aws.state().retry.next_visible(now, |group| {
-            // An event whose user never comes doesn't keep the world going.
-            let parked = group.strip_suffix("#waiting");
-            parked.is_none_or(|user| !self.gone.contains(user))
-        });
-        let next = due.chain(visible).min()?;
+        let aws = self.aws.state();
+        let visible = aws.retry.next_visible(now, |_| true);
+        // An event whose user never comes doesn't keep the world going.
+        let comes = |message: &Message| !self.gone.contains(&user_of(message));
+        let waiting = aws.waiting.next_visible(now, comes);
+        let next = due.chain(visible).chain(waiting).min()?;
         Some(next.saturating_sub(now))
     }
 
@@ -322,13 +324,7 @@ impl Simulation {
         let now = self.clock.now();
         let may_send = match self.mode {
             Mode::Queue => true,
-            Mode::Inline => {
-                // What is parked needs none.
-                let in_order = |message: &Message| {
-                    needs_order(message) && !message.group_id.ends_with("#waiting")
-                };
-                is_idle && !self.aws.state().retry.messages().any(in_order)
-            }
+            Mode::Inline => is_idle && !self.aws.state().retry.messages().any(needs_order),
         };
         let ready = |sender: &Sender| {
             may_send && !sender.is_waiting && sender.due <= now && !sender.requests.is_empty()
@@ -342,8 +338,19 @@ impl Simulation {
 
     fn next_batch(&mut self) -> Option<Work> {
         let now = self.clock.now();
-        let batch = self.aws.state().retry.receive(now, &mut self.rng);
-        (!batch.is_empty()).then_some(Work::Redelivery(batch))
+        let mut aws = self.aws.state();
+        if self.rng.bool() {
+            let batch = aws.waiting.receive(now, &mut self.rng);
+            if !batch.is_empty() {
+                return Some(Work::Waiting(batch));
+            }
+        }
+        let batch = aws.retry.receive(now, &mut self.rng);
+        if !batch.is_empty() {
+            return Some(Work::Redelivery(batch));
+        }
+        let batch = aws.waiting.receive(now, &mut self.rng);
+        (!batch.is_empty()).then_some(Work::Waiting(batch))
     }
 
     fn start(&mut self, work: Work) -> Pin<Box<dyn Future<Output = Ended>>> {
@@ -354,7 +361,7 @@ impl Simulation {
                 let keys = self.aws.state().keys();
                 batch_call(keys, &request.iter().collect::<Vec<_>>())
             }
-            Work::Redelivery(batch) => batch.payload(),
+            Work::Redelivery(batch) | Work::Waiting(batch) => batch.payload(),
         };
         let now = self.clock.now();
         let thawed = self.frozen.extract_if(.., |(until, _)| *until <= now);
@@ -435,14 +442,18 @@ impl Simulation {
                     Some(other) => panic!("a request was answered {other:?}"),
                 }
             }
-            Work::Redelivery(batch) => {
+            Work::Redelivery(ref batch) | Work::Waiting(ref batch) => {
                 if let Some(answer) = answer {
                     let mut done = batch.done(&answer);
                     if self.rng.f64() < NOT_DELETED {
                         done.truncate(self.rng.usize(..=done.len()));
                     }
                     let now = self.clock.now();
-                    self.aws.state().retry.delete(&done, now);
+                    let mut aws = self.aws.state();
+                    match work {
+                        Work::Waiting(_) => aws.waiting.delete(&done, now),
+                        _ => aws.retry.delete(&done, now),
+                    }
                 }
             }
         }
@@ -462,7 +473,15 @@ fn is_final(message: &Message, gone: &HashSet<String>) -> bool {
     let reason = reason.unwrap_or_default();
     let of_gone = reason.contains("was deleted for good")
         || (reason.starts_with("given up") && reason.contains("does not know the event's user"));
-    (of_gone && gone.contains(&message.group_id)) || reason.contains("was merged into")
+    (of_gone && gone.contains(&user_of(message))) || reason.contains("was merged into")
+}
+
+/// The user of a message's events.
+fn user_of(message: &Message) -> String {
+    let body: Value = serde_json::from_str(&message.body).expect("our own envelope");
+    let event = body["events"].get(0).unwrap_or(&body["event"]);
+    let user = event["userId"].as_str().or(event["anonymousId"].as_str());
+    user.unwrap_or_default().to_owned()
 }
 
 /// Tracks carry their own time, and may wait for an identify that is still to be sent.

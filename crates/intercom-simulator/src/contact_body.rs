@@ -8,7 +8,7 @@ use crate::errors::{ApiError, Result};
 use crate::fields::{self, Field};
 use crate::settings::Misfits;
 
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 13] = [
     "role",
     "external_id",
     "email",
@@ -20,6 +20,7 @@ const KNOWN: [&str; 12] = [
     "last_seen_at",
     "owner_id",
     "unsubscribed_from_emails",
+    "language_override",
     "custom_attributes",
 ];
 
@@ -33,6 +34,7 @@ pub(crate) struct ContactBody {
     name: Field<String>,
     avatar: Field<String>,
     owner_id: Field<String>,
+    language_override: Field<String>,
     unsubscribed_from_emails: Field<bool>,
     signed_up_at: Field<i64>,
     last_seen_at: Field<i64>,
@@ -70,7 +72,8 @@ impl ContactBody {
             phone: fields::string(body, "phone")?,
             name: fields::string(body, "name")?,
             avatar: fields::string(body, "avatar")?,
-            owner_id: fields::string(body, "owner_id")?,
+            owner_id: read_owner(body)?,
+            language_override: fields::string(body, "language_override")?,
             unsubscribed_from_emails: fields::boolean(body, "unsubscribed_from_emails")?,
             signed_up_at: fields::timestamp(body, "signed_up_at", violations)?,
             last_seen_at: fields::timestamp(body, "last_seen_at", violations)?,
@@ -85,6 +88,7 @@ impl ContactBody {
         set(&mut contact.name, self.name);
         set(&mut contact.avatar, self.avatar);
         set(&mut contact.owner_id, self.owner_id);
+        set(&mut contact.language_override, self.language_override);
         set(&mut contact.signed_up_at, self.signed_up_at);
         set(&mut contact.last_seen_at, self.last_seen_at);
         if let Some(unsubscribed) = self.unsubscribed_from_emails {
@@ -116,10 +120,21 @@ fn read_email(body: &Map<String, Value>) -> Result<Field<String>> {
     Ok(field)
 }
 
+/// A teammate's id: a text, as the description has it, or a number, as earlier versions had it.
+fn read_owner(body: &Map<String, Value>) -> Result<Field<String>> {
+    match body.get("owner_id").and_then(Value::as_i64) {
+        Some(id) => Ok(Some(Some(id.to_string()))),
+        None => fields::string(body, "owner_id"),
+    }
+}
+
 fn is_email(text: &str) -> bool {
-    text.split_once('@')
-        .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
-        && !text.contains(char::is_whitespace)
+    let never =
+        |c: char| c.is_whitespace() || c.is_control() || matches!(c, ',' | ';' | '"' | '<' | '>');
+    text.split_once('@').is_some_and(|(local, domain)| {
+        let (host, top_level) = domain.rsplit_once('.').unwrap_or_default();
+        !local.is_empty() && !host.is_empty() && !top_level.is_empty() && !domain.contains('@')
+    }) && !text.contains(never)
 }
 
 /// An empty string clears, as a null does.

@@ -55,6 +55,7 @@ pub(crate) struct Contact {
     pub(crate) name: Option<String>,
     pub(crate) avatar: Option<String>,
     pub(crate) owner_id: Option<String>,
+    pub(crate) language_override: Option<String>,
     pub(crate) unsubscribed_from_emails: bool,
     pub(crate) signed_up_at: Option<i64>,
     pub(crate) last_seen_at: Option<i64>,

@@ -42,6 +42,7 @@ impl State {
                 .as_ref()
                 .map(|url| json!({"type": "avatar", "image_url": url})),
             "owner_id": contact.owner_id,
+            "language_override": contact.language_override,
             "social_profiles": {"type": "list", "data": []},
             "has_hard_bounced": false,
             "marked_email_as_spam": false,
@@ -86,12 +87,11 @@ impl State {
 }
 
 /// Fields that only Intercom's own clients fill.
-const NEVER_SET: [&str; 28] = [
+const NEVER_SET: [&str; 27] = [
     "last_replied_at",
     "last_contacted_at",
     "last_email_opened_at",
     "last_email_clicked_at",
-    "language_override",
     "browser",
     "browser_version",
     "browser_language",

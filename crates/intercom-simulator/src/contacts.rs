@@ -60,6 +60,7 @@ impl State {
             name: None,
             avatar: None,
             owner_id: None,
+            language_override: None,
             unsubscribed_from_emails: false,
             signed_up_at: None,
             last_seen_at: None,

@@ -22,6 +22,8 @@ pub struct Message {
     pub deduplication_id: String,
     pub body: String,
     pub attributes: Value,
+    /// Until it is handed out for the first time.
+    pub delay: Duration,
 }
 
 #[derive(Debug)]
@@ -35,8 +37,9 @@ struct Stored {
 }
 
 /// The queue, its messages in the order received.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct FifoQueue {
+    arn: &'static str,
     messages: Vec<Stored>,
     /// When each deduplication id was taken.
     taken: HashMap<String, Duration>,
@@ -46,6 +49,17 @@ pub struct FifoQueue {
 }
 
 impl FifoQueue {
+    /// An empty queue with this ARN.
+    pub fn new(arn: &'static str) -> Self {
+        Self {
+            arn,
+            messages: Vec::new(),
+            taken: HashMap::new(),
+            last_number: 0,
+            held: HashMap::new(),
+        }
+    }
+
     /// Takes a message, unless it is a duplicate.
     pub fn send(&mut self, message: Message, now: Duration) {
         let taken = self.taken.get(&message.deduplication_id);
@@ -54,12 +68,13 @@ impl FifoQueue {
         }
         self.taken.insert(message.deduplication_id.clone(), now);
         let id = format!("message-{}", self.next_number());
+        let visible_at = now + message.delay;
         self.messages.push(Stored {
             id,
             message,
             receipt: String::new(),
             receive_count: 0,
-            visible_at: now,
+            visible_at,
             sent_at: now,
         });
     }
@@ -116,7 +131,7 @@ impl FifoQueue {
         stored.receipt = receipt;
         stored.receive_count += 1;
         stored.visible_at = now + VISIBILITY_TIMEOUT;
-        stored.record()
+        stored.record(self.arn)
     }
 
     /// Deletes the messages with these ids.
@@ -140,10 +155,14 @@ impl FifoQueue {
         }
     }
 
-    /// When the next hidden message becomes visible, of those groups that count.
-    pub fn next_visible(&self, now: Duration, counts: impl Fn(&str) -> bool) -> Option<Duration> {
+    /// When the next hidden message becomes visible, of those that count.
+    pub fn next_visible(
+        &self,
+        now: Duration,
+        counts: impl Fn(&Message) -> bool,
+    ) -> Option<Duration> {
         let counted = self.messages.iter();
-        let counted = counted.filter(|stored| counts(&stored.message.group_id));
+        let counted = counted.filter(|stored| counts(&stored.message));
         let times = counted.map(|stored| stored.visible_at);
         times.filter(|visible_at| *visible_at > now).min()
     }
@@ -187,7 +206,7 @@ impl FifoQueue {
 
 impl Stored {
     /// As the event source mapping hands it to the function.
-    fn record(&self) -> Value {
+    fn record(&self, arn: &str) -> Value {
         let attributes = self.message.attributes.as_object();
         let attributes: serde_json::Map<String, Value> = attributes
             .into_iter()
@@ -209,7 +228,7 @@ impl Stored {
             },
             "messageAttributes": attributes,
             "eventSource": "aws:sqs",
-            "eventSourceARN": crate::function::RETRY_QUEUE_ARN,
+            "eventSourceARN": arn,
             "awsRegion": "us-east-1",
         })
     }

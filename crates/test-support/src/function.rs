@@ -21,8 +21,11 @@ pub const ACCESS_TOKEN: &str = "simulator-token";
 pub const RETRY_QUEUE_URL: &str =
     "https://sqs.us-east-1.amazonaws.com/123456789012/segment-intercom-retry.fifo";
 pub const RETRY_QUEUE_ARN: &str = "arn:aws:sqs:us-east-1:123456789012:segment-intercom-retry.fifo";
+pub const WAITING_QUEUE_URL: &str =
+    "https://sqs.us-east-1.amazonaws.com/123456789012/segment-intercom-waiting";
+pub const WAITING_QUEUE_ARN: &str = "arn:aws:sqs:us-east-1:123456789012:segment-intercom-waiting";
 pub const DEAD_LETTER_QUEUE_URL: &str =
-    "https://sqs.us-east-1.amazonaws.com/123456789012/segment-intercom-dead-letter.fifo";
+    "https://sqs.us-east-1.amazonaws.com/123456789012/segment-intercom-dead-letters";
 
 /// Lambda's id of every invocation.
 const INVOCATION_ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
@@ -66,6 +69,7 @@ pub fn put_together(
     let required = [
         ("SECRET_ID", "a-secret"),
         ("RETRY_QUEUE_URL", RETRY_QUEUE_URL),
+        ("WAITING_QUEUE_URL", WAITING_QUEUE_URL),
         ("DEAD_LETTER_QUEUE_URL", DEAD_LETTER_QUEUE_URL),
         ("INTERCOM_BASE_URL", intercom_url),
     ];

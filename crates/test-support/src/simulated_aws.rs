@@ -10,7 +10,8 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use crate::fifo_queue::{FifoQueue, Message};
 use crate::function::{
-    ACCESS_TOKEN, API_SECRET, DEAD_LETTER_QUEUE_URL, RETRY_QUEUE_URL, WEBHOOK_SECRET, WRITE_KEY,
+    ACCESS_TOKEN, API_SECRET, DEAD_LETTER_QUEUE_URL, RETRY_QUEUE_ARN, RETRY_QUEUE_URL,
+    WAITING_QUEUE_ARN, WAITING_QUEUE_URL, WEBHOOK_SECRET, WRITE_KEY,
 };
 use crate::{KEYS, Keys, ROTATED_KEYS};
 
@@ -18,6 +19,8 @@ use crate::{KEYS, Keys, ROTATED_KEYS};
 pub struct SimulatedAwsState {
     now: Box<dyn Fn() -> Duration + Send>,
     pub retry: FifoQueue,
+    /// A standard queue: each of its messages is a group of its own.
+    pub waiting: FifoQueue,
     pub dead_letter: FifoQueue,
     /// Whether the keys were rotated: the old ones are still good.
     pub is_rotated: bool,
@@ -33,8 +36,9 @@ impl SimulatedAwsState {
     pub fn new(now: impl Fn() -> Duration + Send + 'static, seed: u64) -> Self {
         Self {
             now: Box::new(now),
-            retry: FifoQueue::default(),
-            dead_letter: FifoQueue::default(),
+            retry: FifoQueue::new(RETRY_QUEUE_ARN),
+            waiting: FifoQueue::new(WAITING_QUEUE_ARN),
+            dead_letter: FifoQueue::new("nobody is invoked by it"),
             is_rotated: false,
             failure_rate: 0.0,
             refusal_rate: 0.0,
@@ -75,9 +79,17 @@ impl SimulatedAwsState {
                 continue;
             }
             done.push(json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "x"}));
+            // In a standard queue each message is a group of its own.
+            let mut id = |key: &str| {
+                let id = entry["MessageDeduplicationId"]
+                    .as_str()
+                    .and(entry[key].as_str());
+                id.map_or_else(|| self.rng.u128(..).to_string(), str::to_owned)
+            };
             let message = Message {
-                deduplication_id: text("MessageDeduplicationId"),
-                group_id: text("MessageGroupId"),
+                deduplication_id: id("MessageDeduplicationId"),
+                group_id: id("MessageGroupId"),
+                delay: Duration::from_secs(entry["DelaySeconds"].as_u64().unwrap_or_default()),
                 body: text("MessageBody"),
                 attributes: entry["MessageAttributes"].clone(),
             };
@@ -89,6 +101,7 @@ impl SimulatedAwsState {
     fn queue(&mut self, url: &Value) -> &mut FifoQueue {
         match url.as_str() {
             Some(RETRY_QUEUE_URL) => &mut self.retry,
+            Some(WAITING_QUEUE_URL) => &mut self.waiting,
             Some(DEAD_LETTER_QUEUE_URL) => &mut self.dead_letter,
             other => panic!("no such queue: {other:?}"),
         }
@@ -99,11 +112,34 @@ impl SimulatedAwsState {
         if self.is_rotated { ROTATED_KEYS } else { KEYS }
     }
 
-    /// Moves all dead letters back, as `StartMessageMoveTask` does.
+    /// Retries all dead letters, as the operator's tool does: in each user's order, one event a
+    /// message.
     pub fn redrive(&mut self) {
         let now = (self.now)();
+        let mut letters: Vec<(Value, Message)> = Vec::new();
         for message in self.dead_letter.take_all() {
-            self.retry.send(message, now);
+            let body: Value = serde_json::from_str(&message.body).expect("our own envelope");
+            letters.push((body, message));
+        }
+        letters.sort_by_key(|(body, _)| body["receivedAt"].as_str().map(str::to_owned));
+        for (mut body, message) in letters {
+            let events = match body["events"].take() {
+                Value::Array(events) => events,
+                _ => vec![body["event"].take()],
+            };
+            for event in events {
+                let user = event["userId"].as_str().or(event["anonymousId"].as_str());
+                let message = Message {
+                    group_id: user.unwrap_or_default().to_owned(),
+                    deduplication_id: self.rng.u128(..).to_string(),
+                    body: json!({"v": 1, "source": body["source"], "event": event,
+                        "receivedAt": body["receivedAt"]})
+                    .to_string(),
+                    delay: Duration::ZERO,
+                    attributes: message.attributes.clone(),
+                };
+                self.retry.send(message, now);
+            }
         }
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use test_support::function::{
-    ACCESS_TOKEN, DEAD_LETTER_QUEUE_URL, RETRY_QUEUE_URL, WEBHOOK_SECRET, WRITE_KEY,
+    ACCESS_TOKEN, DEAD_LETTER_QUEUE_URL, RETRY_QUEUE_URL, WAITING_QUEUE_URL, WEBHOOK_SECRET,
+    WRITE_KEY,
 };
 use wiremock::{Request, Respond, ResponseTemplate};
 
@@ -14,8 +15,11 @@ use super::{API_SECRET, PUBLIC_WRITE_KEY};
 /// A message that the function sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Sent {
+    /// Empty in a queue without groups.
     pub(crate) group_id: String,
+    /// Empty in a standard queue.
     pub(crate) deduplication_id: String,
+    pub(crate) delay_seconds: i64,
     /// The body's JSON. A string, where it is none that `serde_json` reads.
     pub(crate) body: Value,
     pub(crate) attributes: Value,
@@ -60,6 +64,7 @@ pub(crate) struct RecordedAws {
     pub(crate) secret_reads: usize,
     pub(crate) secret_fails: bool,
     pub(crate) retry: Vec<Sent>,
+    pub(crate) waiting: Vec<Sent>,
     pub(crate) dead_letter: Vec<Sent>,
     /// Visibility timeouts set, in seconds by receipt handle.
     pub(crate) hidden: Vec<(String, i64)>,
@@ -85,6 +90,7 @@ impl RecordedAws {
             secret_reads: 0,
             secret_fails: false,
             retry: Vec::new(),
+            waiting: Vec::new(),
             dead_letter: Vec::new(),
             hidden: Vec::new(),
             sqs_fails: false,
@@ -146,9 +152,11 @@ impl Respond for Wire {
                 continue;
             }
             let text = |key: &str| entry[key].as_str().expect("text").to_owned();
+            let id = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
             let sent = Sent {
-                group_id: text("MessageGroupId"),
-                deduplication_id: text("MessageDeduplicationId"),
+                group_id: id("MessageGroupId"),
+                deduplication_id: id("MessageDeduplicationId"),
+                delay_seconds: entry["DelaySeconds"].as_i64().unwrap_or_default(),
                 body: serde_json::from_str(&text("MessageBody"))
                     .unwrap_or_else(|_| Value::String(text("MessageBody"))),
                 attributes: entry["MessageAttributes"].clone(),
@@ -164,7 +172,14 @@ impl Respond for Wire {
             }
             done.push(taken);
             match body["QueueUrl"].as_str() {
-                Some(RETRY_QUEUE_URL) => state.retry.push(sent),
+                Some(RETRY_QUEUE_URL) => {
+                    assert!(!sent.group_id.is_empty() && !sent.deduplication_id.is_empty());
+                    state.retry.push(sent);
+                }
+                Some(_) if !sent.deduplication_id.is_empty() => {
+                    panic!("a standard queue takes no deduplication id")
+                }
+                Some(WAITING_QUEUE_URL) => state.waiting.push(sent),
                 Some(DEAD_LETTER_QUEUE_URL) => state.dead_letter.push(sent),
                 other => panic!("no such queue: {other:?}"),
             }
