@@ -37,9 +37,10 @@ mod user;
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
+use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::in_progress::InProgress;

@@ -13,10 +13,11 @@ mod retry_reason;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{Method, Request, StatusCode, header};
 use serde::Serialize;
+use tokio::time::Instant;
 
 pub use call_record::CallRecord;
 pub use contacts::{Contact, Found, SEARCH_PAGE};

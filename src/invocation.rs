@@ -1,9 +1,10 @@
 //! One invocation of the function, the request it brought, and their time limits.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tokio::time::Instant;
 
 use crate::secret::WriteKey;
 use crate::source::Source;

@@ -3,9 +3,8 @@
 
 mod event_line;
 
-use std::time::Instant;
-
 use chrono::{DateTime, Utc};
+use tokio::time::Instant;
 
 pub(crate) use event_line::{EventLine, LineContext};
 

@@ -10,7 +10,7 @@ mod received;
 mod sender_attributes;
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_sqs::types::{
     BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue,
@@ -18,6 +18,7 @@ use aws_sdk_sqs::types::{
 };
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
+use tokio::time::Instant;
 
 pub use envelope::{ENVELOPE_VERSION, Envelope, Received, read_body};
 pub use ids::{message_id, owner, owners_of_lead, queue_id};

@@ -3,10 +3,11 @@
 mod keys;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 pub use keys::{Secret, WriteKey};
 
@@ -132,7 +133,7 @@ impl Secrets {
         &self,
         deadline: Instant,
     ) -> Result<tokio::sync::MutexGuard<'_, Cache>, SecretError> {
-        tokio::time::timeout_at(deadline.into(), self.cache.lock())
+        tokio::time::timeout_at(deadline, self.cache.lock())
             .await
             .map_err(|_| SecretError::Unavailable)
     }
@@ -162,7 +163,7 @@ impl Secrets {
         let until = deadline.min(time_budget::now() + SECRET_READ_WITHIN);
         // Boxed, since it would make every future that may read a secret large.
         let sent = Box::pin(request.send());
-        let answer = tokio::time::timeout_at(until.into(), sent).await;
+        let answer = tokio::time::timeout_at(until, sent).await;
         let unavailable = |reason: String| {
             tracing::error!(reason, "the secret can't be read from Secrets Manager");
             SecretError::Unavailable

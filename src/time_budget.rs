@@ -1,7 +1,9 @@
 //! How long each part of an invocation may take, and what is kept back for the parts after it. As a
 //! timeline: `docs/architecture.md#time`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// Time from the start of an HTTP request to its answer, queueing included: Segment's webhook gives
 /// up after 5 s.

@@ -1,9 +1,9 @@
 //! One round of deliveries: what is known only within it.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use indexmap::IndexSet;
+use tokio::time::Instant;
 
 use super::Delivery;
 use super::catalogue::Catalogues;

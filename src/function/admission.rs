@@ -1,7 +1,8 @@
 //! Authentication of callers, against the keys of the secret.
 
 use std::sync::Arc;
-use std::time::Instant;
+
+use tokio::time::Instant;
 
 use super::Function;
 use crate::entry::Entry;

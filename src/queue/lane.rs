@@ -5,9 +5,10 @@
 //! the earlier one arrives.
 
 use std::collections::{HashMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use indexmap::IndexMap;
+use tokio::time::Instant;
 
 use super::message::Message;
 use super::{
@@ -181,7 +182,7 @@ impl<K> Lane<K> {
     ) -> Vec<(K, QueueError)> {
         while let Some(call) = self.next_call() {
             let sent = queues.send_batch(queue, call.iter().map(Group::next));
-            match tokio::time::timeout_at(until.into(), sent).await {
+            match tokio::time::timeout_at(until, sent).await {
                 Ok(Ok(not_taken)) => {
                     let is_all_taken = not_taken.is_empty();
                     self.go_on(call, not_taken);

@@ -1,23 +1,21 @@
 //! One world: its instances, its queue, its clock, and what goes wrong in it.
 
 use std::collections::HashSet;
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Poll;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use fastrand::Rng;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use intercom_simulator::{
-    ClockMode, ContactSnapshot, Fault, FaultKind, Settings, Simulator, TakenEmails,
-};
+use intercom_simulator::{ClockMode, ContactSnapshot, Fault, Settings, Simulator, TakenEmails};
 use segment_intercom::clock::Clock;
 use segment_intercom::function::Function;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::circumstances::Circumstances;
 use crate::history::{Before, User};
@@ -25,8 +23,9 @@ use crate::senders::Sender;
 use crate::verdict;
 use test_support::batch_call;
 use test_support::fifo_queue::{Batch, Message};
-use test_support::function::{function_at, invoke};
-use test_support::simulated_aws::SimulatedAws;
+use test_support::function::{invoke, put_together};
+use test_support::in_process::{self, Aws};
+use test_support::simulated_aws::SimulatedAwsState;
 
 /// Where Intercom's clock starts. It lies in the past, so that no rate window, of which
 /// Intercom's answers tell the end, lasts in real time.
@@ -71,20 +70,37 @@ const MERGED_USER: &str = "merged";
 /// Share of Intercom's calls that fail, over all kinds.
 const INTERCOM_FAILURES: f64 = 0.2;
 
-/// Longest that the last call of a killed instance takes to arrive: far less than the
-/// visibility timeout, which doesn't pass in real time.
-const LAST_CALL: Duration = Duration::from_millis(60);
+/// How long an invocation that is killed goes on at most.
+const KILLED_WITHIN: Duration = Duration::from_secs(4);
+
+/// Longest that a call may be under way: before this no time is skipped.
+const LAST_CALL: Duration = Duration::from_secs(40);
+
+/// How long a call takes that is slower than Intercom's clients wait.
+const SLOW_SECONDS: f64 = 12.0;
 
 /// More invocations than any world needs.
 const TOO_MANY: usize = 20_000;
 
-/// Time since the world's beginning, which passes only when it is told to.
-#[derive(Debug, Default)]
-struct ManualClock(AtomicU64);
+/// Time since the world's beginning: that of the runtime, in which invocations run, and that which
+/// was skipped because every instance was frozen.
+#[derive(Debug)]
+struct WallClock {
+    started: Instant,
+    skipped_millis: AtomicU64,
+}
 
-impl ManualClock {
+impl WallClock {
+    fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            skipped_millis: AtomicU64::new(0),
+        }
+    }
+
     fn now(&self) -> Duration {
-        Duration::from_millis(self.0.load(Ordering::Relaxed))
+        let skipped = self.skipped_millis.load(Ordering::Relaxed);
+        self.started.elapsed() + Duration::from_millis(skipped)
     }
 
     /// Now, as the function sees it.
@@ -93,9 +109,9 @@ impl ManualClock {
         start.expect("a date") + self.now()
     }
 
-    fn pass(&self, time: Duration) {
+    fn skip(&self, time: Duration) {
         let millis = u64::try_from(time.as_millis()).expect("no eternity");
-        self.0.fetch_add(millis, Ordering::Relaxed);
+        self.skipped_millis.fetch_add(millis, Ordering::Relaxed);
     }
 }
 
@@ -114,8 +130,8 @@ pub(crate) struct Simulation {
     mode: Mode,
     rng: Rng,
     intercom: Simulator,
-    aws: SimulatedAws,
-    clock: Arc<ManualClock>,
+    aws: Aws,
+    clock: Arc<WallClock>,
     circumstances: Circumstances,
     senders: Vec<Sender>,
     /// Users who were deleted for good: their events wait until they are given up.
@@ -146,8 +162,9 @@ struct Ended {
 type UnderWay = FuturesUnordered<Pin<Box<dyn Future<Output = Ended>>>>;
 
 impl Simulation {
-    /// Lets a world run to its end; gives back all that is wrong then.
-    pub(crate) async fn run(seed: u64, mode: Mode) -> Vec<String> {
+    /// Lets a world run to its end; gives back all that is wrong then, and the calls that Intercom
+    /// got.
+    pub(crate) async fn run(seed: u64, mode: Mode) -> (Vec<String>, Vec<String>) {
         // The function's own random numbers.
         fastrand::seed(seed);
         let mut rng = Rng::with_seed(seed);
@@ -166,7 +183,7 @@ impl Simulation {
         let mut senders: Vec<Sender> = senders.collect();
         let merged = json!({"type": "delete", "messageId": "merged", "userId": MERGED_USER});
         senders[0].requests.push_back(vec![merged]);
-        let clock = Arc::new(ManualClock::default());
+        let clock = Arc::new(WallClock::new());
         let of_aws = Arc::clone(&clock);
         let mut world = Self {
             mode,
@@ -175,7 +192,10 @@ impl Simulation {
             senders,
             gone: gone(circumstances, &users),
             intercom: intercom(seed, circumstances, &users),
-            aws: SimulatedAws::start(move || of_aws.now(), seed).await,
+            aws: Aws(Arc::new(Mutex::new(SimulatedAwsState::new(
+                move || of_aws.now(),
+                seed,
+            )))),
             rng,
             idle: Vec::new(),
             frozen: Vec::new(),
@@ -187,31 +207,40 @@ impl Simulation {
             (aws.failure_rate, aws.refusal_rate) = (SQS_FAILURES, SQS_REFUSALS);
         }
         let strangers = verdict::strangers(&world.intercom);
-        if let Err(stuck) = world.live().await {
+        let stuck = world.live().await.err();
+        let requests = world.intercom.requests();
+        let calls = requests
+            .iter()
+            .map(|request| format!("{} {} {}", request.at, request.method, request.path))
+            .collect();
+        if let Some(stuck) = stuck {
             world.problems.push(stuck);
-            return world.problems;
+            return (world.problems, calls);
         }
         let mut problems = verdict::problems(&users, circumstances, &world.intercom, &strangers);
         problems.append(&mut world.problems);
         let held = world.aws.state().retry.held();
         problems.extend(verdict::held_too_long(&users, circumstances, &held));
-        problems
+        (problems, calls)
     }
 
     async fn live(&mut self) -> Result<(), String> {
         let mut under_way = UnderWay::new();
         loop {
-            while under_way.len() < INSTANCES
+            if under_way.len() < INSTANCES
                 && let Some(work) = self.next_work(under_way.is_empty())
             {
                 under_way.push(self.start(work));
                 let pause = Duration::from_millis(self.rng.u64(..2000));
-                self.pass(pause);
+                if let Ok(Some(ended)) = tokio::time::timeout(pause, under_way.next()).await {
+                    self.settle(ended);
+                }
+                continue;
             }
             match under_way.next().await {
                 Some(ended) => self.settle(ended),
                 None => match self.next_moment() {
-                    Some(pause) => self.pass(pause),
+                    Some(pause) => self.pass(pause).await,
                     None if self.redrive() => {}
                     None => return Ok(()),
                 },
@@ -257,9 +286,14 @@ impl Simulation {
         is_any
     }
 
-    fn pass(&self, time: Duration) {
-        self.clock.pass(time);
-        self.intercom.advance(time);
+    /// Nothing is under way: what Intercom is still busy with ends, and all else is skipped, while
+    /// every instance is frozen.
+    async fn pass(&self, time: Duration) {
+        let waited = time.min(LAST_CALL);
+        tokio::time::sleep(waited).await;
+        let skipped = time.saturating_sub(waited);
+        self.clock.skip(skipped);
+        self.intercom.advance(skipped);
     }
 
     /// Time until something can be done. None when all is done.
@@ -338,18 +372,15 @@ impl Simulation {
             self.idle.swap_remove(self.rng.usize(..self.idle.len()))
         };
         let is_killed = self.rng.f64() < KILLED;
-        let polls = if is_killed {
-            self.rng.usize(1..60)
+        let limit = if is_killed {
+            KILLED_WITHIN.mul_f64(self.rng.f64().powi(3))
         } else {
-            usize::MAX
+            Duration::MAX
         };
         Box::pin(async move {
-            let invocation = invoke(&instance, &payload);
-            let answer = Box::pin(until_killed(invocation, polls)).await;
+            let invocation = Box::pin(invoke(&instance, &payload));
+            let answer = tokio::time::timeout(limit, invocation).await.ok();
             let answer = answer.map(|answer| answer.expect("an answer"));
-            if answer.is_none() {
-                tokio::time::sleep(LAST_CALL).await;
-            }
             Ended {
                 work,
                 answer: answer.map(|answer| (instance, answer)),
@@ -357,7 +388,7 @@ impl Simulation {
         })
     }
 
-    fn another_instance(&self) -> Function {
+    fn another_instance(&mut self) -> Function {
         let mode = match self.mode {
             Mode::Queue => "queue",
             Mode::Inline => "inline",
@@ -378,12 +409,9 @@ impl Simulation {
         ];
         let clock = Arc::clone(&self.clock);
         let clock = Clock::new(move || clock.date());
-        function_at(
-            &variables,
-            &self.intercom.base_url(),
-            &self.aws.url(),
-            clock,
-        )
+        let url = "https://intercom.example";
+        let intercom = in_process::intercom(&self.intercom, self.rng.u64(..));
+        put_together(&variables, url, intercom, url, self.aws.clone(), clock)
     }
 
     fn settle(&mut self, ended: Ended) {
@@ -464,19 +492,6 @@ fn needs_order(message: &Message) -> bool {
     events.iter().any(|event| event["type"] != "track")
 }
 
-/// The future's output, unless it is dropped first, after this many polls.
-async fn until_killed<F: Future>(future: F, mut polls: usize) -> Option<F::Output> {
-    let mut future = pin!(future);
-    poll_fn(|context| {
-        if polls == 0 {
-            return Poll::Ready(None);
-        }
-        polls -= 1;
-        future.as_mut().poll(context).map(Some)
-    })
-    .await
-}
-
 /// Intercom with whom it knows before, slow to search, and failing in every way.
 fn intercom(seed: u64, circumstances: Circumstances, users: &[User]) -> Simulator {
     let intercom = Simulator::start(Settings {
@@ -484,7 +499,7 @@ fn intercom(seed: u64, circumstances: Circumstances, users: &[User]) -> Simulato
         rate_limit: 1_000_000,
         taken_emails: circumstances.taken_emails,
         deleted_users_may_return: circumstances.deleted_users_return,
-        clock: ClockMode::Manual {
+        clock: ClockMode::Runtime {
             start_unix_seconds: START_UNIX_SECONDS,
         },
         ..Settings::default()
@@ -516,14 +531,20 @@ fn intercom(seed: u64, circumstances: Circumstances, users: &[User]) -> Simulato
     );
     let path = format!("/contacts/find_by_external_id/{MERGED_USER}");
     intercom.add_fault(merged.on("GET", &path));
-    let race = |status: u16, path: &str| {
-        let race = Fault::race(status).on("POST", path);
-        intercom.add_fault(race.probability(RACES, seed));
+    let race = |race: Fault, path: &str| {
+        intercom.add_fault(race.on("POST", path).probability(RACES, seed));
     };
-    race(400, "/companies");
+    race(Fault::race(400), "/companies");
+    race(Fault::race(404).code("company_not_found"), "/companies");
+    race(Fault::race(409).code("resource_conflict"), "/companies");
+    race(Fault::race(400).code(""), "/companies");
     // Where emails are refused, nobody could tell any more whose a contact with an email alone is.
     if circumstances.taken_emails != TakenEmails::Refused {
-        race(409, "/contacts");
+        race(Fault::race(409), "/contacts");
+        race(
+            Fault::race(404).code("not_found").message("User Not Found"),
+            "/contacts",
+        );
     }
     let rejected = Fault::status(422).code("parameter_invalid");
     let rejected = rejected.on("POST", "/events").probability(REJECTED, seed);
@@ -538,26 +559,20 @@ fn intercom(seed: u64, circumstances: Circumstances, users: &[User]) -> Simulato
         Fault::status(408).after(),
         Fault::reset(),
         Fault::reset().after(),
-        Fault::hang(0.02),
-        Fault::hang(0.02).after(),
+        Fault::hang(SLOW_SECONDS),
+        Fault::hang(SLOW_SECONDS).after(),
+        Fault::status(429).without_rate_limit_headers(),
+        Fault::status(429).retry_after(3),
+        Fault::status(200).page("<html>").after(),
+        Fault::status(200).page("<html>"),
     ];
     let mut rng = Rng::with_seed(seed);
     let mut left = 1.0;
     for kind in kinds {
         // Only those calls reach a rule that none before it applied to.
-        let share = INTERCOM_FAILURES / 11.0;
+        let share = INTERCOM_FAILURES / 15.0;
         let fault = kind.probability(share / left, rng.u64(..));
-        // An attribute that can't be made for a 5xx is left out on purpose.
-        let is_5xx = matches!(&fault.kind, FaultKind::Status(answer) if answer.status >= 500);
-        if is_5xx {
-            for path in ["/contacts", "/companies", "/events"] {
-                let mut on_path = fault.clone();
-                on_path.matching.path_prefix = Some(path.to_owned());
-                intercom.add_fault(on_path);
-            }
-        } else {
-            intercom.add_fault(fault);
-        }
+        intercom.add_fault(fault);
         left -= share;
     }
     intercom

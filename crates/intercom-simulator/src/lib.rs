@@ -46,7 +46,7 @@ pub use clock::ClockMode;
 pub use fault::{Fault, FaultKind, FaultMatch, FaultStatus, FaultWhen};
 pub use log::LoggedRequest;
 pub use settings::{Misfits, Settings, TakenEmails};
-pub use simulator::Simulator;
+pub use simulator::{Exchange, Simulator};
 pub use snapshot::{
     CompanySnapshot, ContactSnapshot, Counts, DataAttributeSnapshot, DeletedContact, EventSnapshot,
     MergedContact, Snapshot,

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -14,6 +15,9 @@ use crate::server::{self, Shared};
 use crate::settings::Settings;
 use crate::snapshot::Snapshot;
 use crate::state::State;
+
+/// What becomes of a request.
+pub type Exchange = Pin<Box<dyn Future<Output = Option<hyper::Response<Vec<u8>>>> + Send>>;
 
 /// A running simulator. It has a thread of its own, so that it works from any test, with or
 /// without a runtime, and it stops when dropped.
@@ -79,15 +83,16 @@ impl Simulator {
         server::base_url(self.address)
     }
 
-    /// What becomes of a request that is made within the process, without a connection: `None` is
-    /// one that is closed without an answer. A hang passes by the time of the runtime that polls
-    /// this.
-    pub fn exchange(
+    /// A way to make requests within the process, without a connection: `None` is one that is closed
+    /// without an answer. A hang passes by the time of the runtime that polls it.
+    pub fn in_process(
         &self,
-        request: hyper::Request<Vec<u8>>,
-    ) -> impl Future<Output = Option<hyper::Response<Vec<u8>>>> + Send + 'static {
+    ) -> impl Fn(hyper::Request<Vec<u8>>) -> Exchange + Send + Sync + 'static {
         let shared = self.shared.clone();
-        async move { server::exchange(&shared, request).await.ok() }
+        move |request| {
+            let shared = shared.clone();
+            Box::pin(async move { server::exchange(&shared, request).await.ok() })
+        }
     }
 
     /// A copy of what the workspace holds. It serializes to what `GET /_simulator/state` shows.

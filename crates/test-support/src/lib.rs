@@ -10,6 +10,7 @@ use crate::function::{WEBHOOK_SECRET, WRITE_KEY};
 
 pub mod fifo_queue;
 pub mod function;
+pub mod in_process;
 pub mod simulated_aws;
 
 /// With what a sender proves who it is.

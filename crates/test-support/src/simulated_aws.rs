@@ -32,10 +32,33 @@ pub struct SimulatedAwsState {
 }
 
 impl SimulatedAwsState {
-    fn answer(&mut self, target: &str, body: &Value) -> ResponseTemplate {
+    /// Empty queues, on a clock that tells the time since some beginning.
+    pub fn new(now: impl Fn() -> Duration + Send + 'static, seed: u64) -> Self {
+        Self {
+            now: Box::new(now),
+            retry: FifoQueue::new(RETRY_QUEUE_ARN),
+            waiting: FifoQueue::new(WAITING_QUEUE_ARN),
+            dead_letter: FifoQueue::new("nobody is invoked by it"),
+            is_rotated: false,
+            failure_rate: 0.0,
+            refusal_rate: 0.0,
+            rng: Rng::with_seed(seed),
+        }
+    }
+
+    /// The answer to a call of this target: status and body.
+    pub fn respond(&mut self, target: &str, body: &Value) -> (u16, Value) {
+        if target == "secretsmanager.GetSecretValue" {
+            let keys = self.keys();
+            let secret = json!({"access_token": ACCESS_TOKEN,
+                "api_secret": API_SECRET,
+                "write_keys": [WRITE_KEY, keys.write_key],
+                "webhook_secret": [WEBHOOK_SECRET, keys.webhook_secret]});
+            return (200, json!({"SecretString": secret.to_string()}));
+        }
         if self.rng.f64() < self.failure_rate {
             let error = json!({"__type": "AccessDenied", "message": "SQS fails"});
-            return ResponseTemplate::new(400).set_body_json(error);
+            return (400, error);
         }
         let now = (self.now)();
         let entries = body["Entries"].as_array().expect("entries");
@@ -72,8 +95,7 @@ impl SimulatedAwsState {
             };
             self.queue(&body["QueueUrl"]).send(message, now);
         }
-        let answer = json!({"Successful": done, "Failed": failed});
-        ResponseTemplate::new(200).set_body_json(answer)
+        (200, json!({"Successful": done, "Failed": failed}))
     }
 
     fn queue(&mut self, url: &Value) -> &mut FifoQueue {
@@ -133,35 +155,17 @@ struct Wire(Arc<Mutex<SimulatedAwsState>>);
 impl Respond for Wire {
     fn respond(&self, request: &Request) -> ResponseTemplate {
         let target = request.headers["x-amz-target"].to_str().expect("text");
-        if target == "secretsmanager.GetSecretValue" {
-            let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let keys = state.keys();
-            let secret = json!({"access_token": ACCESS_TOKEN,
-                "api_secret": API_SECRET,
-                "write_keys": [WRITE_KEY, keys.write_key],
-                "webhook_secret": [WEBHOOK_SECRET, keys.webhook_secret]});
-            let answer = json!({"SecretString": secret.to_string()});
-            return ResponseTemplate::new(200).set_body_json(answer);
-        }
         let body: Value = serde_json::from_slice(&request.body).expect("JSON");
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.answer(target, &body)
+        let (status, answer) = state.respond(target, &body);
+        ResponseTemplate::new(status).set_body_json(answer)
     }
 }
 
 impl SimulatedAws {
     /// Starts them, on a clock that tells the time since some beginning.
     pub async fn start(now: impl Fn() -> Duration + Send + 'static, seed: u64) -> Self {
-        let state = Arc::new(Mutex::new(SimulatedAwsState {
-            now: Box::new(now),
-            retry: FifoQueue::new(RETRY_QUEUE_ARN),
-            waiting: FifoQueue::new(WAITING_QUEUE_ARN),
-            dead_letter: FifoQueue::new("nobody is invoked by it"),
-            is_rotated: false,
-            failure_rate: 0.0,
-            refusal_rate: 0.0,
-            rng: Rng::with_seed(seed),
-        }));
+        let state = Arc::new(Mutex::new(SimulatedAwsState::new(now, seed)));
         let server = MockServer::builder().disable_request_recording();
         let server = server.start().await;
         let wire = Wire(Arc::clone(&state));
@@ -175,5 +179,11 @@ impl SimulatedAws {
 
     pub fn url(&self) -> String {
         self.server.uri()
+    }
+}
+
+impl std::fmt::Debug for SimulatedAwsState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SimulatedAwsState")
     }
 }
