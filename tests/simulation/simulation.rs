@@ -40,6 +40,9 @@ const KILLED: f64 = 0.06;
 /// Share of SQS batches of which SQS doesn't notice that they are done.
 const NOT_DELETED: f64 = 0.05;
 
+/// From this many waiting messages on, none of them is doubled.
+const MOST_DOUBLES: usize = 40;
+
 /// Share of calls to SQS that fail.
 const SQS_FAILURES: f64 = 0.03;
 
@@ -235,15 +238,15 @@ impl Simulation {
                 if let Ok(Some(ended)) = tokio::time::timeout(pause, under_way.next()).await {
                     self.settle(ended);
                 }
-                continue;
-            }
-            match under_way.next().await {
-                Some(ended) => self.settle(ended),
-                None => match self.next_moment() {
-                    Some(pause) => self.pass(pause).await,
-                    None if self.redrive() => {}
-                    None => return Ok(()),
-                },
+            } else {
+                match under_way.next().await {
+                    Some(ended) => self.settle(ended),
+                    None => match self.next_moment() {
+                        Some(pause) => self.pass(pause).await,
+                        None if self.redrive() => {}
+                        None => return Ok(()),
+                    },
+                }
             }
             if self.rng.f64() < REDRIVES {
                 self.redrive();
@@ -371,7 +374,7 @@ impl Simulation {
         } else {
             self.idle.swap_remove(self.rng.usize(..self.idle.len()))
         };
-        let is_killed = self.rng.f64() < KILLED;
+        let is_killed = self.rng.f64() < KILLED && self.may_double(&work);
         let limit = if is_killed {
             KILLED_WITHIN.mul_f64(self.rng.f64().powi(3))
         } else {
@@ -414,8 +417,15 @@ impl Simulation {
         put_together(&variables, url, intercom, url, self.aws.clone(), clock)
     }
 
+    /// Whether messages may come again that were done with. Those that wait are sent anew with each
+    /// try, so that doubles would make ever more doubles.
+    fn may_double(&self, work: &Work) -> bool {
+        !matches!(work, Work::Waiting(_)) || self.aws.state().waiting.len() < MOST_DOUBLES
+    }
+
     fn settle(&mut self, ended: Ended) {
         let Ended { work, answer } = ended;
+        let is_doubled = self.may_double(&work);
         let answer = answer.map(|(instance, answer)| {
             if self.rng.f64() < FROZEN {
                 let minutes = Duration::from_mins(self.rng.u64(1..20));
@@ -445,7 +455,7 @@ impl Simulation {
             Work::Redelivery(ref batch) | Work::Waiting(ref batch) => {
                 if let Some(answer) = answer {
                     let mut done = batch.done(&answer);
-                    if self.rng.f64() < NOT_DELETED {
+                    if self.rng.f64() < NOT_DELETED && is_doubled {
                         done.truncate(self.rng.usize(..=done.len()));
                     }
                     let now = self.clock.now();
