@@ -29,6 +29,7 @@ TARGET = ROOT / "target" / "package"
 DOCUMENTS = ("README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md",
              "examples/terraform/*.tf", "examples/terraform/*.example", "local/dead_letters.py", "local/letters.py",
              "local/letter_queues.py", "local/printable.py", "local/deployed.py", "local/tools.py",
+             "local/replay/*.py",
              # The console, and what else it imports.
              "local/console/*.py", "local/console/templates/*.html", "local/console/static/*.*", "events/*.json",
              "local/http_call.py", "local/intercom_account.py", "local/stack_secret.py",

@@ -16,6 +16,9 @@ import sys
 import time
 from pathlib import Path
 
+# What the operator's tools share lies one folder up.
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
 import archive
 import latest
 from comparison import compare

@@ -7,8 +7,9 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
+from intercom_account import IntercomAccount
+
 LOCAL_STACK = Path(__file__).resolve().parents[2] / "target" / "local" / "stack.json"
-HOSTS = {"us": "https://api.intercom.io", "eu": "https://api.eu.intercom.io", "au": "https://api.au.intercom.io"}
 
 
 class Failure(Exception):
@@ -127,9 +128,8 @@ class Connection:
             secret = self.aws("secretsmanager").get_secret_value(SecretId=self.outputs["SecretArn"])["SecretString"]
         except self.errors as error:
             raise Failure(f"{error}: reading the secret takes secretsmanager:GetSecretValue") from None
-        variables = self.variables()
-        base = variables.get("INTERCOM_BASE_URL") or HOSTS[variables.get("INTERCOM_REGION") or "us"]
-        return Intercom(base, json.loads(secret).get("access_token"), variables.get("INTERCOM_VERSION") or "2.16")
+        account = IntercomAccount(self.variables())
+        return Intercom(account.api, json.loads(secret).get("access_token"), account.version)
 
 
 class Intercom:

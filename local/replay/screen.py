@@ -7,6 +7,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 from rich.table import Table
 from rich.text import Text
 
+from printable import printable
+
 LINE_SECONDS = 10
 MOST_ROWS = 12
 
@@ -88,8 +90,3 @@ class Lines:
     def _print(self):
         of = f" of {self._total:,}" if self._total else ""
         self._console.print(Text(f"{self._what}: {self._done:,}{of} {self._detail}".rstrip()))
-
-
-def printable(text):
-    """Text without anything that a terminal would obey."""
-    return "".join(each if each.isprintable() or each == "\n" else f"\\x{ord(each):02x}" for each in str(text))

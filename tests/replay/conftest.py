@@ -3,4 +3,5 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "local" / "replay"))
+LOCAL = Path(__file__).resolve().parents[2] / "local"
+sys.path[:0] = [str(LOCAL / "replay"), str(LOCAL)]
