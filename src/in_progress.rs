@@ -35,7 +35,7 @@ pub struct InProgress<'e> {
     pub age: Option<Duration>,
     /// How long it has been waiting for its user, apart from the user's other events.
     pub waited: Option<Duration>,
-    /// Whose event it is: that [owner](owner)'s events keep their order. Empty for what is no event.
+    /// Whose event it is: that [owner]'s events keep their order. Empty for what is no event.
     pub user: Cow<'e, str>,
     /// What its sender may do.
     pub rights: Rights,

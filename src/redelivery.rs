@@ -247,7 +247,7 @@ impl Redelivery<'_> {
             Some((receipt.to_owned(), delay.copied().unwrap_or_default()))
         };
         let receipts: Vec<(String, Duration)> = kept.clone().filter_map(receipt).collect();
-        let until = before(ends, RESERVE_TO_ANSWER_SQS, started).into();
+        let until = before(ends, RESERVE_TO_ANSWER_SQS, started);
         if tokio::time::timeout_at(until, self.queues.hide(self.queue, &receipts))
             .await
             .is_err()
