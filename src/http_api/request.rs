@@ -68,7 +68,7 @@ impl HttpRequest {
     /// Where it came in, as its sender sees it. `base_path` is what stands in front of the route.
     /// None where neither the `Host` header nor the API names a host.
     ///
-    /// An answer that may be kept says it varies by [`ENDPOINT_HEADERS`].
+    /// An answer that may be kept says it varies by `ENDPOINT_HEADERS`.
     pub fn endpoint<'r>(&'r self, base_path: &'r str) -> Option<Endpoint<'r>> {
         let [host, protocol] = ENDPOINT_HEADERS.map(|name| self.header(name));
         let is_plain = protocol.is_some_and(|protocol| protocol.eq_ignore_ascii_case("http"));
