@@ -32,10 +32,9 @@ READ_ONLY = ["cloudformation:Describe*", "cloudformation:GetTemplateSummary", "l
 class Console:
     """A console in a process of its own, with these AWS credentials."""
 
-    def __init__(self, stack, key=CREDENTIALS["AWS_ACCESS_KEY_ID"], secret=CREDENTIALS["AWS_SECRET_ACCESS_KEY"]):
+    def __init__(self, stack, credentials=CREDENTIALS):
         environment = {
-            **clean_environment(), "AWS_ENDPOINT_URL": stack.emulator_url, "AWS_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret}
+            **clean_environment(), "AWS_ENDPOINT_URL": stack.emulator_url, "AWS_REGION": REGION, **credentials}
         self.stack, self.log = stack, LOGS / "console.log"
         with open(self.log, "wb") as output:
             self.process = subprocess.Popen(
@@ -411,7 +410,7 @@ def test_a_state_is_taken_once_and_within_ten_minutes():
 def test_keys_are_added_and_removed_and_never_shown_again(stack, page):
     page.open("/connection")
     page.run("""const card = page.locator("section", { hasText: "for servers" })
-        await card.getByLabel("Name").fill("the shop")
+        await card.getByLabel("Name", { exact: true }).fill("the shop")
         await card.getByRole("button", { name: "Add" }).click()
         await page.locator("#made").waitFor()""")
     key = page.text("#made")
@@ -452,10 +451,14 @@ def test_connect_and_disconnect_in_a_terminal(stack, page):
 def test_read_only_credentials_see_what_is_missing(stack, page):
     iam, name = stack.aws("iam"), "reader"
     policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": READ_ONLY, "Resource": "*"}]}
-    iam.create_user(UserName=name)
-    iam.put_user_policy(UserName=name, PolicyName="read", PolicyDocument=json.dumps(policy))
-    key = iam.create_access_key(UserName=name)["AccessKey"]
-    console = Console(stack, key["AccessKeyId"], key["SecretAccessKey"])
+    trust = {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}]}
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    iam.put_role_policy(RoleName=name, PolicyName="read", PolicyDocument=json.dumps(policy))
+    given = stack.aws("sts").assume_role(RoleArn=role, RoleSessionName=name)["Credentials"]
+    console = Console(stack, {
+        "AWS_ACCESS_KEY_ID": given["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": given["SessionToken"]})
     try:
         cookie = session_of(console)
         test = console.get("/test", cookie=cookie).body.decode()
@@ -467,9 +470,8 @@ def test_read_only_credentials_see_what_is_missing(stack, page):
         assert "Retry queue" in console.get("/overview/queues", cookie=cookie).body.decode()
     finally:
         console.close()
-        iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
-        iam.delete_user_policy(UserName=name, PolicyName="read")
-        iam.delete_user(UserName=name)
+        iam.delete_role_policy(RoleName=name, PolicyName="read")
+        iam.delete_role(RoleName=name)
 
 
 # All pages
