@@ -163,9 +163,6 @@ class Stack:
             env={**sam_environment(), "AWS_ENDPOINT_URL": self.emulator_url}, cwd=ROOT,
             failure="sam deploy failed", log=LOGS / "deploy.log")
         self._read_outputs()
-        self.endpoint = self.outputs["EndpointUrl"]
-        # As a page calls it: by the API's own domain, which a browser takes for this machine.
-        self.page_endpoint = f"http://{self.resources()['Api']}.execute-api.localhost:{self.port}/prod"
         self.allow_batches()
 
     def allow_batches(self, stack_name=STACK_NAME):
@@ -197,6 +194,11 @@ class Stack:
     def _read_outputs(self):
         outputs = self.aws("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"][0]["Outputs"]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in outputs}
+        # The API's own address, also with DomainName. The emulator replaces the API where AWS updates it.
+        api = self.resources()["Api"]
+        self.endpoint = f"{self.emulator_url}/restapis/{api}/prod/_user_request_"
+        # As a page calls it: by the API's own domain, which a browser takes for this machine.
+        self.page_endpoint = f"http://{api}.execute-api.localhost:{self.port}/prod"
 
     def resources(self, stack_name=STACK_NAME):
         """The physical ids of what is deployed, by its names in the template."""

@@ -11,10 +11,11 @@ EVENTS = ("Signed Up", "Report Opened", "Invited A Colleague", "Order Completed"
 BROKEN = ('{"type":"track","userId":"cut', "not json", '{"no":"type"}', "[1,2]")
 
 
-def write(folder, users, events_per_user, seed=1):
+def write(folder, users, events_per_user, seed=1, ids="m"):
     """Writes `events_per_user` events for each of `users` below `folder`; gives how many lines are broken.
 
-    The first events of each user identify them; each track has a second of its own.
+    The first event of each user identifies them. The same with other `ids` is the same history under other messageIds,
+    for a function that still remembers the first.
     """
     chance = random.Random(seed)
     lines, broken = {}, 0
@@ -23,7 +24,7 @@ def write(folder, users, events_per_user, seed=1):
         at = FIRST_DAY + timedelta(seconds=chance.randrange(86_400 * 3))
         for place in range(events_per_user):
             at += timedelta(seconds=chance.randrange(1, 3600))
-            event = one(chance, user, place, at)
+            event = one(chance, f"{ids}-{user}-{place}", user, place, at)
             lines.setdefault(at.date(), []).append((at, json.dumps(event)))
     for of_day in lines.values():
         of_day.sort(key=lambda line: line[0] + timedelta(seconds=chance.randrange(-30, 30)))
@@ -40,11 +41,11 @@ def write(folder, users, events_per_user, seed=1):
     return broken
 
 
-def one(chance, user, place, at):
+def one(chance, message_id, user, place, at):
     """A user's event number `place`."""
     time = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     event = {
-        "messageId": f"{user}-{place}", "userId": user, "anonymousId": f"visitor-{user}", "receivedAt": time,
+        "messageId": message_id, "userId": user, "anonymousId": f"visitor-{user}", "receivedAt": time,
         "sentAt": time, "originalTimestamp": time, "timestamp": time, "context": {"library": {"name": "analytics.js"}},
         "integrations": {"All": False, "Amazon S3": True}}
     if place == 0:

@@ -1,5 +1,6 @@
 """The console in Chromium, on the deployed stack: who gets in, and each of its tabs."""
 
+import html
 import http.client
 import json
 import re
@@ -208,11 +209,20 @@ def test_overview_says_which_workspace_and_what_contradicts_the_settings(stack, 
                                                "attribute_writes_allowed": False})
     try:
         put_secret(stack, {**stack.secret, "api_secret": ""})
+        # One that remembers nothing of Intercom yet.
+        console = Console(stack)
+        try:
+            said = html.unescape(console.get("/overview/workspace", cookie=session_of(console)).body.decode())
+        finally:
+            console.close()
+        for contradiction in (
+            "The workspace is in Europe, but INTERCOM_REGION is us.",
+            "INTERCOM_APP_ID is abc123, so pages show the Messenger of another workspace",
+            "The workspace asks for identity verification, but the secret has no api_secret.",
+            "Write data attributes",
+        ):
+            assert contradiction in said
         page.open("/overview").see("Intercom simulator")
-        page.see("The workspace is in Europe, but INTERCOM_REGION is us.")
-        page.see("INTERCOM_APP_ID is abc123, so pages show the Messenger of another workspace")
-        page.see("The workspace asks for identity verification, but the secret has no api_secret.")
-        page.see("Write data attributes")
         page.see("Retry queue").see("latency, p95").see("RetryMaxSeconds")
     finally:
         stack.simulator._call("POST", "settings", {"attribute_writes_allowed": True})
