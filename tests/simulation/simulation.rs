@@ -40,8 +40,9 @@ const KILLED: f64 = 0.06;
 /// Share of SQS batches of which SQS doesn't notice that they are done.
 const NOT_DELETED: f64 = 0.05;
 
-/// From this many waiting messages on, none of them is doubled.
-const MOST_DOUBLES: usize = 40;
+/// From this many waiting messages on, none of them is doubled: with a failure rate like this one each
+/// double would have doubled again before its wait is over.
+const MOST_DOUBLES: usize = 5;
 
 /// Share of calls to SQS that fail.
 const SQS_FAILURES: f64 = 0.03;
@@ -139,7 +140,6 @@ pub(crate) struct Simulation {
     intercom: Simulator,
     aws: Aws,
     clock: Arc<WallClock>,
-    circumstances: Circumstances,
     senders: Vec<Sender>,
     /// Users who were deleted for good: their events wait until they are given up.
     gone: HashSet<String>,
@@ -195,7 +195,6 @@ impl Simulation {
         let mut world = Self {
             mode,
             clock,
-            circumstances,
             senders,
             gone: gone(circumstances, &users),
             intercom: intercom(seed, circumstances, &users),
@@ -227,7 +226,7 @@ impl Simulation {
         let mut problems = verdict::problems(&users, circumstances, &world.intercom, &strangers);
         problems.append(&mut world.problems);
         let held = world.aws.state().retry.held();
-        problems.extend(verdict::held_too_long(&users, circumstances, &held));
+        problems.extend(verdict::held_too_long(&users, &held));
         (problems, calls)
     }
 
@@ -400,16 +399,10 @@ impl Simulation {
             Mode::Queue => "queue",
             Mode::Inline => "inline",
         };
-        // Some wait for a user who never comes: trying them more often would take too long here.
-        let retry_max_seconds = if self.circumstances.deleted_users_return {
-            "60"
-        } else {
-            "600"
-        };
         let variables = [
             ("DELIVERY_MODE", mode),
             ("RETRY_BASE_SECONDS", "1"),
-            ("RETRY_MAX_SECONDS", retry_max_seconds),
+            ("RETRY_MAX_SECONDS", "600"),
             ("ANONYMOUS", "lead"),
             // A sender that has to repeat its requests makes the others wait for hours.
             ("UNKNOWN_USER_SECONDS", "43200"),

@@ -16,9 +16,9 @@ const SHOWN: usize = 3;
 /// Contacts that no event is about.
 pub(crate) const STRANGERS: usize = 5;
 
-/// Longest that a message may be in the retry queue. Retries come once a minute, a fifth of
+/// Longest that a message may be in the retry queue. Retries come every ten minutes, a fifth of
 /// Intercom's calls fail, and a killed instance keeps its messages for three minutes.
-const HELD_AT_MOST: Duration = Duration::from_hours(2);
+const HELD_AT_MOST: Duration = Duration::from_hours(10);
 
 /// The contacts that no event is about.
 pub(crate) fn strangers(intercom: &Simulator) -> Vec<String> {
@@ -29,21 +29,11 @@ pub(crate) fn strangers(intercom: &Simulator) -> Vec<String> {
 
 /// Messages that were in the queue for longer than their failures explain. The busy user's wait
 /// for each other.
-pub(crate) fn held_too_long(
-    users: &[User],
-    circumstances: Circumstances,
-    held: &HashMap<String, Duration>,
-) -> Vec<String> {
-    // Events whose user never comes are tried every ten minutes at most, and so is everybody else.
-    let at_most = if circumstances.deleted_users_return {
-        HELD_AT_MOST
-    } else {
-        HELD_AT_MOST * 5
-    };
+pub(crate) fn held_too_long(users: &[User], held: &HashMap<String, Duration>) -> Vec<String> {
     // What is parked waits for its sender, who may have to repeat other requests for hours.
     let ordinary = users.iter().filter(|user| !user.is_busy());
     let held = ordinary.filter_map(|user| Some((held.get(&user.id)?, &user.id)));
-    held.filter(|(time, _)| **time > at_most)
+    held.filter(|(time, _)| **time > HELD_AT_MOST)
         .map(|(time, group)| format!("{group}: a message was in the queue for {time:?}"))
         .collect()
 }

@@ -14,11 +14,12 @@ use fastrand::Rng;
 use intercom_simulator::Simulator;
 use segment_intercom::http_client::{NoAnswer, Transport};
 use serde_json::Value;
+use tokio::sync::oneshot;
 
 use crate::simulated_aws::SimulatedAwsState;
 
-/// The way to the simulator. Each call and its answer take some milliseconds, and a call whose
-/// caller has ended arrives nonetheless.
+/// The way to the simulator. Each call and its answer take some milliseconds. A call whose caller
+/// has left arrives nonetheless, unless it still hangs: as on a connection that was closed.
 pub fn intercom(simulator: &Simulator, seed: u64) -> Transport {
     let answer = simulator.in_process();
     let rng = Mutex::new(Rng::with_seed(seed));
@@ -26,13 +27,21 @@ pub fn intercom(simulator: &Simulator, seed: u64) -> Transport {
         let mut rng = rng.lock().unwrap_or_else(PoisonError::into_inner);
         let [there, back] = [(); 2].map(|()| Duration::from_millis(rng.u64(1..60)));
         let answered = answer(request);
+        let (caller, has_left) = oneshot::channel::<()>();
         let answered = tokio::spawn(async move {
             tokio::time::sleep(there).await;
-            let answer = answered.await;
+            let answer = tokio::select! {
+                biased;
+                answer = answered => answer,
+                _ = has_left => None,
+            };
             tokio::time::sleep(back).await;
             answer
         });
-        Box::pin(async move { answered.await.ok().flatten().ok_or(NoAnswer::Broken) })
+        Box::pin(async move {
+            let _caller = caller;
+            answered.await.ok().flatten().ok_or(NoAnswer::Broken)
+        })
     })
 }
 
