@@ -3,6 +3,7 @@
 mod citations;
 mod links;
 mod settings;
+mod style;
 mod terraform;
 mod version;
 
