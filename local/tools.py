@@ -86,8 +86,9 @@ def install_javascript(target, what, sources):
 
 
 def install_sdks():
-    """Segment's JavaScript SDKs, which the tests and the page of `make run` send with."""
-    install_javascript(JAVASCRIPT, "Segment's JavaScript SDKs", ROOT / "tests" / "e2e" / "sdks" / "javascript")
+    """Segment's and RudderStack's JavaScript SDKs, which the tests and the page of `make run` send with."""
+    install_javascript(JAVASCRIPT, "Segment's and RudderStack's JavaScript SDKs",
+                       ROOT / "tests" / "e2e" / "sdks" / "javascript")
 
 
 def install_console():
@@ -160,6 +161,8 @@ def main():
             for version in PYTHON_SDKS:
                 install(f"python-sdk-{version}", f"Segment's SDK {version} for Python",
                         ROOT / "tests" / "e2e" / "sdks" / "python" / f"requirements-{version}.txt")
+            install("rudderstack-python", "RudderStack's SDK for Python",
+                    ROOT / "tests" / "e2e" / "sdks" / "python" / "requirements-rudderstack.txt")
             build_rust_application()
             if not why_no_javascript():
                 install_sdks()

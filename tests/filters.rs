@@ -603,6 +603,18 @@ fn the_pages_form() {
     assert_eq!(
         rules.routing_rules[0]["transformers"],
         json!([[{"type": "drop_properties", "config": {"drop": {"traits": ["email"]}}},
-            {"type": "map_properties", "config": {"map": {"traits.b": {"move": "traits.a"}}}}]])
+            {"type": "map_properties", "config": {"map": {"traits.b": {"copy": "traits.a"}}}},
+            {"type": "drop_properties", "config": {"drop": {"traits": ["a"]}}}]])
     );
+    // The page's engine evaluates a condition on what the filters before it left.
+    let rules = page(json!({"filters": [
+        {"title": "A", "if": "true",
+            "actions": [{"type": "DROP_PROPERTIES", "fields": {"traits": ["email"]}}]},
+        {"title": "B", "if": "contains(traits.email, '@b.co')",
+            "actions": [{"type": "DROP_PROPERTIES", "fields": {"traits": ["ssn"]}}]}]}));
+    assert_eq!(
+        rules.routing_rules[1]["matchers"][0]["ir"],
+        r#"{"value":true}"#
+    );
+    assert!(rules.left_out[0].contains("an earlier filter"));
 }

@@ -313,9 +313,32 @@ fn payloads() -> Vec<(&'static str, Option<u64>, String)> {
 
 #[tokio::test]
 async fn nothing_needs_more_than_150_megabytes() {
+    peaks_are_below_the_limit(&[]).await;
+}
+
+/// Ten filters and a transformation, each of which changes every event, so that all are copied.
+#[tokio::test]
+async fn nor_does_anything_with_filters() {
+    let filter = |n: usize| {
+        let fields = json!({"traits": [format!("t{n}")], "properties": [format!("p{n}")]});
+        json!({"title": format!("Filter {n}"), "if": "!contains( userId, 'nobody' )",
+            "actions": [{"type": "DROP_PROPERTIES", "fields": fields}]})
+    };
+    let filters: Vec<Value> = (0..10).map(filter).collect();
+    let rules = json!({"filters": filters, "transformations": [{"name": "T", "if": "true",
+        "propertyRenames": [{"oldName": "x", "newName": "y"}, {"oldName": "k", "newName": "l"}],
+        "propertyValueTransformations": [{"propertyPaths": ["set"], "propertyValue": 1}]}]});
+    let file = std::env::temp_dir().join(format!("filters-{}.json", std::process::id()));
+    fs::write(&file, rules.to_string()).expect("a temporary file");
+    peaks_are_below_the_limit(&[("FILTERS", &file.display().to_string())]).await;
+    fs::remove_file(&file).expect("it is there");
+}
+
+async fn peaks_are_below_the_limit(further: &[(&str, &str)]) {
     let mut peaks = Vec::new();
     for (name, expected, payload) in payloads() {
         let settings = [("NESTED", "flatten"), ("INLINE_BUDGET_MS", "100")];
+        let settings = [&settings, further].concat();
         let (status, megabytes) = peak(payload, &settings).await;
         // 503: a build for development was too slow to queue it all in time.
         assert!(

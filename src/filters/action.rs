@@ -2,7 +2,7 @@
 
 use super::edit::{any_object, each, retain};
 use super::filtering::Filtering;
-use super::fql::Path;
+use super::fql::{Expression, Path};
 use super::sampling::Sample;
 use crate::mapping::{ByRule, Change};
 use crate::segment::Object;
@@ -38,6 +38,22 @@ impl Action {
             Self::Drop => 1,
             Self::DropProperties(_) => 2,
             Self::AllowProperties(_) => 3,
+        }
+    }
+
+    /// Whether a condition may have another value after it.
+    pub(super) fn may_change(&self, condition: &Expression) -> bool {
+        match self {
+            Self::Sample(_) | Self::Drop => false,
+            Self::DropProperties(all) => all.iter().any(|of_path| {
+                let path = of_path.path.keys();
+                let mut taken = of_path.keys.iter();
+                taken.any(|key| condition.reads(&[path, std::slice::from_ref(key)].concat()))
+            }),
+            Self::AllowProperties(all) => {
+                let mut paths = all.iter().map(|of_path| of_path.path.keys());
+                paths.any(|path| condition.reads(path))
+            }
         }
     }
 

@@ -72,4 +72,23 @@ impl Expression {
     pub fn parse(statement: &str) -> Result<Self, FqlError> {
         parser::parse(statement).map(Self)
     }
+
+    /// Whether its value may change when what is at this path, from the event's top, does.
+    pub(super) fn reads(&self, keys: &[String]) -> bool {
+        self.0.reads(keys)
+    }
+}
+
+impl Node {
+    fn reads(&self, keys: &[String]) -> bool {
+        match self {
+            Self::Literal(_) => false,
+            Self::Path(path) => path.keys().starts_with(keys) || keys.starts_with(path.keys()),
+            Self::Not(node) => node.reads(keys),
+            Self::List(nodes) | Self::Call(_, nodes) | Self::And(nodes) | Self::Or(nodes) => {
+                nodes.iter().any(|node| node.reads(keys))
+            }
+            Self::Compare(_, sides) => sides.iter().any(|node| node.reads(keys)),
+        }
+    }
 }

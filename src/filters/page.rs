@@ -16,10 +16,17 @@ pub struct PageRules {
     pub left_out: Vec<String>,
 }
 
-/// Types of events whose names are in `traits`, and those in `properties`.
-const TYPES: [(bool, [&str; 3]); 2] = [
-    (true, ["identify", "group", "alias"]),
-    (false, ["track", "page", "screen"]),
+/// Whether the names of these types of events are in `traits`, or in `properties`.
+type Types = (bool, &'static [&'static str]);
+const TYPES: &[Types] = &[
+    (true, &["identify", "group"]),
+    (false, &["track", "page", "screen", "alias"]),
+];
+/// Where tracks get a new name.
+const TRACKS_APART: &[Types] = &[
+    (true, &["identify", "group"]),
+    (false, &["track"]),
+    (false, &["page", "screen", "alias"]),
 ];
 
 impl Filters {
@@ -30,12 +37,12 @@ impl Filters {
         for transformation in &self.rules.of_source {
             page.transformation(transformation, plugin);
         }
+        let mut earlier: Vec<&Action> = Vec::new();
         for order in 0..=3 {
             for filter in &self.rules.filters {
-                for action in &filter.then {
-                    if action.order() == order {
-                        page.action(filter, action, plugin);
-                    }
+                for action in filter.then.iter().filter(|action| action.order() == order) {
+                    page.action(filter, action, &earlier, plugin);
+                    earlier.push(action);
                 }
             }
         }
@@ -47,7 +54,14 @@ impl Filters {
 }
 
 impl PageRules {
-    fn action(&mut self, filter: &Rule<Vec<Action>>, action: &Action, plugin: &str) {
+    /// `earlier` are the actions before it. The engine evaluates each condition on what they left.
+    fn action(
+        &mut self,
+        filter: &Rule<Vec<Action>>,
+        action: &Action,
+        earlier: &[&Action],
+        plugin: &str,
+    ) {
         let title = &filter.title;
         let (transformer, keeps_data_out) = match action {
             Action::Drop => (json!({"type": "drop"}), false),
@@ -81,7 +95,15 @@ impl PageRules {
                 None => return self.dotted("filter", title),
             },
         };
-        let matcher = self.matcher("filter", title, &filter.condition, keeps_data_out);
+        let is_affected = earlier
+            .iter()
+            .any(|action| action.may_change(&filter.condition));
+        let matcher = if is_affected {
+            let why = "an earlier filter takes away what it looks at";
+            Some(self.always("filter", title, why))
+        } else {
+            self.matcher("filter", title, &filter.condition, keeps_data_out)
+        };
         if let Some(matcher) = matcher {
             self.push(&matcher, &[transformer], plugin);
         }
@@ -101,6 +123,12 @@ impl PageRules {
                 "transformation {title:?}: fqlDefinedProperties (analytics.js has none)"
             ));
         }
+        if then.renames.iter().any(|(old, _)| then.is_new_name(old)) {
+            self.left_out.push(format!(
+                "transformation {title:?}: a rename to a name that it renames too, where there is \
+                 nothing to rename"
+            ));
+        }
         if !then.allowed.is_empty() && then.allowed.iter().any(Name::is_from_top) {
             self.left_out.push(format!(
                 "transformation {title:?}: allowProperties outside of properties and traits"
@@ -116,10 +144,15 @@ impl PageRules {
             then.hashed.is_some() || !then.drops.is_empty() || !then.allowed.is_empty();
         let matcher = self.matcher("transformation", title, &rule.condition, keeps_data_out);
         let Some(matcher) = matcher else { return };
-        for (has_traits, types) in TYPES {
-            let transformers = transformers(then, has_traits);
+        let all = match &then.new_event_name {
+            Some(_) => TRACKS_APART,
+            None => TYPES,
+        };
+        for &types in all {
+            let transformers = transformers(then, types);
             if !transformers.is_empty() {
-                let types: Vec<Json> = types.iter().map(|name| json!({"value": name})).collect();
+                let types = types.1.iter();
+                let types: Vec<Json> = types.map(|name| json!({"value": name})).collect();
                 let of_type = json!(["in", "type", {"value": types}]);
                 self.push(&json!(["and", of_type, matcher]), &transformers, plugin);
             }
@@ -137,19 +170,22 @@ impl PageRules {
     ) -> Option<Json> {
         match condition.routing_form() {
             Ok(form) => Some(form),
-            Err(why) if keeps_data_out => {
-                self.left_out.push(format!(
-                    "{kind} {title:?}: its condition ({why}), so its properties are left out of \
-                     every event in the page"
-                ));
-                Some(json!({"value": true}))
-            }
+            Err(why) if keeps_data_out => Some(self.always(kind, title, &why)),
             Err(why) => {
                 self.left_out
                     .push(format!("{kind} {title:?}: its condition ({why})"));
                 None
             }
         }
+    }
+
+    /// A condition for every event, where the rule's own can't be evaluated.
+    fn always(&mut self, kind: &str, title: &str, why: &str) -> Json {
+        self.left_out.push(format!(
+            "{kind} {title:?}: its condition ({why}), so its properties are left out of every \
+             event in the page"
+        ));
+        json!({"value": true})
     }
 
     fn dotted(&mut self, kind: &str, title: &str) {
@@ -184,51 +220,69 @@ fn dotted(path: &Path) -> Option<String> {
     (!has_dot).then(|| path.keys().join("."))
 }
 
-/// What a transformation does with events whose names are in `traits`, or in `properties`.
-fn transformers(then: &Transformation, has_traits: bool) -> Vec<Json> {
+/// What a transformation does with events of these types.
+fn transformers(then: &Transformation, (has_traits, types): Types) -> Vec<Json> {
     let path = |name: &Name| dotted(name.of(has_traits));
     let mut map = Map::new();
     if let Some(name) = &then.new_event_name
-        && !has_traits
+        && *types == ["track"]
     {
         map.insert("event".to_owned(), json!({"set": name}));
     }
+    // Not the engine's "move", which leaves "", 0 and false where they were.
     for (old, new) in &then.renames {
         if let (Some(old), Some(new)) = (path(old), path(new)) {
-            map.insert(new, json!({"move": old}));
+            map.insert(new, json!({"copy": old}));
         }
     }
+    let renamed = then.renames.iter().map(|(old, _)| old);
+    let renamed = renamed.filter(|old| !then.is_new_name(old));
+    let renamed = targets(renamed, has_traits);
     for (name, value) in &then.values {
         if let Some(name) = path(name) {
             map.insert(name, json!({"set": value}));
         }
     }
-    let mut drop: Map<String, Json> = Map::new();
     let hashed = then.hashed.iter().flat_map(|(names, _)| names);
-    for name in then.drops.iter().chain(hashed) {
-        if let Some((last, parents)) = name.of(has_traits).keys().split_last() {
-            let keys = drop.entry(parents.join(".")).or_insert_with(|| json!([]));
-            if let Json::Array(keys) = keys {
-                keys.push(last.as_str().into());
-            }
-        }
-    }
+    let hashed = targets(hashed, has_traits);
+    let drop = targets(then.drops.iter(), has_traits);
     let top = if has_traits { "traits" } else { "properties" };
     let relative = then.allowed.iter().filter(|name| !name.is_from_top());
     let allowed: Vec<&String> = relative
         .filter_map(|name| name.of(has_traits).keys().get(1))
         .collect();
     let mut transformers = Vec::new();
-    // First what keeps data out, so that no rename carries it away.
-    if !drop.is_empty() {
-        transformers.push(json!({"type": "drop_properties", "config": {"drop": drop}}));
+    // First what stands for hashing, so that no rename carries it away.
+    if !hashed.is_empty() {
+        transformers.push(json!({"type": "drop_properties", "config": {"drop": hashed}}));
     }
     if !map.is_empty() {
         transformers.push(json!({"type": "map_properties", "config": {"map": map}}));
+    }
+    for drop in [renamed, drop] {
+        if !drop.is_empty() {
+            transformers.push(json!({"type": "drop_properties", "config": {"drop": drop}}));
+        }
     }
     if !allowed.is_empty() {
         let allow = json!({top: allowed});
         transformers.push(json!({"type": "allow_properties", "config": {"allow": allow}}));
     }
     transformers
+}
+
+/// The last keys of these names, by the object that they are in.
+fn targets<'n>(names: impl Iterator<Item = &'n Name>, has_traits: bool) -> Map<String, Json> {
+    let mut targets: Map<String, Json> = Map::new();
+    for name in names {
+        if let Some((last, parents)) = name.of(has_traits).keys().split_last() {
+            let keys = targets
+                .entry(parents.join("."))
+                .or_insert_with(|| json!([]));
+            if let Json::Array(keys) = keys {
+                keys.push(last.as_str().into());
+            }
+        }
+    }
+    targets
 }

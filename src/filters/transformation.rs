@@ -75,6 +75,11 @@ impl Name {
 }
 
 impl Transformation {
+    /// Whether something is renamed to this.
+    pub(super) fn is_new_name(&self, name: &Name) -> bool {
+        self.renames.iter().any(|(_, new)| new == name)
+    }
+
     /// False when the event isn't sent. `title` is the transformation's.
     pub(super) fn apply<'f>(
         &'f self,

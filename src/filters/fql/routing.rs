@@ -41,37 +41,55 @@ fn chain(word: &str, nodes: &[Node]) -> Result<Json, String> {
 
 fn compare(comparison: Comparison, left: &Node, right: &Node) -> Result<Json, String> {
     let word = comparison.as_str();
-    let is_null = |node: &Node| *node == Node::Literal(Value::Null);
     let is_length = |node: &Node| matches!(node, Node::Call(Function::Length, _));
     match comparison {
-        // The engine takes a missing field for something else than null.
-        Comparison::Equal | Comparison::NotEqual if is_null(left) || is_null(right) => {
-            let other = if is_null(left) { right } else { left };
-            let other = operand(other)?;
-            let missing = json!(["=", ["typeof", other], {"value": "undefined"}]);
-            let is_null = json!(["or", ["=", other, {"value": null}], missing]);
-            Ok(match comparison {
-                Comparison::Equal => is_null,
-                _ => json!(["!", is_null]),
-            })
-        }
         Comparison::In => match right {
-            Node::Literal(list @ Value::Array(_)) => {
-                Ok(json!([word, plain(left)?, constant(list)]))
+            Node::Literal(list @ Value::Array(items)) => {
+                let left = plain(left)?;
+                let is_in = json!([word, left, constant(list)]);
+                Ok(if items.contains(&Value::Null) {
+                    json!(["or", is_in, is_null(&left)])
+                } else {
+                    is_in
+                })
             }
             _ => Err("\"in\" with a list that isn't constant".to_owned()),
         },
-        // Of what has no length the engine has none, and so nothing equals it.
-        Comparison::Greater | Comparison::GreaterOrEqual
-            if is_length(left) && !is_length(right) =>
-        {
+        // The engine counts a text's UTF-16 units, and has no length of what isn't there.
+        Comparison::Greater if is_length(left) && is_number(right, 0) => {
             Ok(json!([word, call(left)?, operand(right)?]))
         }
         _ if is_length(left) || is_length(right) => {
-            Err("length(), other than in length( x ) > 1".to_owned())
+            Err("length(), other than in length( x ) > 0".to_owned())
+        }
+        Comparison::Equal | Comparison::NotEqual if may_be_null(left) && may_be_null(right) => {
+            let (left, right) = (operand(left)?, operand(right)?);
+            let are_null = json!(["and", is_null(&left), is_null(&right)]);
+            let is_equal = json!(["or", ["=", left, right], are_null]);
+            Ok(match comparison {
+                Comparison::Equal => is_equal,
+                _ => json!(["!", is_equal]),
+            })
         }
         _ => Ok(json!([word, operand(left)?, operand(right)?])),
     }
+}
+
+fn is_number(node: &Node, number: u64) -> bool {
+    *node == Node::Literal(Value::Number(number.into()))
+}
+
+fn may_be_null(node: &Node) -> bool {
+    matches!(
+        node,
+        Node::Path(_) | Node::Call(Function::Lowercase, _) | Node::Literal(Value::Null)
+    )
+}
+
+/// Whether this is null. The engine takes a missing field for something else.
+fn is_null(operand: &Json) -> Json {
+    let missing = json!(["=", ["typeof", operand], {"value": "undefined"}]);
+    json!(["or", ["=", operand, {"value": null}], missing])
 }
 
 /// A path or a constant.
