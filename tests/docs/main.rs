@@ -2,6 +2,7 @@
 
 mod citations;
 mod links;
+mod queues;
 mod settings;
 mod style;
 mod terraform;
