@@ -112,7 +112,8 @@ mod tests {
             .lines()
             .filter_map(|line| line.trim().strip_prefix("maxReceiveCount: "))
             .collect();
+        let expected = MAX_RECEIVES.to_string();
         // Of the retry and the waiting queue.
-        assert_eq!(counts, [MAX_RECEIVES.to_string(); 2]);
+        assert_eq!(counts, [&*expected; 2]);
     }
 }
