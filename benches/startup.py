@@ -62,7 +62,8 @@ def environment(port):
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "SECRET_ID": "segment-intercom",
         "RETRY_QUEUE_URL": f"http://127.0.0.1:{port}/000000000000/retry.fifo",
-        "DEAD_LETTER_QUEUE_URL": f"http://127.0.0.1:{port}/000000000000/dead.fifo",
+        "WAITING_QUEUE_URL": f"http://127.0.0.1:{port}/000000000000/waiting",
+        "DEAD_LETTER_QUEUE_URL": f"http://127.0.0.1:{port}/000000000000/dead",
     }
 
 

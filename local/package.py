@@ -27,9 +27,9 @@ DIST = ROOT / "target" / "dist"
 TARGET = ROOT / "target" / "package"
 # What somebody needs who has only the package: the licence and the readme are also what the template's metadata names.
 DOCUMENTS = ("README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md",
-             "examples/terraform/*.tf", "examples/terraform/*.example", "local/dead_letters.py", "local/letters.py",
-             "local/letter_queues.py", "local/printable.py", "local/deployed.py", "local/tools.py",
-             "local/replay/*.py",
+             "docs/decisions/*.md", "examples/terraform/*.tf", "examples/terraform/*.example",
+             "local/dead_letters.py", "local/letters.py", "local/letter_queues.py", "local/printable.py",
+             "local/deployed.py", "local/tools.py", "local/replay/*.py",
              # The console, and what else it imports.
              "local/console/*.py", "local/console/templates/*.html", "local/console/static/*.*", "events/*.json",
              "local/http_call.py", "local/intercom_account.py", "local/stack_secret.py",

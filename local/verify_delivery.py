@@ -153,7 +153,7 @@ def wrong_token(stack):
 
 
 def update(stack, table):
-    """The log's retention there and back: the secret is none of an update's business."""
+    """The log's retention there and back: an update leaves the secret alone."""
     days = stack.parameter["LogRetentionDays"]
     before = current_secret(stack)
     try:

@@ -328,7 +328,7 @@ fn refused(error: &ApiError, request: &HttpRequest) -> Answer {
             tracing::error!(key, "not configured: the secret lacks this key");
         }
         ApiError::SecretUnavailable(error) => {
-            tracing::error!(%error, "no secret, so nobody can be let in");
+            tracing::error!(%error, "the secret could not be read: no request can be authenticated");
         }
         _ => {}
     }

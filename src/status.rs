@@ -10,7 +10,7 @@ pub enum Status {
     Delivered,
     /// It is in the retry queue.
     Queued,
-    /// It is in the retry queue, apart from its user's other events, until Intercom knows the
+    /// It is in the waiting queue, apart from its user's other events, until Intercom knows the
     /// user.
     Waiting,
     /// There was nothing to send.

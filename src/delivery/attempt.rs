@@ -68,7 +68,7 @@ impl<'a> Attempt<'a> {
         is_identify: bool,
     ) -> Result<(), Undelivered> {
         if actions.iter().filter_map(identity_of).any(is_too_long) {
-            let reason = format!("an id of more than {MAX_ID_BYTES} bytes is no user's");
+            let reason = format!("an id has more than {MAX_ID_BYTES} bytes: send a shorter one");
             let failure = Failure::new(reason);
             return Err(Undelivered::Rejected(Code::InvalidEvent, failure));
         }

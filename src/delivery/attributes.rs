@@ -182,7 +182,7 @@ impl Attempt<'_> {
         catalogue: Option<&Catalogue>,
     ) -> Result<Created, CallError> {
         const FULL: &str = "the workspace is at Intercom's limit of custom attributes";
-        const ENOUGH: &str = "one event may create only so many attributes";
+        const ENOUGH: &str = "the event has created as many attributes as one event may";
         let full = &self.round.delivery.refusals.full;
         let cleaned = cleaned(name);
         for name in [name, &cleaned] {

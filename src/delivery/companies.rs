@@ -119,7 +119,7 @@ impl Attempt<'_> {
                 Ok(Some(company)) => company,
                 Ok(None) => return Ok(()),
                 Err(CallError::Refused(error)) => {
-                    let warning = format!("company {company_id:?} not left: {error}");
+                    let warning = format!("could not leave company {company_id:?}: {error}");
                     self.note_left_out(company_id, warning);
                     return Ok(());
                 }

@@ -254,7 +254,7 @@ impl Attempt<'_> {
                 Ok(Some(shown)) if shown.has_email(email) => known = self.known(&shown),
                 Ok(Some(_)) => {
                     let reason = format!(
-                        "Intercom takes this email for that of the contact {id}, which has another"
+                        "Intercom says that the contact {id} has this email, but it has a different one"
                     );
                     return Err(Undelivered::refused(Failure::of(error, &reason)).into());
                 }
@@ -299,7 +299,7 @@ impl Attempt<'_> {
 
     fn leave_out_email(&self, contact: &mut Contact<'_>, reason: &str) {
         contact.email = None;
-        let warning = format!("email left out, another contact in Intercom has it: {reason}");
+        let warning = format!("email left out: another contact in Intercom has it ({reason})");
         self.note_left_out("email", warning);
     }
 

@@ -32,7 +32,7 @@ impl Attempt<'_> {
                 Ok(Found::Nobody) => None,
                 // Creating the user tells as well whether it is there.
                 Err(CallError::Refused(error)) => {
-                    tracing::warn!(%error, "Intercom refuses to look a user up");
+                    tracing::warn!(%error, "Intercom refuses to look up a user");
                     None
                 }
                 Err(later) => return Err(later.into()),

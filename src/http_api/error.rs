@@ -35,21 +35,21 @@ pub enum ApiError {
     Signature,
     /// The settings of a write key that isn't public.
     #[error(
-        "no public write key is this one: pages and apps need one of the secret's \
-         public_write_keys, since everybody can read it there"
+        "this is not one of the secret's public_write_keys: pages and apps need one, because \
+         everybody can read their key"
     )]
     UnknownProject,
     /// Settings would lead to a host that isn't one.
-    #[error("the Host header is no host name: ask by the stack's own address")]
+    #[error("the Host header is not a host name: use the stack's own address")]
     UnknownHost,
     /// There is no Messenger for pages.
     #[error("there is no Messenger for pages: INTERCOM_APP_ID is not set")]
     NoMessenger,
     /// No route has this path.
-    #[error("there is no such path, the routes are {ROUTES}")]
+    #[error("there is no such path; the routes are {ROUTES}")]
     UnknownPath,
     /// The route doesn't take this method.
-    #[error("this path does not take this method, the routes are {ROUTES}")]
+    #[error("this path does not take this method; the routes are {ROUTES}")]
     WrongMethod,
     /// The secret lacks the key of this entry point, which has this name there. Senders keep
     /// their events until it is there.

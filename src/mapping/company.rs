@@ -56,7 +56,7 @@ impl<'e> Mapper<'e, '_> {
         for name in ID {
             traits.read(name, |value| match id_text(value) {
                 Some(id) if id == company_id => Fit::Whole(()),
-                _ => Fit::LeftOut("another id is the company's"),
+                _ => Fit::LeftOut("the company has another id"),
             });
         }
         let ignored = &self.settings.ignored_user_ids;

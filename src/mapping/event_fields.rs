@@ -88,7 +88,7 @@ impl Mapper<'_, '_> {
     fn warn_of_other_holder(&mut self, kind: Kind) {
         let (holder, reason) = match kind {
             Kind::Identify | Kind::Group => ("properties", "only a track's properties are sent"),
-            Kind::Track => ("traits", "a track's data are its properties"),
+            Kind::Track => ("traits", "a track's data is in its properties"),
             _ => return,
         };
         let says_more = |object: &Object<'_>| {

@@ -8,7 +8,7 @@ use crate::segment::{ACTIVE, Kind, Value, get_matching, switch};
 pub(super) const UNSUBSCRIBED: &str = "unsubscribedfromemails";
 
 /// Why a page's visitor can't opt somebody in or out.
-pub(super) const ONLY_SERVERS: &str = "only calls of a server may set it";
+pub(super) const ONLY_SERVERS: &str = "only a server may set it";
 
 /// Why a value is passed over.
 const NO_SWITCH: &str = "it is neither a boolean nor an object of options";

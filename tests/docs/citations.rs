@@ -90,6 +90,30 @@ fn every_test_in_the_documentation_is_there() {
     assert_none(&problems);
 }
 
+/// `docs/invariants.md`: what a table says always holds is held by a test, or by a tool that is named.
+#[test]
+fn every_invariant_names_what_holds_it() {
+    let text = text_of(&root().join("docs/invariants.md"));
+    let rows = text
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.contains("held by"));
+    let mut problems = Vec::new();
+    let mut count = 0;
+    for row in rows {
+        count += 1;
+        let held_by = row
+            .trim_end_matches('|')
+            .rsplit('|')
+            .next()
+            .unwrap_or_default();
+        if !CODE.is_match(held_by) {
+            problems.push(format!("nothing holds: {row}"));
+        }
+    }
+    assert!(count > 20, "only {count} invariants were found");
+    assert_none(&problems);
+}
+
 fn has_test(file: &str, test: &str) -> bool {
     let is_python = Path::new(file).extension().is_some_and(|end| end == "py");
     let path = match (file.contains('/'), is_python) {

@@ -79,7 +79,7 @@ fn anchors_of(text: &str) -> HashSet<String> {
 }
 
 /// A page without its blocks of code.
-fn prose_of(text: &str) -> String {
+pub(super) fn prose_of(text: &str) -> String {
     let mut is_code = false;
     let mut prose = String::new();
     for line in text.lines() {

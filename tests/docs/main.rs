@@ -2,7 +2,9 @@
 
 mod citations;
 mod links;
+mod queues;
 mod settings;
+mod style;
 mod terraform;
 mod version;
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use regex::Regex;
+use segment_intercom::config::Config;
 
 use super::{assert_none, files, root, text_of};
 
@@ -14,6 +15,8 @@ static NAME: LazyLock<Regex> = LazyLock::new(|| {
 static READ: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r#"env::var(?:_os)?\("(\w+)"\)"#).expect("a pattern"));
 static CODE: LazyLock<Regex> = LazyLock::new(|| Regex::new("`([^`]+)`").expect("a pattern"));
+static RANGE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\((\d[\d,]*) to (\d[\d,]*)[),;]").expect("a pattern"));
 static REFERENCE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"!Ref (\w+)").expect("a pattern"));
 
 /// Not settings of ours: the AWS SDK's, which the template names so that `sam local invoke` can set
@@ -74,7 +77,7 @@ fn template() -> Template {
 }
 
 /// The lines beneath a key of YAML.
-fn block<'t>(text: &'t str, key: &'static str) -> impl Iterator<Item = &'t str> {
+pub(super) fn block<'t>(text: &'t str, key: &'t str) -> impl Iterator<Item = &'t str> {
     let depth = key.len() - key.trim_start().len();
     let is_inside =
         move |line: &&str| line.trim().is_empty() || line.len() - line.trim_start().len() > depth;
@@ -88,6 +91,8 @@ struct Row {
     parameters: Vec<String>,
     variables: Vec<String>,
     defaults: Vec<String>,
+    /// The lowest and the highest value, as `(1 to 43,200)` says.
+    range: Option<(i64, i64)>,
 }
 
 /// The rows of both tables under "Settings".
@@ -108,6 +113,7 @@ fn rows() -> Vec<Row> {
             parameters,
             variables,
             defaults,
+            range: range(line),
         });
     }
     for line in of_stack.lines().filter(|line| line.starts_with('|')) {
@@ -116,10 +122,51 @@ fn rows() -> Vec<Row> {
             parameters,
             variables: Vec::new(),
             defaults,
+            range: range(line),
         });
     }
     rows.retain(|row| !row.parameters.is_empty() || !row.variables.is_empty());
     rows
+}
+
+fn range(line: &str) -> Option<(i64, i64)> {
+    let range = RANGE.captures(line)?;
+    let [low, high] = [&range[1], &range[2]].map(|number| number.replace(',', ""));
+    Some((low.parse().ok()?, high.parse().ok()?))
+}
+
+#[test]
+fn every_documented_range_is_what_the_function_takes() {
+    let takes = |name: &str, value: i64| {
+        let required = ["SECRET_ID", "RETRY_QUEUE_URL", "WAITING_QUEUE_URL"];
+        let config = Config::read(|asked| match asked {
+            asked if asked == name => Some(value.to_string()),
+            "DEAD_LETTER_QUEUE_URL" => Some("https://sqs.example/dead".to_owned()),
+            asked if required.contains(&asked) => Some("https://sqs.example/x".to_owned()),
+            _ => None,
+        });
+        config.is_ok()
+    };
+    let mut count = 0;
+    let mut problems = Vec::new();
+    for row in rows() {
+        let ([name], Some((low, high))) = (&row.variables[..], row.range) else {
+            continue;
+        };
+        count += 1;
+        for (value, is_taken) in [
+            (low - 1, false),
+            (low, true),
+            (high, true),
+            (high + 1, false),
+        ] {
+            if takes(name, value) != is_taken {
+                problems.push(format!("{name}={value}: docs/api.md says {low} to {high}"));
+            }
+        }
+    }
+    assert!(count >= 6, "only {count} ranges were found");
+    assert_none(&problems);
 }
 
 #[test]

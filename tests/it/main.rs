@@ -33,5 +33,6 @@ mod senders;
 mod shapes;
 mod support;
 mod triggers;
+mod walkthrough;
 mod webhook;
 mod whose;

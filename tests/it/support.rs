@@ -1,5 +1,6 @@
 //! A world around the function: Intercom's simulator, and what it needs of AWS.
 
+mod captured_log;
 mod recorded_aws;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +20,7 @@ use test_support::function::{
 use wiremock::matchers::header;
 use wiremock::{Mock, MockServer};
 
+pub(crate) use captured_log::Log;
 pub(crate) use recorded_aws::Sent;
 use recorded_aws::{RecordedAws, Wire};
 
@@ -85,11 +87,20 @@ impl World {
         let clock = Clock::new(move || {
             chrono::Utc::now() + Duration::from_millis(slept.load(Ordering::Relaxed))
         });
-        let (intercom_url, aws_url) = (self.intercom.base_url(), self.server.uri());
         Freezable {
-            function: function_at(variables, &intercom_url, &aws_url, clock),
+            function: self.instance_at(variables, clock),
             slept_millis,
         }
+    }
+
+    /// Another instance with this clock.
+    pub(crate) fn instance_at(&self, variables: &[(&str, &str)], clock: Clock) -> Function {
+        function_at(
+            variables,
+            &self.intercom.base_url(),
+            &self.server.uri(),
+            clock,
+        )
     }
 
     pub(crate) async fn invoke(&self, payload: &Value) -> Result<Value, InvocationError> {
