@@ -35,7 +35,7 @@ pub enum DeliveryMode {
 pub struct Intake {
     /// Whether Intercom is called at all.
     pub mode: DeliveryMode,
-    /// How long a request may spend on Intercom.
+    /// How long a request may spend on Intercom that somebody waits for.
     pub budget: Duration,
     /// The events taken recently.
     pub deduplication: Deduplication,
