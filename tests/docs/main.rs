@@ -7,6 +7,7 @@ mod settings;
 mod style;
 mod terraform;
 mod version;
+mod workflows;
 
 use std::fs;
 use std::path::{Path, PathBuf};
