@@ -1,6 +1,7 @@
 //! The documentation against the repository: what it links to, cites and lists exists.
 
 mod citations;
+mod codes;
 mod links;
 mod queues;
 mod settings;
