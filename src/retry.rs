@@ -1,4 +1,4 @@
-//! When an event is tried again, and when it is given up on.
+//! The backoff of retries: when an event is tried again. Whether it is: `in_progress/fate.rs`.
 //!
 //! As `docs/operations.md#retrying` tells users.
 
