@@ -175,7 +175,7 @@ impl Message {
         self.body.len() + attributes.sum::<usize>()
     }
 
-    /// Whether both queues accept it.
+    /// Whether every queue accepts it.
     pub fn fits(&self) -> bool {
         self.body.len() <= LARGEST
     }
