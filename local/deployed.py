@@ -20,7 +20,7 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 def check_name(name):
     """Raises Failure for a name that a stack, its queues or its EventBridge rule can't have."""
     if not NAME.fullmatch(name):
-        raise Failure(f"STACK={name} is no name for a stack: use letters, digits and -, with a letter first")
+        raise Failure(f"STACK={name} is not a name for a stack: use letters, digits and -, with a letter first")
     if len(name) > LONGEST_NAME:
         raise Failure(f"STACK={name} has {len(name)} characters: {LONGEST_NAME} is the most that its EventBridge rule "
                       "and its queues leave room for")

@@ -17,7 +17,7 @@ INTERCOMS = {"access_token": "Intercom's access token", "api_secret": "Intercom'
 def fill(name, key=None):
     known = (*INTERCOMS, *stack_secret.KINDS)
     if key not in (None, *known):
-        raise Failure(f"KEY={key} is no key of the secret: use {', '.join(known)}, or leave it out")
+        raise Failure(f"KEY={key} is not a key of the secret: use {', '.join(known)}, or leave it out")
     deployed = Deployed(name)
     made = deployed.secret().change(lambda secret: fill_in(secret, key))
     for wanted, value in made.items():

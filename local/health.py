@@ -33,11 +33,11 @@ def check(deployed):
             print(f"{url} is unknown to DNS yet: make a CNAME record that points to {outputs['DomainTarget']}")
             return
         if error := first_error(deployed, outputs["LogGroupName"], since):
-            raise Failure(f"{url} answers {seen}, and the function says: {error}\nPut that right in deployments/"
+            raise Failure(f"{url} answers {seen}, and the function says: {error}\nFix that in deployments/"
                           f"{deployed.name}.toml, then: make deploy STACK={deployed.name}")
         if time.monotonic() > deadline:
             raise Failure(f"{url} answers {seen}. There is no error in the function's log, {outputs['LogGroupName']}: "
-                          "something in front of it answers so, such as a web ACL")
+                          "something in front of it answers, such as a web ACL")
         time.sleep(1)
     print(f"{url}: healthy, version {version}")
     if address := address_off(deployed):

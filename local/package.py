@@ -163,7 +163,7 @@ def commit_time():
     """The time of the commit, in Unix seconds as text."""
     shown = subprocess.run(["git", "log", "-1", "--format=%ct"], cwd=ROOT, capture_output=True, text=True)
     if shown.returncode != 0:
-        raise Failure(f"the time of the commit is not to be had: {shown.stderr.strip()}")
+        raise Failure(f"the time of the commit can't be read: {shown.stderr.strip()}")
     return shown.stdout.strip()
 
 

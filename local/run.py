@@ -130,7 +130,7 @@ def open_to_containers(stack, address):
 def port_from_environment():
     port = os.environ.get("PORT")
     if port and not (port.isdecimal() and 0 < int(port) < 65536):
-        raise Failure(f"PORT={port} is no port: use 1 to 65535, or leave it out for a free one")
+        raise Failure(f"PORT={port} is not a port: use 1 to 65535, or leave it out for a free one")
     return int(port) if port else None
 
 

@@ -4,6 +4,7 @@ Used by `make run` and by the end-to-end tests. Runs on .tools/emulator (see too
 """
 
 import base64
+import contextlib
 import hmac
 import json
 import os
@@ -297,20 +298,18 @@ class Stack:
 
     def settle(self, seconds):
         """Waits until nothing is left to be tried again; False when that takes too long."""
-        deadline = time.monotonic() + seconds
-        while self.waiting():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.2)
-        return True
+        with contextlib.suppress(Failure):
+            return self.wait_for(lambda: not self.waiting(), "no message left", seconds)
+        return False
 
     def wait_for(self, condition, what, seconds=60):
         """Waits until `condition()` gives something true, and returns it."""
-        deadline = time.monotonic() + seconds
+        deadline, pause = time.monotonic() + seconds, 0.005
         while time.monotonic() < deadline:
             if result := condition():
                 return result
-            time.sleep(0.1)
+            time.sleep(pause)
+            pause = min(2 * pause, 0.1)
         raise Failure(f"{what}: not within {seconds} s")
 
     def _message_count(self, output):

@@ -63,7 +63,7 @@ def keys(secret, kind):
 def add_key(secret, kind, name=""):
     """Makes a key, which stands before the ones that there are; gives it."""
     if kind not in KINDS:
-        raise Failure(f"{kind} is no kind of key: use {', '.join(KINDS)}")
+        raise Failure(f"{kind} is not a kind of key: use {', '.join(KINDS)}")
     if len(name) > LONGEST_NAME:
         raise Failure(f"the name has {len(name)} characters: use {LONGEST_NAME} at most")
     key = secrets.token_hex(32)

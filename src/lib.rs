@@ -2,9 +2,9 @@
 //!
 //! The flow, module by module: the [`trigger`] of an invocation is recognised, the [`http_api`]
 //! authenticates a call and parses it into [`segment`] events, [`intake`] has the [`mapping`] turn
-//! each into Intercom actions and [`delivery`] execute them through the [`intercom`] client; what
-//! fails for now or for good goes to a [`queue`], and [`redelivery`] tries it again. [`function`] ties
-//! them together.
+//! each into Intercom actions and [`delivery`] execute them through the [`intercom`] client. What
+//! fails goes to a [`queue`]: [`redelivery`] tries again what may work later, and dead letters keep
+//! the rest. [`function`] ties them together.
 
 mod aws_error;
 pub mod browser;

@@ -4,21 +4,16 @@
 const INTERVAL_MILLIS = 180_000
 const NINE_INTERVALS_MILLIS = 9 * INTERVAL_MILLIS
 
-/** A full allowance. */
-export function allowanceOf() {
+/** A full allowance: takes room for one update; where there is none, gives the milliseconds until there is. */
+export function allowanceOf(): () => number {
   /** When all ten of the updates that may be sent at once are available again. */
   let fullAt = 0
 
-  /** Milliseconds until there is room for one more update; not positive where there is now. */
-  const waitMillis = () => fullAt - Date.now() - NINE_INTERVALS_MILLIS
-
-  return {
-    waitMillis,
-    /** Takes room for one update; false where there is none. */
-    take(): boolean {
-      if (waitMillis() > 0) return false
-      fullAt = Math.max(fullAt, Date.now()) + INTERVAL_MILLIS
-      return true
-    },
+  return () => {
+    const now = Date.now()
+    const waitMillis = fullAt - now - NINE_INTERVALS_MILLIS
+    if (waitMillis > 0) return waitMillis
+    fullAt = Math.max(fullAt, now) + INTERVAL_MILLIS
+    return 0
   }
 }

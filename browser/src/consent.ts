@@ -11,7 +11,7 @@ export function isConsented({ context }: SegmentEvent, categories: string[] = []
   const { consent, consentmanagement } = loosely(context)
   const { categorypreferences: given } = loosely(consent)
   const { deniedconsentids, resolutionstrategy } = loosely(consentmanagement)
-  const isDenied = (category: string) => [deniedconsentids].flat().includes(category)
-  const isRefused = resolutionstrategy == "or" ? categories.every(isDenied) : categories.some(isDenied)
+  const denied = [deniedconsentids].flat()
+  const isRefused = categories[resolutionstrategy == "or" ? "every" : "some"]((category) => denied.includes(category))
   return !categories[0] || (!isRefused && (!isObject(given) || categories.every((category) => given[category] === true)))
 }

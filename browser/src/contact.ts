@@ -56,7 +56,7 @@ function json(value: unknown): unknown {
 }
 
 /** The companies that a contact's traits name. */
-export const named = ({ company, companies }: Fields): unknown[] => [company, companies].map(json).flat().map(json).flat()
+export const named = ({ company, companies }: Fields): unknown[] => [company, companies].flatMap(json).flatMap(json)
 
 /** The companies of a contact's traits, at most 50, as the Messenger takes one or more of them. */
 export async function companiesOf(traits: Fields, settings: Settings, of = companyOf): Promise<Fields> {
@@ -64,5 +64,5 @@ export async function companiesOf(traits: Fields, settings: Settings, of = compa
   const joined = named(traits).filter((each) => (isObject(each) ? !isLeft(each) : filled(each)))
   const told = joined.map((each) => of(isObject(each) ? each : { name: each, plan, monthlyspend }, settings))
   const all = (await Promise.all(told)).filter((each) => each).slice(0, 50)
-  return all[1] ? { companies: all } : all[0] ? { company: all[0] } : {}
+  return all[1] ? { companies: all } : { company: all[0] }
 }

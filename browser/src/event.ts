@@ -17,8 +17,8 @@ export const CLOUD_NAME = "Intercom Cloud Mode (Actions)"
 
 export const isBoolean = (value: unknown): value is boolean => value === !!value
 
-/** The value under a name in `integrations`, in any case. */
-const under = (integrations: unknown, name: string): unknown => loosely(integrations)[canonical(name)]
+/** The value under a name, in any spelling. */
+const under = (object: unknown, name: string): unknown => loosely(object)[canonical(name)]
 
 /** What a value of `integrations` says: yes, no, or nothing that can be understood. */
 function choice(value: unknown): boolean | undefined {
@@ -29,19 +29,19 @@ function choice(value: unknown): boolean | undefined {
 /** Whether `integrations`, else `context.Intercom`, lets the event through to the Messenger. A false under either name wins. */
 export function isAddressed({ integrations, context }: Fields): boolean {
   if (!isObject(integrations)) return choice(loosely(context).intercom) !== false
-  const own = [NAME, WEB_NAME].map((name) => choice(under(integrations, name))).filter((said) => said != null)
+  const own = [NAME, WEB_NAME].map((name) => choice(under(integrations, name))).filter(isBoolean)
   return !own.includes(false) && (own[0] ?? choice(under(integrations, "all"))) !== false
 }
 
-/** The first option of this canonical name that `is` accepts: in `integrations`, else in `context.Intercom`. */
+/** The first option of this name that `is` accepts: in `integrations`, else in `context.Intercom`. */
 export const option = <T>(event: SegmentEvent, name: string, is: (value: unknown) => value is T): T | undefined =>
   [...[NAME, CLOUD_NAME, WEB_NAME].map((of) => under(event.integrations, of)), loosely(event.context).intercom]
-    .map((options) => loosely(options)[name])
+    .map((options) => under(options, name))
     .find(is)
 
 /** `traits`, as they were sent; where they are missing or empty, `context.traits`. */
 export const traitsOf = ({ traits, context }: SegmentEvent): unknown =>
-  isObject(traits) && Object.keys(traits)[0] != null ? traits : loosely(context).traits
+  isObject(traits) && Object.keys(traits).length ? traits : loosely(context).traits
 
 /** Whether an id stands for nobody. */
 export const isNobody = (id: string, { ignoredUserIds = [] }: Settings): boolean => ignoredUserIds.includes(id.toLowerCase())

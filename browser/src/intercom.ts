@@ -1,32 +1,41 @@
 // The module, for npm.
 
-import type { Context, Plugin } from "@segment/analytics-next"
+import type { AnalyticsBrowser, Context, Plugin } from "@segment/analytics-next"
 
 import { NAME, WEB_NAME } from "./event"
-import { plugin } from "./plugin"
+import { asSent, hooksOf, plugin } from "./plugin"
 import type { Middleware, Settings } from "./settings"
 
 export type { Appearance, IntercomOptions, Middleware, Settings } from "./settings"
 
 /** The plugin with destination middlewares of its own: analytics.js gives them to plugins that it has loaded itself. */
 function withMiddlewares(plain: Plugin): Plugin {
+  const { track } = plain
   const middlewares: Middleware[] = []
-  const then = (hook: Plugin["track"]) => async (ctx: Context): Promise<Context> => {
+
+  async function hook(ctx: Context): Promise<Context> {
     let event: object | undefined = ctx.event
     for (const middleware of middlewares) {
-      const obj: object = structuredClone(event)
+      const obj = asSent({ event })
       event = undefined
       await middleware({ payload: { obj }, integration: NAME, next: (payload) => (event = payload?.obj) })
       if (!event) return ctx
     }
-    await hook!({ event } as Context)
+    await track!({ event } as Context)
     return ctx
   }
-  const { page, identify, group, track } = plain
-  return Object.assign(plain, {
-    addMiddleware: (...more: Middleware[]) => void middlewares.push(...more),
-    page: then(page), identify: then(identify), group: then(group), track: then(track),
-  })
+
+  return Object.assign(plain, hooksOf(hook), { addMiddleware: (...more: Middleware[]) => middlewares.push(...more) })
+}
+
+type PluginFactory = Extract<NonNullable<Parameters<typeof AnalyticsBrowser.load>[0]["plugins"]>[number], { pluginName: string }>
+
+/** Makes the plugin. */
+export interface Intercom {
+  (settings: Settings): Plugin
+  /** As analytics.js does it, with what the settings document says. */
+  (this: PluginFactory, settings: Parameters<PluginFactory>[0]): Plugin
+  pluginName: string
 }
 
 /**
@@ -37,6 +46,4 @@ function withMiddlewares(plain: Plugin): Plugin {
 export const intercom = Object.assign(
   (settings: Settings): Plugin => withMiddlewares(plugin(settings, () => import("./device"))),
   { pluginName: WEB_NAME },
-)
-
-export default intercom
+) as Intercom

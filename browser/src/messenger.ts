@@ -21,7 +21,7 @@ interface Person {
   fields: Fields
   anonymousId?: unknown
   /** The companies of the last identify, as JSON. */
-  companies?: string
+  identified?: string
 }
 
 /** What an event says of who is there. */
@@ -29,6 +29,8 @@ export interface Said {
   fields: Fields
   anonymousId: unknown
   type: string
+  /** What the Messenger delivers of it: the fields too, or the metadata of a `trackEvent`. */
+  more?: Fields
 }
 
 /** What is kept for the next page: by analytics.js, as it keeps its own user. */
@@ -44,24 +46,24 @@ const KEY = "intercom_session"
 const SOMEBODY = "?"
 
 /** Adds what an event says. Nothing known is forgotten because an event doesn't repeat it. */
-function withSaid({ fields, companies }: Person, { fields: said, anonymousId, type }: Said): Person {
-  let { company, companies: all, ...rest } = said
-  if (type == "identify") {
-    // analytics.js repeats all traits with each identify. A group may have come since.
-    const json = JSON.stringify([company, all])
-    if (json == companies) company = all = undefined
-    else if (company || all) companies = json
+function withSaid({ fields, identified }: Person, { fields: said, anonymousId, type }: Said): Person {
+  const { company, companies, ...rest } = said
+  const isIdentify = type == "identify"
+  const json = JSON.stringify([company, companies])
+  fields = { ...fields }
+  // analytics.js repeats all traits with each identify. A group may have come since.
+  if ((company || companies) && !(isIdentify && json == identified)) {
+    Object.assign(fields, { company, companies })
+    if (isIdentify) identified = json
   }
-  const merged = { ...fields }
-  if (company || all) Object.assign(merged, { company, companies: all })
-  for (const name in rest) if (rest[name] != null) merged[name] = rest[name]
-  return { fields: merged, companies, anonymousId }
+  for (const name in rest) if (rest[name] != null) fields[name] = rest[name]
+  return { fields, identified, anonymousId }
 }
 
 /** The Messenger of these settings. Nothing is loaded before somebody is reported. */
 export function messengerOf(settings: Settings, storage: Storage) {
   const { bootVisitors = true } = settings
-  const allowance = allowanceOf()
+  const takeRoom = allowanceOf()
   const widget = widgetOf(settings, remember)
   let state: State = "new page"
   let person: Person = { fields: {} }
@@ -87,9 +89,9 @@ export function messengerOf(settings: Settings, storage: Storage) {
 
   const next = (said: Said): Person => withSaid(isSame(said) ? person : { fields: {} }, said)
 
-  const isUser = ({ fields }: Pick<Person, "fields">): boolean => !!(fields.user_id || fields.email)
+  const isUser = ({ fields }: Pick<Person, "fields">): unknown => fields.user_id || fields.email
 
-  const isProven = ({ fields }: Person) => !settings.requireUserHash || !!(fields.user_hash || fields.intercom_user_jwt)
+  const isProven = ({ fields }: Person) => !settings.requireUserHash || fields.user_hash || fields.intercom_user_jwt
 
   const toTell = ({ fields }: Person): string =>
     JSON.stringify({
@@ -102,26 +104,35 @@ export function messengerOf(settings: Settings, storage: Storage) {
       session_duration: settings.sessionDuration,
     })
 
-  /** Into `to`: boots, or updates where something is new and there is room. */
-  function enter(to: "visitor" | "user", isPage?: boolean, hasRoom?: boolean): void {
+  /** To "visitor" or "user", unless neither is allowed: boots, or updates where something is new and there is room. */
+  function enter(isPage?: boolean, hasRoom?: boolean): void {
+    const isKnown = isUser(person)
+    if (!isKnown && !bootVisitors) return
+    if (isKnown && !isProven(person)) {
+      if (!hasWarned) console.warn("Intercom: no user_hash or intercom_user_jwt")
+      hasWarned = true
+      return
+    }
     const json = toTell(person)
     const fields = JSON.parse(json)
     if (state == "new page") {
       const last = storage.get(KEY)
-      widget.start(fields, !!last && last != fields.user_id && last != person.anonymousId)
+      widget.start(fields, last && last != fields.user_id && last != person.anonymousId)
     } else if (state == "signed out") {
       widget.call("boot", fields)
     } else {
       if (json == told && (!isPage || url == location.href)) return
-      if (!hasRoom && !allowance.take()) {
-        timer ??= setTimeout(() => ((timer = undefined), enter(to, true)), allowance.waitMillis())
+      const waitMillis = !hasRoom && takeRoom()
+      if (waitMillis) {
+        clearTimeout(timer)
+        timer = setTimeout(enter, waitMillis, true)
         return
       }
       widget.call("update", fields)
     }
     told = json
     url = location.href
-    state = to
+    state = isKnown ? "user" : "visitor"
     remember()
   }
 
@@ -130,7 +141,6 @@ export function messengerOf(settings: Settings, storage: Storage) {
   /** To "signed out": ends the conversation. That of the page before is ended by the first boot. */
   function shutDown(): void {
     clearTimeout(timer)
-    timer = undefined
     person = { fields: {} }
     if (state == "signed out") return
     storage.set(KEY, SOMEBODY)
@@ -154,36 +164,28 @@ export function messengerOf(settings: Settings, storage: Storage) {
       !person.fields.user_id && person.anonymousId == anonymousId ? person.fields.email : undefined,
 
     /** Whether the Messenger has been told of the user whom these fields name. */
-    isTold: (said: Said): boolean => state == "user" && isUser(said) && isSame(said),
+    isTold: (said: Said): unknown => state == "user" && isUser(said) && isSame(said),
 
     /** Whether a report of this would be told at once. Keeps the room that it needs. */
-    keepsRoomFor(said: Said): boolean {
+    keepsRoomFor(said: Said): unknown {
       const them = next(said)
       const isBoot = !isThere() || !isSame(said)
-      return isUser(them) && isProven(them) && (isBoot || toTell(them) == told || allowance.take())
+      return isUser(them) && isProven(them) && (isBoot || toTell(them) == told || !takeRoom())
     },
 
-    /** Reports who is there, in place of whoever was before. `hasRoom`: room was kept for it. */
-    report(said: Said, hasRoom?: boolean): void {
-      const isPage = said.type == "page"
+    /** Reports who is there, in place of whoever was before. Room was kept for what the Messenger delivers. */
+    report(said: Said): void {
       const them = next(said)
       if (!isSame(said)) shutDown()
       person = them
-      if (!isUser(them)) {
-        if (bootVisitors) enter("visitor", isPage)
-      } else if (isProven(them)) {
-        enter("user", isPage, hasRoom)
-      } else if (!hasWarned) {
-        hasWarned = true
-        console.warn("Intercom: no user_hash or intercom_user_jwt")
-      }
+      enter(said.type == "page", !!said.more)
     },
 
     /** Logout: the user has signed out. What follows is a visitor's. */
     reset(): void {
       const wasThere = isThere()
       shutDown()
-      if (wasThere && bootVisitors) enter("visitor")
+      if (wasThere) enter()
     },
   }
 }

@@ -6,7 +6,7 @@ import { isConsented } from "./consent"
 import { companiesOf, companyOf, contactOf } from "./contact"
 import type { Device } from "./device"
 import { isAddressed, isBoolean, NAME, option, type SegmentEvent, traitsOf, WEB_NAME } from "./event"
-import { type Fields, isText, loosely } from "./loose"
+import { isText, loosely } from "./loose"
 import { type Messenger, messengerOf, type Said } from "./messenger"
 import type { Settings } from "./settings"
 
@@ -22,7 +22,10 @@ interface Arrival {
 const MOST_ARRIVALS = 1_000
 
 /** As it would be sent: a Date is text, and nothing is undefined. */
-const asSent = ({ event }: Context): SegmentEvent => JSON.parse(JSON.stringify(event))
+export const asSent = ({ event }: { event: object }): SegmentEvent => JSON.parse(JSON.stringify(event))
+
+/** One function for all calls that concern the Messenger. */
+export const hooksOf = (hook: Plugin["track"]) => ({ page: hook, identify: hook, group: hook, track: hook })
 
 /** The plugin with these settings; `loadDevice` is called with device delivery alone. */
 export function plugin(settings: Settings, loadDevice: () => Promise<{ deviceOf: (settings: Settings) => Device }>): Plugin {
@@ -34,8 +37,8 @@ export function plugin(settings: Settings, loadDevice: () => Promise<{ deviceOf:
   /** Events are told in the order in which they came. */
   let turn: Promise<unknown> = Promise.resolve()
 
-  /** What an event says of who is there. */
-  async function read(event: SegmentEvent): Promise<Said> {
+  /** What an event says of who is there, and what of it the Messenger can deliver. */
+  async function read(event: SegmentEvent, isDevice?: boolean): Promise<Said> {
     const { type, anonymousId } = event
     const isIdentify = type == "identify"
     const who = isIdentify ? event : { ...event, traits: { email: messenger!.emailOf(anonymousId) } }
@@ -43,16 +46,17 @@ export function plugin(settings: Settings, loadDevice: () => Promise<{ deviceOf:
       ...contactOf(who, settings),
       ...(isIdentify && (await companiesOf(loosely(traitsOf(event)), settings))),
       ...(type == "group" && { company: await companyOf(event.traits, settings, event.groupId) }),
-      user_hash: option(event, "userhash", isText),
-      intercom_user_jwt: option(event, "intercomuserjwt", isText),
-      hide_default_launcher: option(event, "hidedefaultlauncher", isBoolean),
+      user_hash: option(event, "user_hash", isText),
+      intercom_user_jwt: option(event, "intercom_user_jwt", isText),
+      hide_default_launcher: option(event, "hide_default_launcher", isBoolean),
     }
-    return { type, anonymousId, fields }
+    const more = isDevice ? await device!.rules(event, fields, settings) : undefined
+    return { type, anonymousId, fields: type == "track" ? fields : { ...fields, ...more }, more }
   }
 
-  const withMore = (said: Said, more?: Fields): Said => ({ ...said, fields: { ...said.fields, ...more } })
-
   const isAllowed = (event: unknown) => isConsented(event as SegmentEvent, settings.consentCategories)
+
+  const isFor = (event: SegmentEvent) => isAddressed(event) && isAllowed(event)
 
   /** Ends the conversation when consent is withdrawn, whether or not the event goes on from here. */
   function obey(ctx: Context): Context {
@@ -72,15 +76,13 @@ export function plugin(settings: Settings, loadDevice: () => Promise<{ deviceOf:
 
   const isOver = (arrival?: Arrival) => arrival && arrival.departures != departures
 
-
   /** After every source middleware, and before the event goes to the function. */
   async function pass(ctx: Context): Promise<Context> {
     const event = asSent(ctx)
     const arrival = arrivals.get(event.messageId)
-    if (device && arrival && isAddressed(event) && isAllowed(event)) {
-      const said = await read(event)
-      const more = await device.rules(event, said.fields, settings)
-      arrival.isDevice = more && !isOver(arrival) && device.takes(messenger!, withMore(said, more), ctx)
+    if (device && arrival && isFor(event)) {
+      const said = await read(event, true)
+      arrival.isDevice = said.more && !isOver(arrival) && device.takes(messenger!, said, ctx)
     }
     return obey(ctx)
   }
@@ -89,13 +91,12 @@ export function plugin(settings: Settings, loadDevice: () => Promise<{ deviceOf:
   async function take(event: SegmentEvent): Promise<void> {
     const arrival = arrivals.get(event.messageId)
     arrivals.delete(event.messageId)
-    if (!isAddressed(event) || !isAllowed(event)) return
-    const said = await read(event)
-    const more = arrival?.isDevice ? await device!.rules(event, said.fields, settings) : undefined
+    if (!isFor(event)) return
+    const said = await read(event, arrival?.isDevice)
     // An event that was under way at a logout would bring back the previous user.
     if (isOver(arrival)) return
-    if (event.type != "track") messenger!.report(withMore(said, more), !!more)
-    else if (more && messenger!.isTold(said)) messenger!.call("trackEvent", event.event, more)
+    if (said.type != "track") messenger!.report(said)
+    else if (said.more && messenger!.isTold(said)) messenger!.call("trackEvent", event.event, said.more)
   }
 
   function hook(ctx: Context): Promise<Context> {
@@ -105,18 +106,17 @@ export function plugin(settings: Settings, loadDevice: () => Promise<{ deviceOf:
     return told.then(() => ctx)
   }
 
-  const hooks = (each: Plugin["track"]) => ({ page: each, identify: each, group: each, track: each })
-
   const self: Plugin = {
-    ...hooks(hook),
+    ...hooksOf(hook),
     name: NAME,
     version: "1",
     type: "destination",
     isLoaded: () => !!messenger,
     async load(_, instance) {
       const { integrations, queue: { plugins }, storage } = instance
+      const ours = plugins.filter(({ name }) => name == NAME)
       // By npm and by cdnURL at once, one will do.
-      if (plugins.some((other) => other.name == NAME && other.isLoaded()) || !isAddressed({ integrations })) return
+      if (ours.some((each) => each.isLoaded()) || !isAddressed({ integrations })) return
       analytics = instance
       // Where the settings document has no entry of this name, analytics.js leaves the page's options out.
       settings = { ...settings, ...(integrations[NAME] as object), ...(integrations[WEB_NAME] as object) }
@@ -125,7 +125,7 @@ export function plugin(settings: Settings, loadDevice: () => Promise<{ deviceOf:
         departures++
         messenger!.reset()
       })
-      for (const each of plugins) if (each.name == NAME) each.alternativeNames = [WEB_NAME]
+      for (const each of ours) each.alternativeNames = [WEB_NAME]
       plugins.unshift(part("before", arrive))
       plugins.push(part("enrichment", pass))
       // Until that is there, and where it never comes, the function delivers everything.
@@ -135,7 +135,7 @@ export function plugin(settings: Settings, loadDevice: () => Promise<{ deviceOf:
   }
 
   const part = (type: "before" | "enrichment", each: Plugin["track"]): Plugin =>
-    ({ ...self, ...hooks(each), name: `${NAME} (${type})`, type })
+    ({ ...self, ...hooksOf(each), name: `${NAME} ${type}`, type })
 
   return self
 }

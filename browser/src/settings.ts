@@ -1,7 +1,7 @@
-// What a page can set, and say.
+// What a page can set, and say. Types rather than interfaces: analytics.js takes records.
 
 /** Settings of the Messenger's looks, under Intercom's own names. */
-export interface Appearance {
+export type Appearance = {
   /** The side of the page on which the launcher is; left in languages that are written from right to left. */
   alignment?: "left" | "right"
   /** Distance from the side, in pixels; at least 20. */
@@ -17,7 +17,7 @@ export interface Appearance {
 }
 
 /** The settings of the plugin: what `cdnURL` brings by itself, from the settings of the function. */
-export interface Settings {
+export type Settings = {
   /** Intercom's App ID. */
   appId: string
   /** The Messenger's API where the workspace is hosted, such as `https://api-iam.eu.intercom.io`; by default in the US. */
@@ -57,7 +57,7 @@ export interface Settings {
 }
 
 /** What `integrations.Intercom` (or `integrations["Intercom Web (Actions)"]`) of a call can say. */
-export interface IntercomOptions {
+export type IntercomOptions = {
   /** The hex HMAC-SHA256 of the user id with the Messenger's secret. */
   user_hash?: string
   /** A token that your server has signed for this user. */

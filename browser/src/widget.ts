@@ -33,7 +33,7 @@ export function widgetOf(settings: Settings, onUp: () => void) {
   window.Intercom ??= standIn
 
   const current = () => window.Intercom as StandIn
-  const call = (...args: unknown[]): void => void current()(...args)
+  const call = (...args: unknown[]): unknown => current()(...args)
 
   return {
     call,
@@ -42,7 +42,7 @@ export function widgetOf(settings: Settings, onUp: () => void) {
     isUp: () => isLoaded || !current().q,
 
     /** The first boot. `isLeft`: the last page's session is that of somebody else. */
-    start(user: Fields, isLeft: boolean): void {
+    start(user: Fields, isLeft: unknown): void {
       const isOurs = current() == standIn
       const calls: unknown[][] = isLeft ? [["shutdown"], ["boot", user]]
         : isOurs ? [["boot", user]] : [["reattach_activator"], ["update", user]]

@@ -251,6 +251,6 @@ test("room that is kept for an update is there when it comes", () => {
   assert.equal(kept.length, 10)
   assert.ok(messenger.keepsRoomFor(said({ user_id: "u-1" })), "nothing new needs no room")
   assert.ok(messenger.keepsRoomFor(said({ user_id: "u-2" })), "a boot needs none")
-  for (const seats of kept) report(them(seats), true)
+  for (const seats of kept) report({ ...them(seats), more: {} })
   assert.equal(updates().length, 10)
 })

@@ -276,3 +276,60 @@ test("device delivery: more updates than there is room for are the function's", 
   assert.equal(marked().filter((isMarked) => isMarked).length, 11)
   assert.equal(methods().filter((method) => method == "update").length, 11)
 })
+
+// What pages with Segment's own destination for them are used to
+
+const SECONDS = 1_700_000_000
+const ISO = new Date(SECONDS * 1e3).toISOString()
+const told = (traits, fields, rest) => [identify("u-1", traits, rest), { user_id: "u-1", ...fields }]
+const group = (traits, company, rest) => [
+  { type: "group", userId: "u-1", groupId: "g-1", traits, ...rest }, { user_id: "u-1", company: { company_id: "g-1", ...company } }]
+const bought = (properties, metadata) => [{ ...track("Bought", properties), userId: "u-1" }, metadata]
+const context = (options) => ({ context: { Intercom: options } })
+const LISTS = { list: [1, 2], object: { a: 1 } }
+
+for (const [what, [event, expected], settings] of [
+  ["an id and an email", told({ email: "ada@example.com" }, { email: "ada@example.com" })],
+  ["a name", told({ name: "Ada Lovelace" }, { name: "Ada Lovelace" })],
+  ["custom attributes", told({ seats: 3, isAdmin: true }, { seats: 3, isAdmin: true })],
+  ["no lists and objects", told({ phone: "+1", ...LISTS, company: { id: "c-1", ...LISTS } }, { phone: "+1", company: { company_id: "c-1" } })],
+  ["several companies", told({ companies: [{ id: "c-1", ...LISTS }, { id: "c-2", name: "Two" }] },
+    { companies: [{ company_id: "c-1" }, { company_id: "c-2", name: "Two" }] })],
+  ["the language", told({ languageOverride: "pt-BR" }, { language_override: "pt-BR" })],
+  ...["createdAt", "created_at"].flatMap((created) => [
+    [`${created} of user and company`, told({ [created]: ISO, company: { id: "c-1", [created]: ISO } },
+      { created_at: SECONDS, company: { company_id: "c-1", created_at: SECONDS } })],
+    [`${created} in seconds`, told({ [created]: SECONDS }, { created_at: SECONDS })],
+    [`${created} in milliseconds`, told({ [created]: SECONDS * 1e3 }, { created_at: SECONDS })],
+    [`${created} of a group`, group({ [created]: ISO }, { created_at: SECONDS })],
+  ]),
+  ...["user_hash", "userHash"].map((name) => [`${name} in context`, told({}, { user_hash: "h" }, context({ [name]: "h" }))]),
+  ...["intercom_user_jwt", "intercomUserJwt"].map((name) =>
+    [`${name} in context`, told({}, { intercom_user_jwt: "j.w.t" }, context({ [name]: "j.w.t" }))]),
+  ...["hide_default_launcher", "hideDefaultLauncher"].flatMap((name) => [true, false].flatMap((hides) => [
+    [`${name}: ${hides} with an identify`, told({}, { hide_default_launcher: hides }, context({ [name]: hides }))],
+    [`${name}: ${hides} with a group`, (([event, { company, ...user }]) => [event, { ...user, company, hide_default_launcher: hides }])(
+      group({}, {}, context({ [name]: hides })))],
+  ])),
+  ["a launcher of the page's own", told({}, { custom_launcher_selector: "#chat" }), { customLauncherSelector: "#chat" }],
+  ["a group's id", group({}, {})],
+  ["a group's own fields", group({ name: "Acme", monthlySpend: 9, size: 4, website: "acme.example", industry: "Tools" },
+    { name: "Acme", monthly_spend: 9, size: 4, website: "acme.example", industry: "Tools" })],
+  ["a group's custom attributes", group({ floor: "3rd", isOpen: true, ...LISTS }, { floor: "3rd", isOpen: true })],
+  ["an event's properties", bought({ colour: "red" }, { colour: "red" })],
+  ["an event's price", bought({ revenue: 49, currency: "EUR" }, { price: { amount: 4900, currency: "EUR" } })],
+  ["a price in US dollars by default", bought({ revenue: 49 }, { price: { amount: 4900, currency: "usd" } })],
+  ["an event without lists and objects", bought({ colour: "red", ...LISTS }, { colour: "red" })],
+  ["an event's rich link", bought({ receipt: { url: "https://shop.example/r/1", value: "R-1" }, ...LISTS },
+    { receipt: { url: "https://shop.example/r/1", value: "R-1" } }), { richLinkProperties: ["receipt"] }],
+]) {
+  test(`as with Segment's destination for pages: ${what}`, async () => {
+    const { call, last, marked } = await openedWithDevice({}, settings)
+    if (event.type != "identify") await call(identify("u-1"))
+    await call(event)
+    const isTrack = event.type == "track"
+    const fields = isTrack ? expected : { ...APP, ...expected }
+    assert.deepEqual(last(), isTrack ? ["trackEvent", "Bought", fields] : ["update", fields])
+    assert.equal(marked().at(-1), true)
+  })
+}

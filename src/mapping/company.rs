@@ -1,4 +1,4 @@
-//! NamedCompanies, as a group's traits or as a contact's `company` and `companies`.
+//! Companies, as a group's traits or a contact's `company` and `companies` give them.
 
 use std::borrow::Cow;
 

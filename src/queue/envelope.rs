@@ -10,7 +10,7 @@ use crate::entry::Entry;
 use crate::segment::IgnoredUserIds;
 use crate::source::Source;
 
-/// The body of a message in either queue. `E` is the event as it was received, unmapped. Several
+/// The body of a message in any queue. `E` is the event as it was received, unmapped. Several
 /// events of one user that share a message are in `events` instead, in order, so that a single
 /// event can't pass itself off as several.
 #[derive(Debug, Serialize, Deserialize)]

@@ -1,11 +1,14 @@
 //! The documentation against the repository: what it links to, cites and lists exists.
 
 mod citations;
+mod codes;
 mod links;
+mod queues;
 mod settings;
 mod style;
 mod terraform;
 mod version;
+mod workflows;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -77,7 +77,7 @@ fn template() -> Template {
 }
 
 /// The lines beneath a key of YAML.
-fn block<'t>(text: &'t str, key: &'static str) -> impl Iterator<Item = &'t str> {
+pub(super) fn block<'t>(text: &'t str, key: &'t str) -> impl Iterator<Item = &'t str> {
     let depth = key.len() - key.trim_start().len();
     let is_inside =
         move |line: &&str| line.trim().is_empty() || line.len() - line.trim_start().len() > depth;

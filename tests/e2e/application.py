@@ -24,8 +24,9 @@ class Application:
 
     def __init__(self, stack, command, settings, environment=None):
         self.stack = stack
-        self.forgotten = 0
         self.log = LOGS / "application.log"
+        self._lines = []
+        self._bytes_read = 0
         with open(self.log, "wb") as output:
             self.process = subprocess.Popen(
                 [*command, json.dumps(settings)], env={**clean_environment(), **(environment or {})},
@@ -48,13 +49,21 @@ class Application:
 
     def forget(self):
         """Leaves out what it has printed until now."""
-        self.forgotten = len(self.log.read_text())
+        self._read()
+        self._lines = []
 
     def printed(self, key):
         """What stands under `key` in the lines printed so far."""
-        complete, _, _ = self.log.read_text()[self.forgotten:].rpartition("\n")
-        lines = [json.loads(line) for line in complete.splitlines() if line.startswith("{")]
-        return [line[key] for line in lines if key in line]
+        self._read()
+        return [line[key] for line in self._lines if key in line]
+
+    def _read(self):
+        """Reads what it has printed since the last time, as far as the lines are complete."""
+        with open(self.log, "rb") as log:
+            log.seek(self._bytes_read)
+            complete, end, _ = log.read().rpartition(b"\n")
+        self._bytes_read += len(complete + end)
+        self._lines += [json.loads(line) for line in complete.splitlines() if line.startswith(b"{")]
 
     def statuses(self):
         """The statuses of the answers that it has got so far."""

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from application import NODE_MODULES, SDKS, Application
-from tools import browser, why_no_javascript
+from tools import Failure, browser, why_no_javascript
 
 APP = {"app_id": "abc123", "api_base": "https://api-iam.intercom.io"}
 
@@ -46,19 +46,24 @@ class Page:
 
     def wait_for_told(self, *methods):
         """Waits for these calls, and gives what they said."""
-        told = self.application.wait_for(
-            lambda: (told := self.told()) and [call[0] for call in told][-len(methods):] == list(methods) and told,
-            f"{methods}, not {self.told()}")
-        return [call[1] if len(call) == 2 else call[1:] for call in told[-len(methods):]]
+        told = []
+
+        def are_told():
+            told[:] = self.told()[-len(methods):]
+            return [call[0] for call in told] == list(methods)
+
+        try:
+            self.application.wait_for(are_told, "the Messenger's calls")
+        except Failure as failure:
+            raise AssertionError(f"{methods}, not {told}") from failure
+        return [call[1] if len(call) == 2 else call[1:] for call in told]
 
     def wait_until_up(self):
-        """Waits until a plugin with device delivery has its rules and the widget."""
+        """Waits until a plugin with device delivery has the widget, its rules, and an answer of the Messenger's API."""
         self.run("""
-            for (let i = 0; i < 200 && !window.told; i++) await new Promise((resolve) => setTimeout(resolve, 50))
-            const isLoading = () => performance.getEntriesByType("resource").some(({ name }) => /device/.test(name))
-            for (let i = 0; i < 200 && !isLoading(); i++)
-              await new Promise((resolve) => setTimeout(resolve, 50))
-            await new Promise((resolve) => setTimeout(resolve, 200))""")
+            const isAsked = () => performance.getEntriesByType("resource").some(({ name }) => /api-iam/.test(name))
+            while (!window.told || !isAsked()) await new Promise((resolve) => setTimeout(resolve, 10))
+            await new Promise((resolve) => setTimeout(resolve, 20))""")
 
     def sent(self):
         """The events that went to the function."""

@@ -291,7 +291,8 @@ def counted(stack, since):
 
 
 def sees(pattern, line):
-    """Whether a filter pattern, of the two forms that the template uses, sees the line."""
+    """Whether a filter pattern sees the line, as CloudWatch documents the two forms that the template uses. The
+    emulator takes patterns but matches nothing with them, so this stands in for it. Any other form fails here."""
     if is_true := re.fullmatch(r"\{ (\S+) IS TRUE \}", pattern):
         return at(line, is_true[1]) is True
     path, text = re.fullmatch(r'\{ (\S+) = "(.*)" \}', pattern).groups()

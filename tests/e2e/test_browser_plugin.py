@@ -26,15 +26,55 @@ def test_the_page_says_what_the_function_says():
     run("node", "--test", "test/")
 
 
-def test_the_package_can_be_imported_and_required(tmp_path):
-    run("npm", "pack", "--silent", "--pack-destination", tmp_path)
-    package = tmp_path / "node_modules" / "segment-intercom-browser"
+CONSUMER = """/// <reference types="segment-intercom-browser/window" />
+import {{ AnalyticsBrowser }} from "@segment/analytics-next"
+import {{ intercom, type IntercomOptions, type Settings }} from "segment-intercom-browser"
+const settings: Settings = {{ appId: "abc123", appearance: {{ alignment: "left", z_index: 900 }} }}
+export const analytics = AnalyticsBrowser.load({{ writeKey: "k", plugins: [intercom, intercom(settings)] }})
+const options: IntercomOptions = {{ user_hash: "h", hide_default_launcher: true }}
+void analytics.identify("u-1", {{}}, {{ integrations: {{ Intercom: options }} }})
+window.Intercom?.("showArticle", 123)
+{mistake}
+"""
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    """A project that has the package as `npm pack` makes it."""
+    project = tmp_path_factory.mktemp("project")
+    run("npm", "pack", "--silent", "--pack-destination", project)
+    package = project / "node_modules" / "segment-intercom-browser"
     package.mkdir(parents=True)
-    run("tar", "-xzf", next(tmp_path.glob("*.tgz")), "-C", package, "--strip-components=1")
-    assert {"README.md", "LICENSE", "package.json"} <= {file.name for file in package.iterdir()}
+    run("tar", "-xzf", next(project.glob("*.tgz")), "-C", package, "--strip-components=1")
+    (project / "node_modules" / "@segment").symlink_to(BROWSER / "node_modules" / "@segment")
+    return project
+
+
+def test_the_package_can_be_imported_and_required(package):
+    files = package / "node_modules" / "segment-intercom-browser"
+    assert {"README.md", "LICENSE", "package.json"} <= {file.name for file in files.iterdir()}
     types = {"intercom.d.ts", "intercom.d.cts", "window.d.ts"}
-    assert types | {"intercom.mjs.map", "intercom.cjs.map"} <= {file.name for file in (package / "package").iterdir()}
+    assert types | {"intercom.mjs.map", "intercom.cjs.map"} <= {file.name for file in (files / "package").iterdir()}
     check = "if (intercom({ appId: 'x' }).name != 'Intercom' || !intercom.pluginName) process.exit(1)"
     run("node", "--input-type=module", "-e", f"import {{ intercom }} from 'segment-intercom-browser'; {check}",
-        cwd=tmp_path)
-    run("node", "-e", f"const {{ intercom }} = require('segment-intercom-browser'); {check}", cwd=tmp_path)
+        cwd=package)
+    run("node", "-e", f"const {{ intercom }} = require('segment-intercom-browser'); {check}", cwd=package)
+
+
+@pytest.mark.parametrize(("module", "name"), [
+    ("nodenext", "page.mts"), ("nodenext", "page.cts"), ("esnext", "page.ts")], ids=["module", "CommonJS", "bundler"])
+def test_the_package_has_types(package, module, name):
+    """For imports and for `require`, and they know a wrong option from a right one."""
+    def check(mistake=""):
+        (package / name).write_text(CONSUMER.format(mistake=mistake))
+        resolution = "bundler" if module == "esnext" else module
+        return subprocess.run(
+            ["node", BROWSER / "node_modules/typescript/bin/tsc", "--noEmit", "--strict", "--skipLibCheck", "--target",
+             "es2021", "--lib", "es2021,dom", "--module", module, "--moduleResolution", resolution, name],
+            cwd=package, capture_output=True, text=True)
+
+    right = check()
+    assert right.returncode == 0, right.stdout
+    for mistake in ("intercom({})", "intercom({ appId: 1 })", "options.userHash = 'h'"):
+        wrong = check(mistake)
+        assert (package / name).name in wrong.stdout, mistake

@@ -94,7 +94,7 @@ def test_values_of_every_kind_arrive_as_they_are():
 
 
 @pytest.mark.parametrize(("name", "refusal"), [
-    ("a" * 65, "has 65 characters: 64 is the most"), ("1st", "is no name for a stack"), ("../x", "is no name"),
+    ("a" * 65, "has 65 characters: 64 is the most"), ("1st", "is not a name for a stack"), ("../x", "is not a name"),
     ("nobody-knows-it", "deployments/nobody-knows-it.toml is missing: `make settings STACK=nobody-knows-it`"),
 ])
 def test_a_name_that_cannot_work_is_refused(name, refusal):

@@ -184,10 +184,11 @@ def test_the_demo_page_shows_what_comes_of_each_call(stack, page):
     url = demo.serve(stack, "messenger", is_real=False)
     page.visit(url=url)
     press = "[...document.querySelectorAll('button')].find((each) => each.textContent.endsWith({})).click()"
-    for what in ("Ada", "not for Intercom"):
+    listed = "return [...document.querySelectorAll('.entry')].map((each) => each.textContent)"
+    for what, outcome in (("Ada", "contact made"), ("not for Intercom", "Nobody was told.")):
         page.run(press.format(repr(what)))
-        page.run("await new Promise((resolve) => setTimeout(resolve, 2500))")
-    entries = page.run("return [...document.querySelectorAll('.entry')].map((each) => each.textContent)")
+        entries = page.application.wait_for(
+            lambda outcome=outcome: (entries := page.run(listed)) and outcome in entries[0] and entries, outcome)
     kept, identify, first = entries
     assert first.startswith("analytics.page()Messengerboot")
     assert "Messengerupdateuser_idpage-ada" in identify and "Functioncontact made: Ada Lovelace" in identify

@@ -6,12 +6,13 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use intercom_simulator::Fault;
 use serde_json::json;
+use tracing::Level;
 
 use crate::http::{Call, signed};
 use crate::shapes::{
     KB, MB, batch_of, deep, deep_object, identify, identify_with, wide_array, wide_object,
 };
-use crate::support::{WRITE_KEY, World, base64, reason};
+use crate::support::{Log, PUBLIC_WRITE_KEY, WRITE_KEY, World, base64, reason};
 
 fn basic(credentials: &[u8]) -> String {
     format!("Basic {}", base64(credentials))
@@ -512,5 +513,28 @@ async fn awss_words_stay_in_the_log() {
     let direct = world.invoke(&event).await.expect_err("there is no secret");
     for told in [by_key.body.to_string(), direct.to_string()] {
         assert!(!told.contains("AccessDenied"), "{told}");
+    }
+}
+
+/// What a key that everybody can read may spend with one request: `docs/security.md`.
+#[tokio::test]
+async fn a_request_of_bad_events_costs_a_line_for_each_and_a_dead_letter_for_each_reason() {
+    let bad = |n: usize| json!({"type": format!("t{n}"), "messageId": n.to_string()});
+    for (events, reasons) in [
+        (vec![bad(0); 2_500], 1),
+        ((0..2_500).map(bad).collect(), 2_500),
+    ] {
+        let world = World::new(&[]).await;
+        let (log, _guard) = Log::start(Level::INFO);
+        let packed = gzip(json!({"batch": events}).to_string().as_bytes());
+        let call = Call::post("/v1/batch").with_key(PUBLIC_WRITE_KEY);
+        call.bytes(&packed).send(&world).await.assert_success();
+        let lines = log.lines();
+        // And that of the invocation.
+        assert_eq!(lines.len(), 2_500 + 1);
+        let bytes: usize = lines.iter().map(String::len).sum();
+        assert!(bytes < 2_501 * 320, "{bytes}");
+        assert_eq!(world.dead_letters().len(), reasons);
+        assert!(world.intercom.requests().is_empty());
     }
 }
