@@ -161,7 +161,7 @@ fn transformation(random: &mut Rng) -> Value {
         2 => rule["allowProperties"] = json!([name(random), name(random)]),
         3 => {
             rule["propertyValueTransformations"] =
-                json!([{"propertyPaths": [name(random)], "propertyValue": 7}])
+                json!([{"propertyPaths": [name(random)], "propertyValue": 7}]);
         }
         4 => rule["drop"] = json!(true),
         _ => {
@@ -269,7 +269,8 @@ fn the_pages_engine_does_what_the_function_does() {
             cases.push((file, event, ours, line));
         }
     }
-    let input: String = cases.iter().map(|(.., line)| format!("{line}\n")).collect();
+    let lines: Vec<&str> = cases.iter().map(|(.., line)| line.as_str()).collect();
+    let input = lines.join("\n");
     let mut stdin = node.stdin.take().expect("piped");
     let writer = thread::spawn(move || stdin.write_all(input.as_bytes()));
     let output = node.wait_with_output().expect("it ends");
