@@ -89,6 +89,16 @@ const NO_IDENTITY: &str = ".userId or .email is required";
 const ONLY_ANONYMOUS: &str = ".userId or .email is required: the event has no user id and no \
                               email, only an anonymousId (see the setting ANONYMOUS)";
 
+/// Longest id of a person, in bytes. A longer one could be neither remembered nor told apart in
+/// Intercom.
+const MAX_ID_BYTES: usize = 1_000;
+
+const TOO_LONG_AN_ID: &str = "an id has more than 1,000 bytes: send a shorter one";
+
+fn is_too_long_an_id(id: &str) -> bool {
+    id.len() > MAX_ID_BYTES
+}
+
 /// Maps one event. `budget` is that of its request.
 ///
 /// # Errors
@@ -145,6 +155,13 @@ pub fn map<'e>(
         )),
     };
     let actions = mapper.restricted(actions?)?;
+    if actions
+        .iter()
+        .filter_map(Action::person)
+        .any(is_too_long_an_id)
+    {
+        return Err(NotSent::Reject(TOO_LONG_AN_ID.into()));
+    }
     Ok(Mapped {
         actions,
         warnings: mapper.into_warnings(),

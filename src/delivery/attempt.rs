@@ -9,7 +9,6 @@ use indexmap::IndexMap;
 use super::Stop;
 use super::parts::Body;
 use super::round::Round;
-use crate::failure::{Code, Failure};
 use crate::in_progress::{InProgress, Undelivered};
 use crate::intercom;
 use crate::mapping::{Action, Rights};
@@ -67,11 +66,6 @@ impl<'a> Attempt<'a> {
         actions: &[Action<'_>],
         is_identify: bool,
     ) -> Result<(), Undelivered> {
-        if actions.iter().filter_map(identity_of).any(is_too_long) {
-            let reason = format!("an id has more than {MAX_ID_BYTES} bytes: send a shorter one");
-            let failure = Failure::new(reason);
-            return Err(Undelivered::Rejected(Code::InvalidEvent, failure));
-        }
         let mut done = self.execute_once(actions, is_identify).await;
         if matches!(done, Err(Stop::Gone(_))) {
             done = self.execute_once(actions, is_identify).await;
@@ -140,27 +134,6 @@ impl<'a> Attempt<'a> {
         if !left_out.contains(&left) {
             left_out.push(left);
         }
-    }
-}
-
-/// Longest id of a person, in bytes. A longer one could be neither remembered nor told apart in
-/// Intercom.
-const MAX_ID_BYTES: usize = 1_000;
-
-fn is_too_long(id: &str) -> bool {
-    id.len() > MAX_ID_BYTES
-}
-
-/// Whom an action is about.
-fn identity_of<'a>(action: &'a Action<'_>) -> Option<&'a str> {
-    match action {
-        Action::UpsertContact { identity, .. }
-        | Action::AttachCompany { identity, .. }
-        | Action::DetachCompany { identity, .. }
-        | Action::MergeContact { into: identity, .. }
-        | Action::DeleteContact { identity } => Some(identity.as_str()),
-        Action::CreateEvent { event, .. } => event.user_id.as_deref(),
-        Action::UpsertCompany { .. } => None,
     }
 }
 

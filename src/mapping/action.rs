@@ -65,6 +65,21 @@ pub enum Action<'e> {
     DeleteContact { identity: Identity<'e> },
 }
 
+impl Action<'_> {
+    /// The id or email of whom it is about. None for a company or an unknown visitor.
+    pub(super) fn person(&self) -> Option<&str> {
+        match self {
+            Self::UpsertContact { identity, .. }
+            | Self::AttachCompany { identity, .. }
+            | Self::DetachCompany { identity, .. }
+            | Self::MergeContact { into: identity, .. }
+            | Self::DeleteContact { identity } => Some(identity.as_str()),
+            Self::CreateEvent { event, .. } => event.user_id.as_deref().or(event.email.as_deref()),
+            Self::UpsertCompany { .. } => None,
+        }
+    }
+}
+
 /// Intercom's two roles of a contact.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

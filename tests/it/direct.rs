@@ -72,7 +72,7 @@ async fn five_thousand_events_are_taken_in_one_go() {
                 event
             })
             .collect();
-        let limit = Duration::from_secs(12);
+        let limit = Duration::from_secs(25);
         let answer = world.invoke_within(&json!(events), limit).await;
         let results = answer["results"].as_array().expect("results");
         let queued = results.iter().filter(|result| result["status"] == "queued");

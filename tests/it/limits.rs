@@ -186,7 +186,7 @@ async fn an_event_that_no_queue_takes_is_delivered_or_its_ids_are_recorded() {
             &long_user,
             "queue",
             Some(&without("userId")),
-            "DELIVERY_MODE",
+            "more than 1,000 bytes",
         ),
         (
             "no event",

@@ -173,3 +173,13 @@ async fn an_event_copied_from_segment_is_shown_by_segments_rules() {
     let event = &results[0]["actions"][0]["event"];
     assert_eq!(event["created_at"], 1_795_435_200);
 }
+
+/// Everything that makes an event fail and can be known beforehand is shown.
+#[tokio::test]
+async fn an_id_of_more_than_1000_bytes_would_be_rejected() {
+    let world = World::new(&[]).await;
+    let event = |bytes: usize| json!({"type": "track", "event": "E", "userId": "u".repeat(bytes)});
+    let body = json!([event(1_000), event(1_001)]);
+    let results = results(&world, &body).await;
+    assert_eq!(statuses(&results), ["would_deliver", "would_reject"]);
+}
