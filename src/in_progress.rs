@@ -17,7 +17,7 @@ pub use undelivered::{Otherwise, Undelivered};
 
 use crate::entry::Entry;
 use crate::intercom::CallRecord;
-use crate::mapping::{Action, Arrival, Rights, Settings, Warning};
+use crate::mapping::{Action, Arrival, PlannedCalls, Rights, Settings, Warning};
 use crate::queue::owner;
 use crate::segment::Kind;
 use crate::source::Source;
@@ -84,6 +84,11 @@ impl<'e> InProgress<'e> {
     /// Whether there is something to do for it in Intercom.
     pub fn is_to_be_delivered(&self) -> bool {
         !self.actions.is_empty() && self.fate != Fate::WaitIsOver
+    }
+
+    /// How many calls to Intercom it takes.
+    pub fn planned(&self) -> PlannedCalls {
+        PlannedCalls::of(&self.actions)
     }
 
     /// What its mapping has to know of how it came in.

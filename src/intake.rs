@@ -12,10 +12,11 @@ use tracing::Level;
 use crate::entry::Entry;
 use crate::failure::{Code, Failure};
 use crate::in_progress::{Fate, InProgress};
-use crate::invocation::Request;
+use crate::invocation::{Invocation, Request};
 use crate::mapping::Budget;
 use crate::processing::{EventLine, LineContext, NO_MEMORY, Processing, addressed};
 use crate::queue::{Message, Queue, Queues, time_to_send};
+use crate::source::Source;
 use crate::status::{EventResult, Status};
 use taken::{DuplicateOf, Taken};
 
@@ -34,7 +35,7 @@ pub enum DeliveryMode {
 pub struct Intake {
     /// Whether Intercom is called at all.
     pub mode: DeliveryMode,
-    /// How long a request may spend on Intercom.
+    /// How long a request may spend on Intercom that somebody waits for.
     pub budget: Duration,
     /// The events taken recently.
     pub deduplication: Deduplication,
@@ -139,6 +140,7 @@ impl Intake {
         request: &Request<'_>,
         processing: &Processing,
     ) {
+        let events_in_all = events.len();
         // Users with a queued event that their later events must not overtake.
         let mut behind: HashSet<String> = HashSet::new();
         let mut to_deliver = Vec::new();
@@ -154,12 +156,27 @@ impl Intake {
                 to_deliver.push(event);
             }
         }
-        let to_store = time_to_send(to_deliver.iter().map(|event| &*event.user));
-        let deadline = request.invocation.started + self.budget;
-        let deadline = request
-            .store_until
-            .checked_sub(to_store)
-            .map_or(deadline, |latest| latest.min(deadline));
+        let to_store = time_to_send(
+            to_deliver
+                .iter()
+                .map(|event| (&*event.user, event.planned())),
+        );
+        let Invocation {
+            started, deadline, ..
+        } = request.invocation;
+        let is_awaited = match request.source {
+            Source::Api | Source::Webhook => true,
+            // Segment's Lambda destination sends one event and waits as long as a webhook does.
+            Source::Direct => events_in_all == 1,
+            Source::EventBridge => false,
+        };
+        let deadline = if is_awaited {
+            started + self.budget
+        } else {
+            deadline
+        };
+        let latest = request.store_until.checked_sub(to_store);
+        let deadline = latest.map_or(deadline, |latest| latest.min(deadline));
         processing
             .deliver(to_deliver.into_iter(), request.received_at, deadline)
             .await;
@@ -212,7 +229,7 @@ async fn store(events: &mut [Taken<'_>], request: &Request<'_>, queues: &Queues)
             None => request.source.as_str(),
         };
         let message = Message::of(event.entry, request.source, request.received_at);
-        let message = message.behind(&event.user);
+        let message = message.behind(&event.user).planned(event.planned());
         let mut message = message.scoped_to(sender);
         if !message.fits() {
             let reason = format!(

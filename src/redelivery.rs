@@ -131,6 +131,7 @@ impl Redelivery<'_> {
                     let owner = event.entry.event().map(|event| owner(event, is_unproven));
                     let to_send = Message::of(event.entry, event.source, event.received_at);
                     let to_send = to_send.behind(&owner.unwrap_or_default());
+                    let to_send = to_send.planned(event.planned());
                     self.move_to(event, to_send.with_fresh_id(), *message, place, moves);
                 }
             }

@@ -3,12 +3,27 @@
 
 #![expect(clippy::disallowed_methods, reason = "it measures time")]
 
+mod crowded;
 mod drain;
+mod simulated_time;
 mod spent;
+mod waiting;
 mod workload;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() {
-    spent::print().await;
-    drain::print().await;
+use tokio::runtime::Builder;
+
+fn main() {
+    let runtime = |is_simulated| {
+        let mut builder = Builder::new_current_thread();
+        let runtime = builder.enable_all().start_paused(is_simulated).build();
+        runtime.expect("a runtime")
+    };
+    runtime(false).block_on(async {
+        spent::print().await;
+        drain::print().await;
+    });
+    runtime(true).block_on(async {
+        crowded::print().await;
+        waiting::print().await;
+    });
 }

@@ -8,14 +8,9 @@ use std::ops::Range;
 use indexmap::IndexMap;
 
 use crate::in_progress::InProgress;
-use crate::mapping::{Action, Company, Contact, Identity, Rights};
-
-/// Most events that are merged into one: each merge copies all that they say so far.
-const MAX_MERGED_EVENTS: usize = 25;
-
-/// Most calls of a merged write. What is tried again as one has to end within one invocation, or
-/// nothing of it ever does.
-const MAX_CALLS: usize = 25;
+use crate::mapping::{
+    Action, Company, Contact, Identity, MAX_CALLS_TOGETHER, MAX_MERGED_EVENTS, Rights, calls_of,
+};
 
 /// Successive events of a user that are delivered as one. Usually one; several when they were
 /// merged.
@@ -51,7 +46,7 @@ pub(super) fn steps<'e>(events: &[&mut InProgress<'e>]) -> Vec<Step<'e>> {
             && last.events.len() < MAX_MERGED_EVENTS
             && events[last.events.start].rights == event.rights
             && let Some(merged) = merged(last.actions(events), &event.actions)
-            && calls_of(&merged) <= MAX_CALLS
+            && calls_of(&merged) <= MAX_CALLS_TOGETHER
         {
             last.events.end = place + 1;
             last.merged = Some(merged);
@@ -60,15 +55,6 @@ pub(super) fn steps<'e>(events: &[&mut InProgress<'e>]) -> Vec<Step<'e>> {
         steps.push(Step::of(place));
     }
     steps
-}
-
-/// How many calls the actions take, where the contact has to be looked up.
-fn calls_of(actions: &[Action<'_>]) -> usize {
-    let calls = actions.iter().map(|action| match action {
-        Action::UpsertContact { .. } | Action::MergeContact { .. } => 2,
-        _ => 1,
-    });
-    calls.sum()
 }
 
 /// The actions of two identifies or groups of the same contact as those of one. `None` when they

@@ -2,7 +2,9 @@
 //! them side by side.
 
 use std::collections::VecDeque;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 
@@ -17,6 +19,9 @@ use crate::mapping::Action;
 /// Most tracks of one user under way at once.
 const TRACKS_AT_ONCE: usize = 16;
 
+/// Age from which an event that is in the retry queue is part of a backlog.
+const BACKLOG_AGE: Duration = Duration::from_mins(1);
+
 /// What came of a step.
 struct Tried {
     delivered: Result<(), Undelivered>,
@@ -24,11 +29,22 @@ struct Tried {
     left_out: Vec<LeftOut>,
 }
 
+impl Tried {
+    /// Not tried, for this reason.
+    fn not(why: Undelivered) -> Self {
+        Self {
+            delivered: Err(why),
+            calls: Vec::new(),
+            left_out: Vec::new(),
+        }
+    }
+}
+
 impl Round<'_> {
     /// Delivers one user's events.
     ///
     /// Tracks carry their own time, so those that follow each other need no order. They go side by
-    /// side once an event of the user has been delivered: of an unknown user one call is enough.
+    /// side once Intercom is known to know the user: of an unknown user one call is enough.
     ///
     /// An event that only waits for its user steps aside, and is tried again when one of the later
     /// ones has made the contact. Once an event has to be tried later, the user's events stop there:
@@ -37,14 +53,36 @@ impl Round<'_> {
     /// with it.
     pub(super) async fn deliver_user(&self, mut events: Vec<&mut InProgress<'_>>) {
         let events = &mut *events;
+        let user = events[0].user.clone();
+        let lately_seen = &self.delivery.lately_seen;
+        let mut is_known = is_of_backlog(events[0]) || lately_seen.get(&user).is_some();
         let mut steps = VecDeque::from(steps(events));
         let mut waiting: Vec<usize> = Vec::new();
-        while let Some(step) = steps.pop_front() {
+        let is_over = loop {
+            if is_known {
+                let mut tracks = Vec::new();
+                while let Some(next) = steps.front()
+                    && is_track(next.actions(events))
+                {
+                    tracks.extend(steps.pop_front());
+                }
+                let places: Vec<usize> = tracks.iter().map(|step| step.events.start).collect();
+                self.deliver_side_by_side(tracks, events).await;
+                let unknown = places.iter().filter(|place| is_waiting(events[**place]));
+                waiting.extend(unknown);
+                if places.iter().any(|&place| holds_back(events[place])) {
+                    break true;
+                }
+            }
+            let Some(step) = steps.pop_front() else {
+                break false;
+            };
             let first = step.events.start;
             match waits_like(&step, &waiting, events) {
                 Some(why) => events[first].outcome = Err(why),
                 None => self.deliver_step(&step, events).await,
             }
+            is_known = events[first].outcome.is_ok();
             if step.events.len() > 1 && is_rejected(events[first]) {
                 for place in step.events.rev() {
                     steps.push_front(Step::of(place));
@@ -54,77 +92,87 @@ impl Round<'_> {
             if is_waiting(events[first]) {
                 waiting.extend(step.events.clone());
             }
-            let mut is_over = holds_back(events[first]);
-            if !is_over && makes_contact(step.actions(events)) {
-                let mut still_waiting: Vec<usize> = Vec::new();
-                for &place in &waiting {
-                    if deletes(&events[place].actions) {
-                        continue;
-                    }
-                    let step = Step::of(place);
-                    // The same answer for all of them.
-                    if waits_like(&step, &still_waiting, events).is_some() {
-                        continue;
-                    }
-                    self.deliver_step(&step, events).await;
-                    is_over = holds_back(events[place]);
-                    if is_over {
-                        break;
-                    }
-                    if is_waiting(events[place]) {
-                        still_waiting.push(place);
-                    }
-                }
-                waiting.retain(|place| is_waiting(events[*place]));
+            if holds_back(events[first]) {
+                break true;
             }
-            if !is_over && events[first].outcome.is_ok() {
-                let mut tracks = Vec::new();
-                while let Some(next) = steps.front()
-                    && is_track(next.actions(events))
-                {
-                    tracks.extend(steps.pop_front());
-                }
-                let places: Vec<usize> = tracks.iter().map(|step| step.events.start).collect();
-                self.deliver_side_by_side(tracks, events).await;
-                is_over |= places.iter().any(|&place| holds_back(events[place]));
-                waiting.extend(
-                    places
-                        .into_iter()
-                        .filter(|&place| is_waiting(events[place])),
-                );
+            if makes_contact(step.actions(events))
+                && self.deliver_waiting(&mut waiting, events).await
+            {
+                break true;
             }
-            if is_over {
-                let later = steps.into_iter().flat_map(|step| step.events);
-                for place in waiting.into_iter().chain(later) {
-                    events[place].outcome = Err(Undelivered::NotTried);
-                }
-                return;
+        };
+        if is_over {
+            let later = steps.into_iter().flat_map(|step| step.events);
+            for place in waiting.into_iter().chain(later) {
+                events[place].outcome = Err(Undelivered::NotTried);
             }
+        } else if is_known {
+            lately_seen.insert(&user, ());
+        } else {
+            lately_seen.remove(&user);
         }
     }
 
+    /// Tries those again that wait, after one of the user's events may have made the contact. Those
+    /// that still wait stay in `waiting`. Whether one of them holds back all that follow.
+    async fn deliver_waiting(
+        &self,
+        waiting: &mut Vec<usize>,
+        events: &mut [&mut InProgress<'_>],
+    ) -> bool {
+        let mut is_over = false;
+        let mut still_waiting: Vec<usize> = Vec::new();
+        for &place in &*waiting {
+            if deletes(&events[place].actions) {
+                continue;
+            }
+            let step = Step::of(place);
+            // The same answer for all of them.
+            if waits_like(&step, &still_waiting, events).is_some() {
+                continue;
+            }
+            self.deliver_step(&step, events).await;
+            is_over = holds_back(events[place]);
+            if is_over {
+                break;
+            }
+            if is_waiting(events[place]) {
+                still_waiting.push(place);
+            }
+        }
+        waiting.retain(|place| is_waiting(events[*place]));
+        is_over
+    }
+
     /// Delivers tracks side by side. Once one has to be tried later, those that haven't begun aren't
-    /// tried.
+    /// tried; once Intercom doesn't know the user of one, those of the same user wait too.
     async fn deliver_side_by_side<'e>(
         &self,
         tracks: Vec<Step<'e>>,
         events: &mut [&mut InProgress<'e>],
     ) {
         let is_over = AtomicBool::new(false);
-        let (shared, is_over) = (&*events, &is_over);
+        // The first that waits, and why.
+        let waits = OnceLock::new();
+        let (shared, is_over, waits) = (&*events, &is_over, &waits);
         let tried: Vec<(Step<'e>, Tried)> = stream::iter(tracks)
             .map(|step| async move {
                 let permit = self.tracks_at_once.acquire().await;
+                let same_user = |(place, _): &&(usize, Undelivered)| {
+                    is_alike(step.actions(shared), &shared[*place].actions)
+                };
                 let tried = if is_over.load(Ordering::Relaxed) {
-                    Tried {
-                        delivered: Err(Undelivered::NotTried),
-                        calls: Vec::new(),
-                        left_out: Vec::new(),
-                    }
+                    Tried::not(Undelivered::NotTried)
+                } else if let Some((_, why)) = waits.get().filter(same_user) {
+                    Tried::not(why.clone())
                 } else {
                     self.try_step(&step, shared).await
                 };
                 drop(permit);
+                if let Err(why @ Undelivered::Waiting { .. }) = &tried.delivered {
+                    // Another one may have been first.
+                    let _ = waits.set((step.events.start, why.clone()));
+                }
                 let holds_back = tried.delivered.as_ref().is_err_and(Undelivered::holds_back);
                 is_over.fetch_or(holds_back, Ordering::Relaxed);
                 (step, tried)
@@ -195,7 +243,12 @@ fn waits_like<'e>(
     events: &[&mut InProgress<'e>],
 ) -> Option<Undelivered> {
     let known = &events[*waiting.first()?];
-    match (step.actions(events), &*known.actions) {
+    is_alike(step.actions(events), &known.actions).then(|| known.outcome.clone().err())?
+}
+
+/// Whether these are two tracks of one user or lead.
+fn is_alike(actions: &[Action<'_>], others: &[Action<'_>]) -> bool {
+    match (actions, others) {
         (
             [Action::CreateEvent { event, identity }],
             [
@@ -204,11 +257,15 @@ fn waits_like<'e>(
                     identity: same,
                 },
             ],
-        ) if identity_of(event) == identity_of(other) && identity == same => {
-            known.outcome.clone().err()
-        }
-        _ => None,
+        ) => identity_of(event) == identity_of(other) && identity == same,
+        _ => false,
     }
+}
+
+/// Whether an event is part of a backlog. There its user is mostly known: had it been tried and its
+/// user unknown, it would be in the waiting queue.
+fn is_of_backlog(event: &InProgress<'_>) -> bool {
+    event.waited.is_none() && event.age.is_some_and(|age| age >= BACKLOG_AGE)
 }
 
 /// A deletion isn't tried again: the contact that a later event made isn't the one it was to delete.

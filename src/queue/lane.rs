@@ -1,10 +1,12 @@
 //! Sends the messages of some groups to a queue, one call to SQS after another.
 //!
-//! A call has at most one message of each group, and the group's next one follows once SQS has
-//! accepted it: of several in one call, SQS could accept only a later one, and hand it out before
-//! the earlier one arrives.
+//! A call has at most one message of each group whose place matters, and the group's next one follows
+//! once SQS has accepted it: of several in one call, SQS could accept only a later one, and hand it out
+//! before the earlier one arrives. Messages of tracks alone have no place: where
+//! there are many, they go together.
 
 use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -14,54 +16,114 @@ use super::message::Message;
 use super::{
     CALLS_AT_ONCE, MAX_BATCH_BYTES, MAX_BATCH_MESSAGES, NotTaken, Queue, QueueError, Queues,
 };
+use crate::mapping::{CallCount, MAX_CALLS_TOGETHER, PlannedCalls};
 
 /// Most events of one group that are sent one by one.
 const MAX_SINGLE_EVENTS: usize = 25;
 
-/// Events that share a message when a group has more than that.
+/// Fewest events that share a message when a group has more than that, unless they are large or take
+/// many calls.
 const SHARED_EVENTS: usize = 10;
 
-/// Messages of one group to aim at, so that a full batch of one user's events is sent within 5 s:
-/// where it has more than 500, more than [`SHARED_EVENTS`] share a message. Only events of Segment's
-/// own, which come up to 5,000 at once, take more messages, because of [`MAX_SHARED_EVENTS`].
+/// Messages of one group to aim at, so that a full batch of one user's events is sent within 5 s. Where
+/// there are more, those of tracks alone go together; other events then take more than
+/// [`MAX_CALLS_TOGETHER`] calls of Intercom in a message.
 const TARGET_MESSAGES: usize = 50;
 
-/// Most events in one message, which has to be delivered within one invocation.
+/// Most events in one message.
 const MAX_SHARED_EVENTS: usize = 50;
 
-/// How many events of a group share a message when it has this many. Fewer share one where they
-/// are large, or came by different senders.
-fn events_per_message(events: usize) -> usize {
-    if events <= MAX_SINGLE_EVENTS {
-        return 1;
+/// The events that share a message: those of a group, of which this is known, in order. `fits` says
+/// whether a message may hold these of them and the next one.
+fn parts(
+    planned: &[PlannedCalls],
+    fits: impl Fn(Range<usize>, usize) -> bool,
+) -> Vec<Range<usize>> {
+    let most_events = match planned.len() {
+        ..=MAX_SINGLE_EVENTS => 1,
+        events => events
+            .div_ceil(TARGET_MESSAGES)
+            .clamp(SHARED_EVENTS, MAX_SHARED_EVENTS),
+    };
+    let most_calls = if have_no_place(planned) {
+        MAX_CALLS_TOGETHER
+    } else {
+        let all = planned.iter().copied();
+        let all = all.fold(CallCount::default(), CallCount::and);
+        MAX_CALLS_TOGETHER.max(all.calls.div_ceil(TARGET_MESSAGES))
+    };
+    let mut parts: Vec<Range<usize>> = Vec::new();
+    let mut count = CallCount::default();
+    for (place, event) in planned.iter().enumerate() {
+        let with_event = count.and(*event);
+        match parts.last_mut() {
+            Some(part)
+                if part.len() < most_events
+                    && with_event.calls <= most_calls
+                    && fits(part.clone(), place) =>
+            {
+                part.end = place + 1;
+                count = with_event;
+            }
+            _ => {
+                parts.push(place..place + 1);
+                count = CallCount::default().and(*event);
+            }
+        }
     }
-    let share = events.div_ceil(TARGET_MESSAGES);
-    share.clamp(SHARED_EVENTS, MAX_SHARED_EVENTS)
+    parts
 }
 
-/// How many messages a group with this many events takes.
-fn messages_for(events: usize) -> usize {
-    events.div_ceil(events_per_message(events))
+/// Whether these events may arrive in any order: tracks carry their own time.
+fn have_no_place(events: &[PlannedCalls]) -> bool {
+    events.iter().all(|event| *event == PlannedCalls::Track)
+}
+
+/// How many calls to SQS the events of a group take, one after another.
+fn sends_for(planned: &[PlannedCalls]) -> usize {
+    // The first event, whose retry is due at a time of its own, shares no message with the others.
+    let parts = parts(planned, |part, _| part.start > 0);
+    let mut calls = 0;
+    let mut room = 0;
+    for has_no_place in go_together(planned, &parts) {
+        if !has_no_place {
+            room = 0;
+        } else if room > 0 {
+            room -= 1;
+            continue;
+        } else {
+            room = MAX_BATCH_MESSAGES - 1;
+        }
+        calls += 1;
+    }
+    calls
+}
+
+/// Which messages may go in one call with others of their group that may too: those of tracks alone,
+/// where it takes long to send one after another.
+fn go_together(planned: &[PlannedCalls], parts: &[Range<usize>]) -> impl Iterator<Item = bool> {
+    let are_many = parts.len() > TARGET_MESSAGES;
+    parts
+        .iter()
+        .map(move |part| are_many && have_no_place(&planned[part.clone()]))
 }
 
 /// Pause before a call is repeated for a message that SQS didn't accept.
 const PAUSE_BEFORE_REPEAT: Duration = Duration::from_millis(50);
 
-/// Time that sending these users' events may take: one call after another for each user,
-/// concurrently across users. `users` names the user of each event.
-pub fn time_to_send<'u>(users: impl Iterator<Item = &'u str>) -> Duration {
+/// Time that sending these events may take: one call after another for each user, concurrently
+/// across users. Of each event its user is known, and how many calls to Intercom it takes.
+pub fn time_to_send<'u>(events: impl Iterator<Item = (&'u str, PlannedCalls)>) -> Duration {
     /// The slowest that a call gets.
     const ONE_CALL: Duration = Duration::from_millis(60);
-    let mut events_of: HashMap<&str, usize> = HashMap::new();
+    let mut events_of: HashMap<&str, Vec<PlannedCalls>> = HashMap::new();
     let mut all = 0;
-    for user in users {
-        *events_of.entry(user).or_default() += 1;
+    for (user, planned) in events {
+        events_of.entry(user).or_default().push(planned);
         all += 1;
     }
-    let most = events_of.into_values().max().unwrap_or_default();
-    // The first event, whose retry is due at a time of its own, shares no message with the others.
-    let of_busiest_user = messages_for(most.saturating_sub(1)) + 1;
-    let calls = of_busiest_user + all / (MAX_BATCH_MESSAGES * CALLS_AT_ONCE);
+    let of_users = events_of.values().map(|planned| sends_for(planned));
+    let calls = of_users.max().unwrap_or_default() + all / (MAX_BATCH_MESSAGES * CALLS_AT_ONCE);
     ONE_CALL.saturating_mul(u32::try_from(calls).unwrap_or(u32::MAX))
 }
 
@@ -69,6 +131,8 @@ pub fn time_to_send<'u>(users: impl Iterator<Item = &'u str>) -> Duration {
 pub(super) struct Outbound<K> {
     keys: Vec<K>,
     message: Message,
+    /// Whether it may come before or after the other messages of its group that say so too.
+    has_no_place: bool,
 }
 
 /// The messages of one group that are still to be sent, in order; at least one.
@@ -112,34 +176,32 @@ pub(super) fn letters<K>(messages: Vec<(K, Message)>) -> Vec<Group<K>> {
 
 impl<K> Group<K> {
     fn of(messages: Vec<(K, Message)>) -> Self {
-        let most = events_per_message(messages.len());
-        let mut group = VecDeque::new();
-        let (mut part, mut bytes) = (Vec::new(), 0);
-        for (key, message) in messages {
-            let is_full = part.last().is_some_and(|(_, last): &(K, Message)| {
-                part.len() == most
-                    || bytes + message.bytes() > MAX_BATCH_BYTES
-                    || !last.can_share_with(&message)
-            });
-            if is_full {
-                group.push_back(Outbound::shared(std::mem::take(&mut part)));
-                bytes = 0;
-            }
-            bytes += message.bytes();
-            part.push((key, message));
-        }
-        group.push_back(Outbound::shared(part));
-        Self(group)
+        let planned: Vec<PlannedCalls> = messages.iter().map(|(_, m)| m.planned).collect();
+        let fits = |part: Range<usize>, next: usize| {
+            let (last, next) = (&messages[part.end - 1].1, &messages[next].1);
+            let bytes: usize = messages[part].iter().map(|(_, m)| m.bytes()).sum();
+            bytes + next.bytes() <= MAX_BATCH_BYTES && last.can_share_with(next)
+        };
+        let parts = parts(&planned, fits);
+        let go_together: Vec<bool> = go_together(&planned, &parts).collect();
+        let mut messages = messages.into_iter();
+        let outbound = parts.iter().zip(go_together);
+        let outbound = outbound.map(|(part, has_no_place)| Outbound {
+            has_no_place,
+            ..Outbound::shared(messages.by_ref().take(part.len()).collect())
+        });
+        Self(outbound.collect())
     }
 
-    pub(super) fn next(&self) -> &Message {
-        &self.0[0].message
+    /// How many of its next messages may go in one call.
+    fn ready(&self) -> usize {
+        let ready = self.0.iter().take_while(|outbound| outbound.has_no_place);
+        ready.take(MAX_BATCH_MESSAGES).count().max(1)
     }
 
-    /// The group without its next message. None when that was the last one.
-    fn without_next(mut self) -> Option<Self> {
-        self.0.pop_front();
-        (!self.0.is_empty()).then_some(self)
+    fn bytes_of_next(&self, count: usize) -> usize {
+        let next = self.0.iter().take(count);
+        next.map(|outbound| outbound.message.bytes()).sum()
     }
 
     /// The keys of all that is left: none of it may be queued before its next message, which wasn't.
@@ -153,7 +215,11 @@ impl<K> Outbound<K> {
     fn shared(messages: Vec<(K, Message)>) -> Self {
         let (keys, messages): (Vec<K>, Vec<Message>) = messages.into_iter().unzip();
         let message = Message::shared(&messages);
-        Self { keys, message }
+        Self {
+            keys,
+            message,
+            has_no_place: false,
+        }
     }
 }
 
@@ -181,7 +247,10 @@ impl<K> Lane<K> {
         until: Instant,
     ) -> Vec<(K, QueueError)> {
         while let Some(call) = self.next_call() {
-            let sent = queues.send_batch(queue, call.iter().map(Group::next));
+            let messages = call
+                .iter()
+                .flat_map(|(group, count)| group.0.iter().take(*count));
+            let sent = queues.send_batch(queue, messages.map(|outbound| &outbound.message));
             match tokio::time::timeout_at(until, sent).await {
                 Ok(Ok(not_taken)) => {
                     let is_all_taken = not_taken.is_empty();
@@ -200,35 +269,54 @@ impl<K> Lane<K> {
         self.failed
     }
 
-    /// The groups whose next messages go in the next call, as many as fit.
-    fn next_call(&mut self) -> Option<Vec<Group<K>>> {
-        let mut call = vec![self.waiting.pop_front()?];
-        let mut bytes = call[0].next().bytes();
-        while let Some(group) = self.waiting.front() {
-            bytes += group.next().bytes();
-            if bytes > MAX_BATCH_BYTES {
+    /// The groups whose next messages go in the next call, and how many of each, as many as fit.
+    fn next_call(&mut self) -> Option<Vec<(Group<K>, usize)>> {
+        let mut call: Vec<(Group<K>, usize)> = Vec::new();
+        let (mut messages, mut bytes) = (0, 0);
+        while let Some(group) = self.waiting.pop_front() {
+            let fits = |count: &usize| {
+                messages + count <= MAX_BATCH_MESSAGES
+                    && bytes + group.bytes_of_next(*count) <= MAX_BATCH_BYTES
+            };
+            let count = (1..=group.ready()).rev().find(fits);
+            // The first message goes, however large it is.
+            let count = count.or_else(|| call.is_empty().then_some(1));
+            let Some(count) = count else {
+                self.waiting.push_front(group);
                 break;
-            }
-            call.extend(self.waiting.pop_front());
+            };
+            messages += count;
+            bytes += group.bytes_of_next(count);
+            call.push((group, count));
         }
-        Some(call)
+        (!call.is_empty()).then_some(call)
     }
 
     /// Messages that SQS didn't accept are sent again, unless they would fail the same way.
-    fn go_on(&mut self, call: Vec<Group<K>>, mut not_taken: HashMap<usize, NotTaken>) {
-        for (place, group) in call.into_iter().enumerate() {
-            match not_taken.remove(&place) {
-                None => self.waiting.extend(group.without_next()),
-                Some(NotTaken { error, is_final }) if is_final => {
-                    self.failed.extend(group.not_sent(&error));
+    fn go_on(&mut self, call: Vec<(Group<K>, usize)>, mut not_taken: HashMap<usize, NotTaken>) {
+        let mut first = 0;
+        for (mut group, count) in call {
+            let mut rest = group.0.split_off(count);
+            let mut refused = None;
+            for (place, outbound) in group.0.into_iter().enumerate().rev() {
+                match not_taken.remove(&(first + place)) {
+                    None => continue,
+                    Some(NotTaken { error, is_final }) if is_final => refused = Some(error),
+                    Some(_) => {}
                 }
-                Some(_) => self.waiting.push_back(group),
+                rest.push_front(outbound);
+            }
+            first += count;
+            match refused {
+                Some(error) => self.failed.extend(Group(rest).not_sent(&error)),
+                None if rest.is_empty() => {}
+                None => self.waiting.push_back(Group(rest)),
             }
         }
     }
 
-    fn fail(&mut self, call: Vec<Group<K>>, error: &QueueError) {
-        for group in call {
+    fn fail(&mut self, call: Vec<(Group<K>, usize)>, error: &QueueError) {
+        for (group, _) in call {
             self.failed.extend(group.not_sent(error));
         }
     }
@@ -253,37 +341,93 @@ mod tests {
         )
         .expect("an object");
         let message = Message::new(Source::Webhook, received_at, &event);
+        let message = message.planned(PlannedCalls::Track);
         let mut messages = vec![((), message.clone()); count];
         messages[0].1 = message.not_before(received_at);
         messages
     }
 
+    /// Of writes of one contact, each with a company of its own, every other one a track.
+    fn mixed(count: usize) -> Vec<((), Message)> {
+        let mut messages = events_of_one_user(count);
+        for ((), message) in messages.iter_mut().step_by(2) {
+            message.planned = PlannedCalls::Contact(4);
+        }
+        messages
+    }
+
+    const COUNTS: [usize; 8] = [
+        1,
+        25,
+        26,
+        500,
+        501,
+        MAX_BATCH_EVENTS,
+        3_000,
+        MAX_SEGMENT_EVENTS,
+    ];
+
     #[test]
-    fn the_time_to_send_is_that_of_as_many_messages_as_are_sent() {
-        for count in [
-            1,
-            25,
-            26,
-            500,
-            501,
-            MAX_BATCH_EVENTS,
-            3_000,
-            MAX_SEGMENT_EVENTS,
-        ] {
-            let groups = groups(events_of_one_user(count));
-            let messages = u32::try_from(groups[0].0.len()).expect("not that many");
-            let one_call = Duration::from_millis(60);
-            let reserved = time_to_send(std::iter::repeat_n("u", count));
-            assert!(reserved >= one_call * messages, "{count}: {messages}");
+    fn the_time_to_send_is_that_of_as_many_calls_as_are_made() {
+        for count in COUNTS {
+            for messages in [events_of_one_user(count), mixed(count)] {
+                let planned: Vec<PlannedCalls> = messages.iter().map(|((), m)| m.planned).collect();
+                let reserved = time_to_send(planned.into_iter().map(|planned| ("u", planned)));
+                let mut lane = Lane::new(groups(messages));
+                let mut calls = 0;
+                while let Some(call) = lane.next_call() {
+                    lane.go_on(call, HashMap::new());
+                    calls += 1;
+                }
+                assert!(
+                    reserved >= Duration::from_millis(60) * calls,
+                    "{count}: {calls} calls, {reserved:?}"
+                );
+            }
         }
     }
 
     #[test]
-    fn a_full_batch_of_one_user_takes_the_target_and_no_message_too_many_events() {
-        assert_eq!(messages_for(MAX_BATCH_EVENTS), TARGET_MESSAGES);
-        for count in [26, 500, MAX_BATCH_EVENTS, MAX_SEGMENT_EVENTS] {
-            assert!(events_per_message(count) <= MAX_SHARED_EVENTS, "{count}");
+    fn a_message_takes_25_calls_of_intercom_as_long_as_a_full_batch_is_sent_within_5_s() {
+        let calls_of = |group: &Group<()>| {
+            let events = group.0.iter().map(|outbound| outbound.keys.len());
+            events.max().unwrap_or_default()
+        };
+        for count in COUNTS {
+            let groups = groups(events_of_one_user(count));
+            assert!(calls_of(&groups[0]) <= MAX_CALLS_TOGETHER, "{count}");
         }
+        // Each pair takes five calls.
+        assert_eq!(calls_of(&groups(mixed(300))[0]), 10);
+        let full = groups(mixed(MAX_BATCH_EVENTS));
+        assert!(
+            full[0].0.len() <= TARGET_MESSAGES + 2,
+            "{}",
+            full[0].0.len()
+        );
+    }
+
+    #[test]
+    fn of_tracks_that_went_together_those_not_taken_are_sent_again_and_nothing_else() {
+        let mut lane = Lane::new(groups(events_of_one_user(MAX_BATCH_EVENTS)));
+        let call = lane.next_call().expect("a call");
+        assert_eq!(call[0].1, MAX_BATCH_MESSAGES);
+        let bodies = |call: &[(Group<()>, usize)]| -> Vec<String> {
+            let (group, count) = &call[0];
+            let ready = group.0.iter().take(*count);
+            ready
+                .map(|outbound| outbound.message.deduplication_id().to_owned())
+                .collect()
+        };
+        let sent = bodies(&call);
+        let error = || NotTaken {
+            error: QueueError("busy".to_owned()),
+            is_final: false,
+        };
+        lane.go_on(call, HashMap::from([(3, error()), (7, error())]));
+        let again = bodies(&lane.next_call().expect("a call"));
+        assert_eq!(again[..2], [sent[3].clone(), sent[7].clone()]);
+        assert!(!again[2..].iter().any(|id| sent.contains(id)));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::keyless::{Keyless, without_write_key};
 use super::sender_attributes::USER_HASH;
 use crate::entry::{Entry, Parsed};
 use crate::failure::{Code, Failure};
+use crate::mapping::PlannedCalls;
 use crate::segment::{Event, Object, Value};
 use crate::source::Source;
 
@@ -64,6 +65,8 @@ pub struct Message {
     pub(super) delay: Duration,
     /// Whether it holds an event, which can share a message with others.
     is_event: bool,
+    /// What its event takes.
+    pub(super) planned: PlannedCalls,
 }
 
 /// What precedes the event in a body.
@@ -92,6 +95,7 @@ impl Message {
             attributes: Vec::new(),
             delay: Duration::ZERO,
             is_event: true,
+            planned: PlannedCalls::of(&[]),
         }
     }
 
@@ -124,6 +128,7 @@ impl Message {
             attributes: Vec::new(),
             delay: Duration::ZERO,
             is_event: false,
+            planned: PlannedCalls::of(&[]),
         }
     }
 
@@ -160,6 +165,7 @@ impl Message {
             attributes: Vec::new(),
             delay: Duration::ZERO,
             is_event: false,
+            planned: PlannedCalls::of(&[]),
         }
     }
 
@@ -228,6 +234,12 @@ impl Message {
             .with_attribute(CODE_ATTRIBUTE, code.as_str())
             .with_attribute(STATUS_ATTRIBUTE, status.as_deref().unwrap_or("rejected"))
             .with_attribute(REQUEST_ID_ATTRIBUTE, request_id)
+    }
+
+    /// Of an event that takes this.
+    #[must_use]
+    pub fn planned(self, planned: PlannedCalls) -> Self {
+        Self { planned, ..self }
     }
 
     /// Among the events of this owner, whose order the queue keeps.

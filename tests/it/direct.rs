@@ -1,10 +1,17 @@
 //! Direct invocation and EventBridge: results, and invocations that fail.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use intercom_simulator::Fault;
+use chrono::DateTime;
+use intercom_simulator::{ClockMode, Fault, Settings, Simulator};
 use lambda_runtime::Diagnostic;
+use segment_intercom::clock::Clock;
 use serde_json::{Value, json};
+use test_support::function::{invoke, put_together};
+use test_support::in_process::{self, Aws};
+use test_support::simulated_aws::SimulatedAwsState;
+use tokio::time::Instant;
 
 use crate::support::World;
 
@@ -54,7 +61,7 @@ async fn each_event_has_its_result() {
 #[tokio::test]
 async fn five_thousand_events_are_taken_in_one_go() {
     for users in [1, 5_000] {
-        let world = World::new(&[("INLINE_BUDGET_MS", "3000")]).await;
+        let world = World::new(&[]).await;
         world.intercom.add_fault(Fault::hang(20.0));
         world.aws().sqs_delay = Duration::from_millis(40);
         let events: Vec<Value> = (0..5_000)
@@ -65,13 +72,53 @@ async fn five_thousand_events_are_taken_in_one_go() {
                 event
             })
             .collect();
-        let answer = world.invoke(&json!(events)).await.expect("an answer");
+        let limit = Duration::from_secs(12);
+        let answer = world.invoke_within(&json!(events), limit).await;
         let results = answer["results"].as_array().expect("results");
         let queued = results.iter().filter(|result| result["status"] == "queued");
         assert_eq!(queued.count(), 5_000, "{users} users");
         let queued: usize = world.aws().retry.iter().map(|m| m.events().len()).sum();
         assert_eq!(queued, 5_000, "{users} users");
     }
+}
+
+/// Sixteen tracks of the user at once, 150 ms each: within the function's time, and Intercom's limit.
+#[tokio::test(start_paused = true)]
+async fn all_tracks_of_one_user_are_delivered_while_intercom_is_healthy() {
+    let start = Instant::now();
+    let intercom = Simulator::start(Settings {
+        rate_limit: 1_667,
+        clock: ClockMode::Runtime {
+            start_unix_seconds: 1_760_000_000,
+        },
+        ..Settings::default()
+    });
+    intercom.seed_contact(json!({"role": "user", "external_id": "u1"}));
+    intercom.add_fault(Fault::hang(0.09));
+    let aws = SimulatedAwsState::new(move || start.elapsed(), 0);
+    let clock = Clock::new(move || {
+        let started = DateTime::from_timestamp_secs(1_760_000_000).expect("a date");
+        started + start.elapsed()
+    });
+    let url = "https://intercom.example";
+    let (to_intercom, to_aws) = (
+        in_process::intercom(&intercom, 0),
+        Aws(Arc::new(Mutex::new(aws))),
+    );
+    let function = put_together(&[], url, to_intercom, url, to_aws, clock);
+    let track = |n| {
+        json!({"type": "track", "messageId": format!("m{n}"), "userId": "u1", "event": "Scrolled",
+            "timestamp": 1_759_900_000 + n})
+    };
+    let events: Vec<Value> = (0..2_500).map(track).collect();
+    let answer = invoke(&function, &json!(events)).await.expect("an answer");
+    let results = answer["results"].as_array().expect("results");
+    assert_eq!(results.len(), 2_500);
+    let others = results
+        .iter()
+        .filter(|result| result["status"] != "delivered");
+    assert_eq!(others.count(), 0);
+    assert_eq!(intercom.state().events.len(), 2_500);
 }
 
 #[tokio::test]

@@ -141,7 +141,7 @@ impl State {
         violations: &mut Vec<String>,
     ) -> Result<ApiResponse> {
         let now = unix_seconds(self.clock.now());
-        if let Some(name) = fields::string(body, "name")? {
+        if let Some(name) = fields::short_string(body, "name")? {
             company.name = name;
         }
         if let Some(plan) = fields::string(body, "plan")? {
@@ -153,7 +153,7 @@ impl State {
         if let Some(website) = fields::string(body, "website")? {
             company.website = website;
         }
-        if let Some(industry) = fields::string(body, "industry")? {
+        if let Some(industry) = fields::short_string(body, "industry")? {
             company.industry = industry;
         }
         if let Some(created) = fields::timestamp(body, "remote_created_at", violations)? {

@@ -70,7 +70,7 @@ impl ContactBody {
             external_id: fields::string(body, "external_id")?.map(not_empty),
             email,
             phone: fields::string(body, "phone")?,
-            name: fields::string(body, "name")?,
+            name: fields::short_string(body, "name")?,
             avatar: fields::string(body, "avatar")?,
             owner_id: read_owner(body)?,
             language_override: fields::string(body, "language_override")?,

@@ -62,13 +62,14 @@ impl State {
         violations: &mut Vec<String>,
     ) -> Result<ApiResponse> {
         let body = fields::object(body)?;
+        fields::short_string(body, "event_name")?;
         let name = fields::required_string(body, "event_name")?.replace(['.', '$'], "-");
         let created_at = fields::timestamp(body, "created_at", violations)?
             .flatten()
             .ok_or_else(|| {
                 ApiError::parameter_not_found("created_at not specified").with_field("created_at")
             })?;
-        let metadata = Metadata::read(body, self.settings.metadata_limit)?;
+        let metadata = Metadata::read(body, self.settings.metadata_limit, violations)?;
         let contact = self.event_contact(body)?;
         let event = Event {
             contact_id: contact.id.clone(),

@@ -3,10 +3,11 @@
 
 use serde_json::{Map, Value};
 
+use crate::data_attributes::STRING_LIMIT;
 use crate::errors::{ApiError, Result};
 
 /// Numbers from here on are taken for milliseconds sent as seconds (the year 2969 in seconds).
-const MILLISECONDS_FROM: i64 = 31_557_600_000;
+pub(crate) const MILLISECONDS_FROM: i64 = 31_557_600_000;
 
 pub(crate) type Field<T> = Option<Option<T>>;
 
@@ -18,6 +19,15 @@ pub(crate) fn object(body: &Value) -> Result<&Map<String, Value>> {
 pub(crate) fn string(body: &Map<String, Value>, key: &str) -> Result<Field<String>> {
     read(body, key, "a string", |value| {
         value.as_str().map(str::to_owned)
+    })
+}
+
+/// A string of at most 255 characters. What Intercom does with a longer name isn't known, so it is
+/// refused here.
+pub(crate) fn short_string(body: &Map<String, Value>, key: &str) -> Result<Field<String>> {
+    read(body, key, "a string of at most 255 characters", |value| {
+        let text = value.as_str()?;
+        (text.chars().count() <= STRING_LIMIT).then(|| text.to_owned())
     })
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::data_attributes::STRING_LIMIT;
 use crate::errors::{ApiError, Result};
+use crate::fields::MILLISECONDS_FROM;
 
 /// The keys that Intercom keeps, and how many it ignored. Ignored keys aren't checked.
 #[derive(Debug, Default)]
@@ -14,7 +15,11 @@ pub(crate) struct Metadata {
 
 impl Metadata {
     /// Reads `metadata` of an event: the first `limit` keys in the order sent.
-    pub(crate) fn read(body: &Map<String, Value>, limit: usize) -> Result<Self> {
+    pub(crate) fn read(
+        body: &Map<String, Value>,
+        limit: usize,
+        violations: &mut Vec<String>,
+    ) -> Result<Self> {
         let sent = match body.get("metadata") {
             None | Some(Value::Null) => return Ok(Self::default()),
             Some(Value::Object(sent)) => sent,
@@ -30,6 +35,9 @@ impl Metadata {
                     ApiError::parameter_invalid(format!("Metadata '{key}' {reason}"))
                         .with_field(key),
                 );
+            }
+            if let Some(problem) = misread_date(key, value) {
+                violations.push(problem);
             }
             kept.insert(key.clone(), value.clone());
         }
@@ -50,6 +58,13 @@ fn refusal(value: &Value) -> Option<&'static str> {
         Value::Null => Some("must not be null"),
         Value::Array(_) => Some("must not be nested"),
     }
+}
+
+/// What Intercom would show a wrong date for: a key that ends in `_date` names Unix seconds.
+fn misread_date(key: &str, value: &Value) -> Option<String> {
+    let is_milliseconds = value.as_f64()? >= MILLISECONDS_FROM as f64;
+    (key.ends_with("_date") && is_milliseconds)
+        .then(|| format!("metadata {key} {value} looks like milliseconds"))
 }
 
 fn object_refusal(fields: &Map<String, Value>) -> Option<&'static str> {
@@ -117,8 +132,22 @@ mod tests {
     #[test]
     fn keys_beyond_the_limit_are_ignored_unchecked() {
         let body = json!({"metadata": {"b": 1, "a": 2, "c": true}});
-        let metadata = Metadata::read(body.as_object().unwrap(), 2).unwrap();
+        let mut violations = Vec::new();
+        let metadata = Metadata::read(body.as_object().unwrap(), 2, &mut violations).unwrap();
         assert_eq!(Value::Object(metadata.kept), json!({"b": 1, "a": 2}));
         assert_eq!(metadata.ignored, 1);
+    }
+
+    #[test]
+    fn a_date_in_milliseconds_is_noted() {
+        let noted = |key: &str, value: Value| {
+            let mut violations = Vec::new();
+            let body = json!({"metadata": {key: value}});
+            Metadata::read(body.as_object().unwrap(), 10, &mut violations).unwrap();
+            !violations.is_empty()
+        };
+        assert!(noted("ship_date", json!(1_700_000_000_000_i64)));
+        assert!(!noted("ship_date", json!(1_700_000_000)));
+        assert!(!noted("views", json!(1_700_000_000_000_i64)));
     }
 }
