@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`make bench`: calls to Intercom per event and a backlog's use of the rate limit; start-up,
+"""`make bench`: calls to Intercom per event, a backlog's use of the rate limit, and what waiting events cost; start-up,
 memory and size beside a bare function; time, allocations and instructions of our own code per
 event, and whether that is linear in the event's bytes."""
 

@@ -406,6 +406,27 @@ async fn a_wait_ends_only_with_intercom_answering() {
     assert_eq!(world.aws().dead_letter.len(), 1);
 }
 
+/// The user was there, or made, when the alias came: whoever archived the contact since meant it.
+#[tokio::test]
+async fn an_alias_that_waits_does_not_bring_back_a_user_who_was_archived_since() {
+    let world = World::new(&[("ANONYMOUS", "lead")]).await;
+    let visit = json!({"type": "identify", "messageId": "v", "anonymousId": "visitor"});
+    world.invoke(&visit).await.expect("results");
+    let user = json!({"role": "user", "external_id": "u", "archived": true});
+    world.intercom.seed_contact(user);
+    let alias = json!({"type": "alias", "messageId": "a", "userId": "u", "previousId": "visitor"});
+    let alias = |seconds| {
+        let message = payload_of("u", "a", &alias, seconds_ago(seconds));
+        waiting_event(&[waiting(message, seconds)])
+    };
+    let answer = world.invoke(&alias(9)).await.expect("an answer");
+    assert!(failures(&answer).is_empty());
+    assert_eq!(world.aws().waiting.len(), 1, "it waits on");
+    let contacts = world.intercom.state().contacts;
+    assert!(contacts.iter().any(|contact| contact.archived));
+    assert!(!world.calls().iter().any(|call| call.contains("unarchive")));
+}
+
 /// As the version before left it: in a group of its own in the retry queue.
 #[tokio::test]
 async fn a_parked_event_of_the_version_before_moves_to_those_that_wait() {
