@@ -122,24 +122,52 @@ def test_the_name_of_segments_destination_for_pages(stack, page, sdk):
 # Consent
 
 
+@pytest.mark.parametrize("whose", ["page", "function"])
 @pytest.mark.parametrize("model", ["opt-in", "opt-out"])
-def test_consent(page, model):
-    """With Segment's consent tools, and the categories that Intercom needs."""
-    page.visit(sdk="consent", consentModel=model, consent={"Support": False})
-    page.call("page")
-    page.call("identify", "u-1")
-    assert (page.told(), page.asked()) == ([], [])
-    page.visit(sdk="consent", consentModel=model, consent={"Support": True})
-    page.call("page")
-    assert page.wait_for_told("boot") == [APP]
-    page.run("changeConsent({ Support: false })")
-    assert page.wait_for_told("shutdown") == [[]]
-    page.call("identify", "u-2")
-    page.call("page")
-    assert names_of(page) == ["boot", "shutdown"]
-    page.run("changeConsent({ Support: true })")
-    page.call("page")
-    assert page.wait_for_told("boot") == [{**APP, "user_id": "u-2"}]
+def test_consent(stack, page, model, whose):
+    """With Segment's consent tools. The categories that Intercom needs are the page's or, by CONSENT_CATEGORIES, the
+    function's."""
+    wrapped = {"sdk": "consent", "consentModel": model, "consentCategories": ["Support"] if whose == "page" else None}
+    with function_with(stack, CONSENT_CATEGORIES="Support" if whose == "function" else ""):
+        page.visit(**wrapped, consent={"Support": False})
+        page.call("page")
+        page.call("identify", "u-1")
+        assert (page.told(), page.asked()) == ([], [])
+        page.visit(**wrapped, consent={"Support": True})
+        page.call("page")
+        assert page.wait_for_told("boot") == [APP]
+        page.run("changeConsent({ Support: false })")
+        assert page.wait_for_told("shutdown") == [[]]
+        page.call("identify", "u-2")
+        page.call("page")
+        assert names_of(page) == ["boot", "shutdown"]
+        page.run("changeConsent({ Support: true })")
+        page.call("page")
+        assert page.wait_for_told("boot") == [{**APP, "user_id": "u-2"}]
+
+
+@EACH_BUILD
+def test_consent_that_the_page_itself_puts_into_events(stack, page, sdk):
+    def consent(is_given):
+        return {"context": {"consent": {"categoryPreferences": {"Support": is_given}}}}
+
+    with function_with(stack, CONSENT_CATEGORIES="Support"):
+        page.visit(sdk=sdk)
+        page.call("page", None, None, {}, consent(False))
+        page.call("identify", "u-1", {"name": "Ada"}, consent(False))
+        assert (page.told(), page.asked()) == ([], [])
+        page.call("identify", "u-1", {"email": "a@example.com"}, consent(True))
+        user = {**APP, "user_id": "u-1", "email": "a@example.com"}
+        # analytics.js repeats the traits of the calls before.
+        assert page.wait_for_told("boot") == [{**user, "name": "Ada"}]
+        page.call("track", "Left", {}, consent(False))
+        assert page.wait_for_told("shutdown") == [[]]
+        page.call("identify", "u-1", {}, consent(False))
+        page.call("track", "Came back", {}, consent(True))
+        page.call("page", None, None, {}, consent(True))
+        assert page.wait_for_told("boot") == [{**APP, "user_id": "u-1"}]
+        assert names_of(page) == ["boot", "shutdown", "boot"]
+        stack.wait_for(lambda: events_of(stack, "u-1") == ["Came back"], "the event with consent alone")
 
 
 # Device delivery

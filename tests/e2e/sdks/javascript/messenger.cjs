@@ -28,10 +28,11 @@ const PAGES = {
     window.analytics = AnalyticsNext.AnalyticsBrowser.load({ writeKey: "${writeKey}", plugins, ...settings }, ${JSON.stringify(load)})
     window.isThere = true
     </script>`,
-  // With one of Segment's consent wrappers, for which the page's own code decides.
-  consent: ({ consentModel, consent }) => `<script>window.consent = ${JSON.stringify(consent)}</script>
+  // With one of Segment's consent wrappers, for which the page's own code decides. The categories that Intercom needs are
+  // the page's, or null for those of the settings document.
+  consent: ({ consentModel, consent, consentCategories }) => `<script>window.consent = ${JSON.stringify(consent)}</script>
     <script src="/wrapped.js"></script><script>
-    window.analytics = wrapped.load("${writeKey}", "${endpoint}", "${consentModel}");
+    window.analytics = wrapped.load("${writeKey}", "${endpoint}", "${consentModel}", ${JSON.stringify(consentCategories)});
     window.isThere = true
     </script>`,
   snippet: ({ calls = "", version = "" }) => `<script>
@@ -51,15 +52,15 @@ const PAGES = {
 const WRAPPED = `
   import { AnalyticsBrowser } from "@segment/analytics-next";
   import { createWrapper } from "@segment/analytics-consent-tools";
-  export function load(writeKey, cdnURL, consentModel) {
+  export function load(writeKey, cdnURL, consentModel, consentCategories) {
     const withConsent = createWrapper({
       shouldLoadSegment: (context) => context.load({ consentModel }),
       getCategories: () => window.consent,
-      integrationCategoryMappings: { Intercom: ["Support"] },
+      integrationCategoryMappings: consentCategories ? { Intercom: consentCategories } : undefined,
       registerOnConsentChanged: (change) => { window.changeConsent = (to) => change(window.consent = to); },
     });
     const analytics = new AnalyticsBrowser();
-    withConsent(analytics).load({ writeKey, cdnURL }, { integrations: { Intercom: { consentCategories: ["Support"] } } });
+    withConsent(analytics).load({ writeKey, cdnURL }, consentCategories ? { integrations: { Intercom: { consentCategories } } } : {});
     return analytics;
   }`;
 
