@@ -6,7 +6,7 @@ import { isConsented } from "./consent"
 import { companiesOf, companyOf, contactOf } from "./contact"
 import type { Device } from "./device"
 import { isAddressed, isBoolean, NAME, option, type SegmentEvent, traitsOf, WEB_NAME } from "./event"
-import { isText, loosely } from "./loose"
+import { cut, idText, isText, loosely } from "./loose"
 import { type Messenger, messengerOf, type Said } from "./messenger"
 import type { Settings } from "./settings"
 
@@ -96,7 +96,7 @@ export function plugin(settings: Settings, loadDevice: () => Promise<{ deviceOf:
     // An event that was under way at a logout would bring back the previous user.
     if (isOver(arrival)) return
     if (said.type != "track") messenger!.report(said)
-    else if (said.more && messenger!.isTold(said)) messenger!.call("trackEvent", event.event, said.more)
+    else if (said.more && messenger!.isTold(said)) messenger!.call("trackEvent", cut(idText(event.event)!), said.more)
   }
 
   function hook(ctx: Context): Promise<Context> {

@@ -239,6 +239,15 @@ test("device delivery: what the Messenger takes is marked, before the function h
   assert.deepEqual(told[2], ["trackEvent", "Bought", { gift: "true" }])
 })
 
+test("device delivery: an event's name loses blanks, and what is beyond 255 characters", async () => {
+  const { call, told } = await openedWithDevice()
+  await call(identify("u-1"))
+  await call(track(" Bought\n"))
+  await call(track("x".repeat(300)))
+  const names = told.filter(([method]) => method == "trackEvent").map(([, name]) => name)
+  assert.deepEqual(names, ["Bought", "x".repeat(255)])
+})
+
 for (const [what, options, settings] of [
   ["its API is blocked", { isReached: false }], ["the page is offline", { isOnline: false }],
   ["a proof is missing", {}, { requireUserHash: true }],
