@@ -25,10 +25,14 @@ pub(crate) fn string(body: &Map<String, Value>, key: &str) -> Result<Field<Strin
 /// A string of at most 255 characters. What Intercom does with a longer name isn't known, so it is
 /// refused here.
 pub(crate) fn short_string(body: &Map<String, Value>, key: &str) -> Result<Field<String>> {
-    read(body, key, "a string of at most 255 characters", |value| {
-        let text = value.as_str()?;
-        (text.chars().count() <= STRING_LIMIT).then(|| text.to_owned())
-    })
+    let field = string(body, key)?;
+    if let Some(Some(text)) = &field
+        && text.chars().count() > STRING_LIMIT
+    {
+        let reason = format!("{key} is longer than {STRING_LIMIT} characters");
+        return Err(ApiError::parameter_invalid(reason).with_field(key));
+    }
+    Ok(field)
 }
 
 pub(crate) fn integer(body: &Map<String, Value>, key: &str) -> Result<Field<i64>> {

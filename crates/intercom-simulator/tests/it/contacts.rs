@@ -98,6 +98,10 @@ fn bad_bodies_are_refused_as_a_whole() {
             "signed_up_at must be an integer (Unix timestamp in seconds)",
         ),
         (
+            json!({"name": "é".repeat(256)}),
+            "name is longer than 255 characters",
+        ),
+        (
             json!({"custom_attributes": []}),
             "custom_attributes must be an object",
         ),
