@@ -265,13 +265,13 @@ impl Redelivery<'_> {
     }
 
     /// How long the messages of each group that stay are hidden: together, so that SQS keeps
-    /// their order.
+    /// their order, and as long as the first of them asks for, which holds back the others.
     fn delays<'r>(&self, records: &[Record<'r>]) -> HashMap<&'r str, Duration> {
         let schedule = &self.processing.schedule;
         let mut wanted: HashMap<&str, (Option<Duration>, Duration)> = HashMap::new();
         for record in records.iter().filter(|record| record.stays()) {
             let (delay, least) = wanted.entry(record.message.group()).or_default();
-            *delay = delay.iter().copied().chain(record.delays()).min();
+            *delay = delay.or_else(|| record.delays().min());
             *least = record.least_delay(schedule).max(*least);
         }
         let delay = |delay: Option<Duration>, least| delay.unwrap_or(schedule.base).max(least);

@@ -82,6 +82,25 @@ async fn a_failure_keeps_its_users_later_messages_and_no_other() {
 }
 
 /// However often it was received: that tells nothing of how often it failed.
+/// The failed one is first in its group, so the others wait as long as it does.
+#[tokio::test]
+async fn an_event_that_just_arrived_does_not_shorten_the_delay_of_the_one_that_failed() {
+    let world = World::new(&[]).await;
+    world.intercom.add_fault(Fault::status(503));
+    let event = json!({"type": "identify", "messageId": "old", "userId": "u"});
+    let old = payload_of("u", "old", &event, seconds_ago(1_200));
+    let due = (chrono::Utc::now() + chrono::Duration::seconds(4)).to_rfc3339();
+    let just_arrived = Sent {
+        attributes: json!({"notBefore": {"StringValue": due}}),
+        ..identify("u", "new")
+    };
+    world.queue([old, just_arrived]);
+    world.redeliver(1).await;
+    let delays: Vec<i64> = world.aws().hidden.iter().map(|hidden| hidden.1).collect();
+    assert_eq!(delays.len(), 2);
+    assert!(delays.iter().all(|delay| *delay >= 400), "{delays:?}");
+}
+
 #[tokio::test]
 async fn delays_grow_with_the_age_of_the_event() {
     let world = World::new(&[("RETRY_BASE_SECONDS", "4"), ("RETRY_MAX_SECONDS", "100")]).await;
