@@ -146,30 +146,6 @@ def test_consent(stack, page, model, whose):
         assert page.wait_for_told("boot") == [{**APP, "user_id": "u-2"}]
 
 
-@EACH_BUILD
-def test_consent_that_the_page_itself_puts_into_events(stack, page, sdk):
-    def consent(is_given):
-        return {"context": {"consent": {"categoryPreferences": {"Support": is_given}}}}
-
-    with function_with(stack, CONSENT_CATEGORIES="Support"):
-        page.visit(sdk=sdk)
-        page.call("page", None, None, {}, consent(False))
-        page.call("identify", "u-1", {"name": "Ada"}, consent(False))
-        assert (page.told(), page.asked()) == ([], [])
-        page.call("identify", "u-1", {"email": "a@example.com"}, consent(True))
-        user = {**APP, "user_id": "u-1", "email": "a@example.com"}
-        # analytics.js repeats the traits of the calls before.
-        assert page.wait_for_told("boot") == [{**user, "name": "Ada"}]
-        page.call("track", "Left", {}, consent(False))
-        assert page.wait_for_told("shutdown") == [[]]
-        page.call("identify", "u-1", {}, consent(False))
-        page.call("track", "Came back", {}, consent(True))
-        page.call("page", None, None, {}, consent(True))
-        assert page.wait_for_told("boot") == [{**APP, "user_id": "u-1"}]
-        assert names_of(page) == ["boot", "shutdown", "boot"]
-        stack.wait_for(lambda: events_of(stack, "u-1") == ["Came back"], "the event with consent alone")
-
-
 # Device delivery
 
 
