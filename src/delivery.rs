@@ -62,11 +62,6 @@ const COMPANIES: NonZeroUsize = NonZeroUsize::new(5_000).expect("not zero");
 /// How long a company's id is believed. One that is wrong gets a 404 and is looked up again.
 const AGE_OF_COMPANIES: Duration = Duration::from_hours(1);
 
-const LATELY_SEEN: NonZeroUsize = NonZeroUsize::new(5_000).expect("not zero");
-
-/// How long a user is taken to be known. One that isn't any more costs some calls in vain.
-const AGE_OF_LATELY_SEEN: Duration = Duration::from_hours(1);
-
 /// The settings of delivery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
@@ -118,8 +113,6 @@ pub struct Delivery {
     contacts: ContactCache,
     /// Intercom's company ids by company_id.
     companies: TtlCache<String>,
-    /// Users and leads of whom Intercom has lately taken an event.
-    lately_seen: TtlCache<()>,
     refusals: Refusals,
 }
 
@@ -131,7 +124,6 @@ impl Delivery {
             settings,
             contacts: ContactCache::new(clock),
             companies: TtlCache::new(COMPANIES, AGE_OF_COMPANIES, clock),
-            lately_seen: TtlCache::new(LATELY_SEEN, AGE_OF_LATELY_SEEN, clock),
             refusals: Refusals::new(clock),
         }
     }

@@ -44,7 +44,8 @@ impl Round<'_> {
     /// Delivers one user's events.
     ///
     /// Tracks carry their own time, so those that follow each other need no order. They go side by
-    /// side once Intercom is known to know the user: of an unknown user one call is enough.
+    /// side once one of the user's events was delivered, in a backlog at once: of an unknown user one call
+    /// is enough.
     ///
     /// An event that only waits for its user steps aside, and is tried again when one of the later
     /// ones has made the contact. Once an event has to be tried later, the user's events stop there:
@@ -53,9 +54,7 @@ impl Round<'_> {
     /// with it.
     pub(super) async fn deliver_user(&self, mut events: Vec<&mut InProgress<'_>>) {
         let events = &mut *events;
-        let user = events[0].user.clone();
-        let lately_seen = &self.delivery.lately_seen;
-        let mut is_known = is_of_backlog(events[0]) || lately_seen.get(&user).is_some();
+        let mut is_known = is_of_backlog(events[0]);
         let mut steps = VecDeque::from(steps(events));
         let mut waiting: Vec<usize> = Vec::new();
         let is_over = loop {
@@ -106,10 +105,6 @@ impl Round<'_> {
             for place in waiting.into_iter().chain(later) {
                 events[place].outcome = Err(Undelivered::NotTried);
             }
-        } else if is_known {
-            lately_seen.insert(&user, ());
-        } else {
-            lately_seen.remove(&user);
         }
     }
 
