@@ -8,6 +8,7 @@ mod lane;
 mod message;
 mod received;
 mod sender_attributes;
+mod sharing;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -22,10 +23,10 @@ use tokio::time::Instant;
 
 pub use envelope::{ENVELOPE_VERSION, Envelope, Received, read_body};
 pub use ids::{message_id, owner, owners_of_lead, queue_id};
-pub use lane::time_to_send;
 pub use message::Message;
 pub use received::ReceivedMessage;
 pub use sender_attributes::sender;
+pub use sharing::time_to_send;
 
 use crate::aws_error;
 use lane::Lane;

@@ -1,9 +1,9 @@
 //! Sends the messages of some groups to a queue, one call to SQS after another.
 //!
-//! A call has at most one message of each group whose place matters, and the group's next one follows
-//! once SQS has accepted it: of several in one call, SQS could accept only a later one, and hand it out
-//! before the earlier one arrives. Messages of tracks alone have no place: where
-//! there are many, they go together.
+//! A call has at most one message of each group whose place matters, and the group's next one
+//! follows once SQS has accepted it: of several in one call, SQS could accept only a later one, and
+//! hand it out before the earlier one arrives. Messages of tracks alone have no place: where there
+//! are many, they go together.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
@@ -13,119 +13,12 @@ use indexmap::IndexMap;
 use tokio::time::Instant;
 
 use super::message::Message;
-use super::{
-    CALLS_AT_ONCE, MAX_BATCH_BYTES, MAX_BATCH_MESSAGES, NotTaken, Queue, QueueError, Queues,
-};
-use crate::mapping::{CallCount, MAX_CALLS_TOGETHER, PlannedCalls};
-
-/// Most events of one group that are sent one by one.
-const MAX_SINGLE_EVENTS: usize = 25;
-
-/// Fewest events that share a message when a group has more than that, unless they are large or take
-/// many calls.
-const SHARED_EVENTS: usize = 10;
-
-/// Messages of one group to aim at, so that a full batch of one user's events is sent within 5 s. Where
-/// there are more, those of tracks alone go together; other events then take more than
-/// [`MAX_CALLS_TOGETHER`] calls of Intercom in a message.
-const TARGET_MESSAGES: usize = 50;
-
-/// Most events in one message.
-const MAX_SHARED_EVENTS: usize = 50;
-
-/// The events that share a message: those of a group, of which this is known, in order. `fits` says
-/// whether a message may hold these of them and the next one.
-fn parts(
-    planned: &[PlannedCalls],
-    fits: impl Fn(Range<usize>, usize) -> bool,
-) -> Vec<Range<usize>> {
-    let most_events = match planned.len() {
-        ..=MAX_SINGLE_EVENTS => 1,
-        events => events
-            .div_ceil(TARGET_MESSAGES)
-            .clamp(SHARED_EVENTS, MAX_SHARED_EVENTS),
-    };
-    let most_calls = if have_no_place(planned) {
-        MAX_CALLS_TOGETHER
-    } else {
-        let all = planned.iter().copied();
-        let all = all.fold(CallCount::default(), CallCount::and);
-        MAX_CALLS_TOGETHER.max(all.calls.div_ceil(TARGET_MESSAGES))
-    };
-    let mut parts: Vec<Range<usize>> = Vec::new();
-    let mut count = CallCount::default();
-    for (place, event) in planned.iter().enumerate() {
-        let with_event = count.and(*event);
-        match parts.last_mut() {
-            Some(part)
-                if part.len() < most_events
-                    && with_event.calls <= most_calls
-                    && fits(part.clone(), place) =>
-            {
-                part.end = place + 1;
-                count = with_event;
-            }
-            _ => {
-                parts.push(place..place + 1);
-                count = CallCount::default().and(*event);
-            }
-        }
-    }
-    parts
-}
-
-/// Whether these events may arrive in any order: tracks carry their own time.
-fn have_no_place(events: &[PlannedCalls]) -> bool {
-    events.iter().all(|event| *event == PlannedCalls::Track)
-}
-
-/// How many calls to SQS the events of a group take, one after another.
-fn sends_for(planned: &[PlannedCalls]) -> usize {
-    // The first event, whose retry is due at a time of its own, shares no message with the others.
-    let parts = parts(planned, |part, _| part.start > 0);
-    let mut calls = 0;
-    let mut room = 0;
-    for has_no_place in go_together(planned, &parts) {
-        if !has_no_place {
-            room = 0;
-        } else if room > 0 {
-            room -= 1;
-            continue;
-        } else {
-            room = MAX_BATCH_MESSAGES - 1;
-        }
-        calls += 1;
-    }
-    calls
-}
-
-/// Which messages may go in one call with others of their group that may too: those of tracks alone,
-/// where it takes long to send one after another.
-fn go_together(planned: &[PlannedCalls], parts: &[Range<usize>]) -> impl Iterator<Item = bool> {
-    let are_many = parts.len() > TARGET_MESSAGES;
-    parts
-        .iter()
-        .map(move |part| are_many && have_no_place(&planned[part.clone()]))
-}
+use super::sharing::{go_together, parts};
+use super::{MAX_BATCH_BYTES, MAX_BATCH_MESSAGES, NotTaken, Queue, QueueError, Queues};
+use crate::mapping::PlannedCalls;
 
 /// Pause before a call is repeated for a message that SQS didn't accept.
 const PAUSE_BEFORE_REPEAT: Duration = Duration::from_millis(50);
-
-/// Time that sending these events may take: one call after another for each user, concurrently
-/// across users. Of each event its user is known, and how many calls to Intercom it takes.
-pub fn time_to_send<'u>(events: impl Iterator<Item = (&'u str, PlannedCalls)>) -> Duration {
-    /// The slowest that a call gets.
-    const ONE_CALL: Duration = Duration::from_millis(60);
-    let mut events_of: HashMap<&str, Vec<PlannedCalls>> = HashMap::new();
-    let mut all = 0;
-    for (user, planned) in events {
-        events_of.entry(user).or_default().push(planned);
-        all += 1;
-    }
-    let of_users = events_of.values().map(|planned| sends_for(planned));
-    let calls = of_users.max().unwrap_or_default() + all / (MAX_BATCH_MESSAGES * CALLS_AT_ONCE);
-    ONE_CALL.saturating_mul(u32::try_from(calls).unwrap_or(u32::MAX))
-}
 
 /// A message to send, and the keys of the events that share it.
 pub(super) struct Outbound<K> {
@@ -170,7 +63,7 @@ pub(super) fn letters<K>(messages: Vec<(K, Message)>) -> Vec<Group<K>> {
             }
         }
     }
-    let letter = |part| Group(VecDeque::from([Outbound::shared(part)]));
+    let letter = |part| Group(VecDeque::from([Outbound::shared(part, false)]));
     parts.into_iter().map(letter).collect()
 }
 
@@ -186,9 +79,8 @@ impl<K> Group<K> {
         let go_together: Vec<bool> = go_together(&planned, &parts).collect();
         let mut messages = messages.into_iter();
         let outbound = parts.iter().zip(go_together);
-        let outbound = outbound.map(|(part, has_no_place)| Outbound {
-            has_no_place,
-            ..Outbound::shared(messages.by_ref().take(part.len()).collect())
+        let outbound = outbound.map(|(part, has_no_place)| {
+            Outbound::shared(messages.by_ref().take(part.len()).collect(), has_no_place)
         });
         Self(outbound.collect())
     }
@@ -212,13 +104,13 @@ impl<K> Group<K> {
 }
 
 impl<K> Outbound<K> {
-    fn shared(messages: Vec<(K, Message)>) -> Self {
+    fn shared(messages: Vec<(K, Message)>, has_no_place: bool) -> Self {
         let (keys, messages): (Vec<K>, Vec<Message>) = messages.into_iter().unzip();
         let message = Message::shared(&messages);
         Self {
             keys,
             message,
-            has_no_place: false,
+            has_no_place,
         }
     }
 }
@@ -326,8 +218,10 @@ impl<K> Lane<K> {
 mod tests {
     use chrono::{DateTime, Utc};
 
+    use super::super::sharing::{TARGET_MESSAGES, time_to_send};
     use super::*;
     use crate::http_api::{MAX_BATCH_EVENTS, MAX_SEGMENT_EVENTS};
+    use crate::mapping::MAX_CALLS_TOGETHER;
     use crate::segment::{Event, IgnoredUserIds};
     use crate::source::Source;
 
@@ -389,16 +283,16 @@ mod tests {
 
     #[test]
     fn a_message_takes_25_calls_of_intercom_as_long_as_a_full_batch_is_sent_within_5_s() {
-        let calls_of = |group: &Group<()>| {
+        let most_events = |group: &Group<()>| {
             let events = group.0.iter().map(|outbound| outbound.keys.len());
             events.max().unwrap_or_default()
         };
         for count in COUNTS {
             let groups = groups(events_of_one_user(count));
-            assert!(calls_of(&groups[0]) <= MAX_CALLS_TOGETHER, "{count}");
+            assert!(most_events(&groups[0]) <= MAX_CALLS_TOGETHER, "{count}");
         }
         // Each pair takes five calls.
-        assert_eq!(calls_of(&groups(mixed(300))[0]), 10);
+        assert_eq!(most_events(&groups(mixed(300))[0]), 10);
         let full = groups(mixed(MAX_BATCH_EVENTS));
         assert!(
             full[0].0.len() <= TARGET_MESSAGES + 2,
