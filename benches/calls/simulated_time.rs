@@ -4,7 +4,6 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chrono::DateTime;
 use fastrand::Rng;
 use intercom_simulator::{ClockMode, Fault, Settings, Simulator};
 use segment_intercom::clock::Clock;
@@ -60,15 +59,12 @@ impl World {
         self.start.elapsed()
     }
 
-    /// The time as the function's clock tells it.
-    pub(crate) fn date(elapsed: Duration) -> DateTime<chrono::Utc> {
-        let start = DateTime::from_timestamp_secs(START_UNIX_SECONDS.cast_signed());
-        start.expect("a date") + elapsed
+    pub(crate) fn clock(&self) -> Clock {
+        in_process::clock(self.start, START_UNIX_SECONDS)
     }
 
     pub(crate) fn instance(&self, variables: &[(&str, &str)], seed: u64) -> Function {
-        let start = self.start;
-        let clock = Clock::new(move || Self::date(start.elapsed()));
+        let clock = self.clock();
         let url = "https://intercom.example";
         let intercom = in_process::intercom(&self.intercom, seed);
         put_together(variables, url, intercom, url, self.aws.clone(), clock)

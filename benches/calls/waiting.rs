@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use fastrand::Rng;
 use futures_util::future::{join, join_all};
 use segment_intercom::function::Function;
@@ -44,7 +45,7 @@ async fn beside(waiting: usize) -> String {
     let world = World::new();
     let mut rng = Rng::with_seed(1);
     for number in 0..waiting {
-        let message = waits(number, &mut rng);
+        let message = waits(number, world.clock().now(), &mut rng);
         world.aws.state().waiting.send(message, Duration::ZERO);
     }
     for user in 0..LIVE_USERS {
@@ -76,9 +77,9 @@ async fn beside(waiting: usize) -> String {
 }
 
 /// A message of a track that has waited for some part of a day, due within a quarter of an hour.
-fn waits(number: usize, rng: &mut Rng) -> Message {
+fn waits(number: usize, now: DateTime<Utc>, rng: &mut Rng) -> Message {
     let since = WAITS_FOR.mul_f64(rng.f64());
-    let since = (World::date(Duration::ZERO) - since).to_rfc3339();
+    let since = (now - since).to_rfc3339();
     let event = json!({"type": "track", "event": "Opened", "userId": format!("waiting-{number}"),
         "messageId": format!("waiting-{number}"), "timestamp": since});
     Message {

@@ -3,10 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chrono::DateTime;
 use intercom_simulator::{ClockMode, Fault, Settings, Simulator};
 use lambda_runtime::Diagnostic;
-use segment_intercom::clock::Clock;
 use serde_json::{Value, json};
 use test_support::function::{invoke, put_together};
 use test_support::in_process::{self, Aws};
@@ -85,21 +83,19 @@ async fn five_thousand_events_are_taken_in_one_go() {
 /// Sixteen tracks of the user at once, 150 ms each: within the function's time, and Intercom's limit.
 #[tokio::test(start_paused = true)]
 async fn all_tracks_of_one_user_are_delivered_while_intercom_is_healthy() {
+    const START_UNIX_SECONDS: u64 = 1_760_000_000;
     let start = Instant::now();
     let intercom = Simulator::start(Settings {
         rate_limit: 1_667,
         clock: ClockMode::Runtime {
-            start_unix_seconds: 1_760_000_000,
+            start_unix_seconds: START_UNIX_SECONDS,
         },
         ..Settings::default()
     });
     intercom.seed_contact(json!({"role": "user", "external_id": "u1"}));
     intercom.add_fault(Fault::hang(0.09));
     let aws = SimulatedAwsState::new(move || start.elapsed(), 0);
-    let clock = Clock::new(move || {
-        let started = DateTime::from_timestamp_secs(1_760_000_000).expect("a date");
-        started + start.elapsed()
-    });
+    let clock = in_process::clock(start, START_UNIX_SECONDS);
     let url = "https://intercom.example";
     let (to_intercom, to_aws) = (
         in_process::intercom(&intercom, 0),

@@ -10,11 +10,14 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
+use chrono::DateTime;
 use fastrand::Rng;
 use intercom_simulator::Simulator;
+use segment_intercom::clock::Clock;
 use segment_intercom::http_client::{NoAnswer, Transport};
 use serde_json::Value;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::simulated_aws::SimulatedAwsState;
 
@@ -43,6 +46,13 @@ pub fn intercom(simulator: &Simulator, seed: u64) -> Transport {
             answered.await.ok().flatten().ok_or(NoAnswer::Broken)
         })
     })
+}
+
+/// The function's clock on the runtime's time, which was at this second of Unix when it was `start`.
+pub fn clock(start: Instant, start_unix_seconds: u64) -> Clock {
+    let began = DateTime::from_timestamp_secs(start_unix_seconds.cast_signed());
+    let began = began.expect("a date");
+    Clock::new(move || began + start.elapsed())
 }
 
 /// The way to the stand-ins of Secrets Manager and SQS.
