@@ -7,7 +7,7 @@ from pathlib import Path
 
 from environment import LOGS, clean_environment
 from processes import end_group, end_with_parent
-from tools import JAVASCRIPT
+from tools import JAVASCRIPT, TOOLS
 
 SDKS = Path(__file__).parent / "sdks"
 NODE_MODULES = {"NODE_PATH": str(JAVASCRIPT / "node_modules")}
@@ -81,3 +81,10 @@ class Application:
         """Lets it send what it still has, and waits for its end."""
         self.process.stdin.close()
         assert self.process.wait(PATIENCE_SECONDS) == 0, self.log.read_text()
+
+
+def python_application(stack, environment, package, settings):
+    """An application with the SDK for Python that is this package, in the virtual environment of this name."""
+    interpreter = TOOLS / environment / "bin" / "python"
+    return Application(stack, [str(interpreter), str(SDKS / "python" / "app.py"), package], {
+        "write_key": stack.write_key, "host": stack.endpoint, **settings})

@@ -7,6 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "local"))
 
+import letters_tool
 from pages import Page, running_browser
 from stack import Stack
 from tools import Failure
@@ -45,6 +46,12 @@ def stack(running_stack):
     running_stack.purge_queues()
     running_stack.simulator.reset()
     return running_stack
+
+
+@pytest.fixture
+def dead_letters(stack):
+    """Calls the operator's tool for dead letters; gives its output."""
+    return lambda *words: letters_tool.output(stack, *words)
 
 
 @pytest.fixture(scope="module")

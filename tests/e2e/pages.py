@@ -62,7 +62,8 @@ class Page:
         """Waits until a plugin with device delivery has the widget, its rules, and an answer of the Messenger's API."""
         self.run("""
             const isAsked = () => performance.getEntriesByType("resource").some(({ name }) => /api-iam/.test(name))
-            while (!window.told || !isAsked()) await new Promise((resolve) => setTimeout(resolve, 10))
+            for (let i = 0; i < 1000 && (!window.told || !isAsked()); i++)
+                await new Promise((resolve) => setTimeout(resolve, 10))
             await new Promise((resolve) => setTimeout(resolve, 20))""")
 
     def sent(self):

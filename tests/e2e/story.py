@@ -43,6 +43,15 @@ def track(user, event, **properties):
     return "track", {"userId": user, "event": event, "properties": properties}
 
 
+def tell(application):
+    """Makes CALLS with an SDK, which must give up none of them, to a function that takes them all."""
+    for call in CALLS:
+        application.do(*in_one_object(call))
+    application.end()
+    assert set(application.statuses()) == {200}
+    assert application.printed("gave_up") == []
+
+
 def assert_told(stack):
     """Asserts that Intercom has just what CALLS say, at their own times, and that nothing else became of them."""
     state = stack.simulator.state()

@@ -9,31 +9,11 @@ import subprocess
 import uuid
 from datetime import datetime, timedelta, timezone
 
-import pytest
-
 from calls import call, events_of
-from environment import CREDENTIALS, clean_environment
+from letters_tool import TOOL, environment
 from stack import STACK_NAME
-from tools import ROOT, SAM
 
-TOOL = [str(SAM / "python"), str(ROOT / "local" / "dead_letters.py")]
 USERS = [f"u-{number}" for number in range(10)]
-
-
-def environment(stack):
-    return {**clean_environment(), **CREDENTIALS, "AWS_ENDPOINT_URL": stack.emulator_url}
-
-
-@pytest.fixture
-def dead_letters(stack):
-    """Calls the tool as against AWS; gives its output."""
-    def run(*words):
-        done = subprocess.run(
-            [*TOOL, "--stack", STACK_NAME, *words], capture_output=True, text=True, env=environment(stack), timeout=300)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    return run
 
 
 def make_a_thousand(stack):

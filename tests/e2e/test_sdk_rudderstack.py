@@ -2,9 +2,9 @@
 
 import pytest
 
-from application import NODE_MODULES, SDKS, Application
-from story import CALLS, assert_told, identify, in_one_object
-from tools import TOOLS, why_no_javascript
+from application import NODE_MODULES, SDKS, Application, python_application
+from story import assert_told, identify, tell
+from tools import why_no_javascript
 
 
 def node(stack, **settings):
@@ -16,10 +16,8 @@ def node(stack, **settings):
 
 
 def python(stack, **settings):
-    interpreter = TOOLS / "rudderstack-python" / "bin" / "python"
     settings = {"write_key" if name == "writeKey" else name: value for name, value in settings.items()}
-    return Application(stack, [str(interpreter), str(SDKS / "python" / "rudderstack_app.py")], {
-        "write_key": stack.write_key, "host": stack.endpoint, **settings})
+    return python_application(stack, "rudderstack-python", "rudderstack.analytics", settings)
 
 
 @pytest.fixture(params=[node, python], ids=["node", "python"])
@@ -31,11 +29,7 @@ def start(stack, request):
 @pytest.mark.parametrize("gzip", [False, True], ids=["plain", "packed"])
 def test_every_kind_of_call(stack, start, gzip):
     with start(gzip=gzip) as application:
-        for call in CALLS:
-            application.do(*in_one_object(call))
-        application.end()
-    assert set(application.statuses()) == {200}
-    assert application.printed("gave_up") == []
+        tell(application)
     assert_told(stack)
 
 

@@ -4,7 +4,6 @@ import json
 from datetime import datetime, timedelta, timezone
 
 from calls import call
-from test_dead_letters import dead_letters  # noqa: F401, a fixture
 
 
 def put(stack, output, group, event, **attributes):
@@ -17,7 +16,7 @@ def put(stack, output, group, event, **attributes):
         MessageAttributes={name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()})
 
 
-def test_messages_of_the_version_before_are_delivered(stack, dead_letters):  # noqa: F811
+def test_messages_of_the_version_before_are_delivered(stack, dead_letters):
     now = datetime.now(timezone.utc)
     waits = {**call("track", "u-2", event="Waited"), "timestamp": (now - timedelta(minutes=5)).isoformat()}
     # Retries, and an event parked in a group of its own because its user was unknown.

@@ -1,13 +1,12 @@
-"""An application with Segment's SDK for Python: `python app.py SETTINGS`. Makes the calls that it reads, one JSON
-array a line such as ["track", {…}], and prints a line of JSON per answer and per event that the SDK gives up."""
+"""An application with an SDK for Python, Segment's or RudderStack's, which came of it: `python app.py PACKAGE
+SETTINGS`. Makes the calls that it reads, one JSON array a line such as ["track", {…}], and prints a line of JSON per
+answer and per event that the SDK gives up."""
 
 import json
 import sys
 from datetime import datetime
+from importlib import import_module
 from itertools import chain
-
-from segment.analytics import request
-from segment.analytics.client import Client
 
 
 def show(**line):
@@ -33,11 +32,13 @@ def date(text):
 
 
 def main():
+    package, settings = sys.argv[1:]
+    request, client = (import_module(f"{package}.{name}") for name in ("request", "client"))
     # The SDK tells nobody of an answer of 200; its HTTP library does.
     request._session.hooks["response"].append(lambda answer, **_: show(status=answer.status_code))
     # What is there at once is to go into one batch: the SDK's half second begins with the client.
     first = sys.stdin.readline()
-    client = Client(**json.loads(sys.argv[1]), on_error=show_given_up)
+    client = client.Client(**json.loads(settings), on_error=show_given_up)
     for line in chain([first], sys.stdin):
         method, fields = json.loads(line, object_hook=as_the_sdk_takes_them)
         getattr(client, method)(**fields)
