@@ -10,6 +10,8 @@ const AXE = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 // A name that somebody else's DNS gives this machine's address.
 const FLAGS = ["--disable-background-networking", "--disable-component-update", "--disable-gpu", "--no-first-run",
   "--host-resolver-rules=MAP rebound.example 127.0.0.1"];
+// htmx calls it an error when a newer request replaces one (`hx-sync`); a request that failed says htmx:sendError besides.
+const REPLACED = /^htmx:(sendAbort|afterRequest)\b/;
 const print = (line) => console.log(JSON.stringify(line));
 
 async function axe(page) {
@@ -26,7 +28,9 @@ async function main() {
     context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
     context.setDefaultTimeout(20000);
     page = await context.newPage();
-    page.on("console", (message) => message.type() == "error" && print({ problem: message.text() }));
+    page.on("console", (message) => {
+      if (message.type() == "error" && !REPLACED.test(message.text())) print({ problem: message.text() });
+    });
     page.on("pageerror", (error) => print({ problem: error.message }));
     page.on("request", (request) => {
       const { host, protocol } = new URL(request.url());
