@@ -16,6 +16,11 @@ EACH_BUILD = pytest.mark.parametrize("sdk", ["npm", "snippet"])
 WITHOUT_INTERCOM = {"integrations": {"Intercom": False}}
 
 
+def parts_from(stack):
+    """Makes a build of the SDK for script elements load its parts from the endpoint, as a snippet does."""
+    return f"window.analytics = {{ _cdn: '{stack.page_endpoint}' }}"
+
+
 def names_of(page):
     return [call[0] for call in page.told()]
 
@@ -47,7 +52,7 @@ def test_a_visit_with_each_version_of_the_sdk(stack, page, sdk, version):
 @EACH_BUILD
 def test_parts_that_the_library_loads_on_demand_come_from_the_endpoint(stack, page, sdk):
     """Segment's CDN is out of reach."""
-    page.visit(sdk=sdk, query="?ajs_uid=u-1", before=f"window.analytics = {{ _cdn: '{stack.page_endpoint}' }}")
+    page.visit(sdk=sdk, query="?ajs_uid=u-1", before=parts_from(stack))
     assert page.wait_for_told("boot") == [{**APP, "user_id": "u-1"}]
     stack.wait_for(lambda: contact(stack, "u-1"), "the user")
     assert {url.split("/")[2] for url in page.asked()} == {"widget.intercom.io"}
@@ -144,6 +149,31 @@ def test_consent(stack, page, model, whose):
         page.run("changeConsent({ Support: true })")
         page.call("page")
         assert page.wait_for_told("boot") == [{**APP, "user_id": "u-2"}]
+
+
+@EACH_BUILD
+def test_consent_that_the_page_itself_puts_into_events(stack, page, sdk):
+    def consent(is_given):
+        return {"context": {"consent": {"categoryPreferences": {"Support": is_given}}}}
+
+    with function_with(stack, CONSENT_CATEGORIES="Support"):
+        page.visit(sdk=sdk, before=parts_from(stack))
+        page.call("page", None, None, {}, consent(False))
+        page.call("identify", "u-1", {"name": "Ada"}, consent(False))
+        assert (page.told(), page.asked()) == ([], [])
+        page.call("identify", "u-1", {"email": "a@example.com"}, consent(True))
+        user = {**APP, "user_id": "u-1", "email": "a@example.com"}
+        # analytics.js repeats the traits of the calls before.
+        # Somebody may have talked on an earlier page.
+        assert page.wait_for_told("shutdown", "boot")[1] == {**user, "name": "Ada"}
+        page.call("track", "Left", {}, consent(False))
+        assert page.wait_for_told("shutdown") == [[]]
+        page.call("identify", "u-1", {}, consent(False))
+        page.call("track", "Came back", {}, consent(True))
+        page.call("page", None, None, {}, consent(True))
+        assert page.wait_for_told("boot") == [{**APP, "user_id": "u-1"}]
+        assert names_of(page) == ["shutdown", "boot"] * 2
+        stack.wait_for(lambda: events_of(stack, "u-1") == ["Came back"], "the event with consent alone")
 
 
 # Device delivery
