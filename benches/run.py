@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """`make bench`: calls to Intercom per event, a backlog's use of the rate limit, and what waiting events cost; start-up,
-memory and size beside a bare function; time, allocations and instructions of our own code per
+memory and size beside a bare function; what a request may cost; time, allocations and instructions of our own code per
 event, and whether that is linear in the event's bytes."""
 
 import json
@@ -70,6 +70,10 @@ def main():
     heading("Start-up, memory and size")
     run(sys.executable, "benches/startup.py", "--bare", str(TARGET / "lambda/bare-function/bootstrap"),
         "--function", str(TARGET / "lambda/bootstrap/bootstrap"), "--runs", "40")
+    heading("What one request may cost, by who sends it")
+    run("cargo", "build", "--quiet", "--package", "intercom-simulator")
+    run(sys.executable, "benches/spending.py", "--function", str(TARGET / "lambda/bootstrap/bootstrap"),
+        "--simulator", str(TARGET / "debug/intercom-simulator"))
     browser_bench()
     heading("Our own CPU and allocations per event")
     run("cargo", "bench", "--quiet", "--bench", "mapping")

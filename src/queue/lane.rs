@@ -41,13 +41,22 @@ pub(super) fn groups<K>(messages: Vec<(K, Message)>) -> Vec<Group<K>> {
     groups.into_values().map(Group::of).collect()
 }
 
+/// Most reasons of one request that have letters of their own. A reason may quote its event: 2,500
+/// made-up types are 2,500 reasons, and a few KB.
+const MAX_REASONS: usize = 25;
+
 /// Messages of a queue without groups or order, a group for each: all that have everything in common
 /// share one, whosever they are.
 pub(super) fn letters<K>(messages: Vec<(K, Message)>) -> Vec<Group<K>> {
     let mut parts: Vec<Vec<(K, Message)>> = Vec::new();
     let mut part_of: HashMap<String, (usize, usize)> = HashMap::new();
-    for (key, message) in messages {
-        let in_common = message.in_common();
+    for (key, mut message) in messages {
+        let mut in_common = message.in_common();
+        let is_known = |text: &String| part_of.contains_key(text);
+        if part_of.len() >= MAX_REASONS && !in_common.as_ref().is_some_and(is_known) {
+            message = message.without_its_own_reason();
+            in_common = message.in_common();
+        }
         let known = in_common
             .as_ref()
             .and_then(|in_common| part_of.get_mut(in_common));

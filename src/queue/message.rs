@@ -33,6 +33,13 @@ pub(super) const CODE_ATTRIBUTE: &str = "code";
 /// Message attribute of a dead letter: HTTP status of Intercom's answer, or `rejected`.
 pub(super) const STATUS_ATTRIBUTE: &str = "status";
 
+/// [`STATUS_ATTRIBUTE`] of an event that Intercom didn't see.
+const REJECTED: &str = "rejected";
+
+/// The reason of what a request of very many reasons has besides.
+const FURTHER_REASON: &str =
+    "one of more than 25 reasons in one request: the log has it, by the event's messageId";
+
 /// Message attribute of a dead letter: Intercom's id of the request, else that of the invocation.
 pub(super) const REQUEST_ID_ATTRIBUTE: &str = "requestId";
 
@@ -232,8 +239,18 @@ impl Message {
         let request_id = failure.request_id.as_deref().unwrap_or(invocation_id);
         self.with_attribute(REASON_ATTRIBUTE, &failure.reason)
             .with_attribute(CODE_ATTRIBUTE, code.as_str())
-            .with_attribute(STATUS_ATTRIBUTE, status.as_deref().unwrap_or("rejected"))
+            .with_attribute(STATUS_ATTRIBUTE, status.as_deref().unwrap_or(REJECTED))
             .with_attribute(REQUEST_ID_ATTRIBUTE, request_id)
+    }
+
+    /// With no reason of its own, if Intercom didn't give it: its line of the log has that.
+    pub(super) fn without_its_own_reason(mut self) -> Self {
+        let is_ours = (Cow::from(STATUS_ATTRIBUTE), REJECTED.to_owned());
+        if self.attributes.contains(&is_ours) {
+            self.attributes.retain(|(name, _)| name != REASON_ATTRIBUTE);
+            return self.with_attribute(REASON_ATTRIBUTE, FURTHER_REASON);
+        }
+        self
     }
 
     /// Of an event that takes this.
