@@ -25,6 +25,7 @@ from tools import ROOT, SAM
 PAGE = (ROOT / "docs" / "deploy.md").read_text()
 NAME = "segment-intercom-docs"
 SETTINGS = ROOT / "deployments" / f"{NAME}.toml"
+FILTERS = SETTINGS.with_name(f"{NAME}.filters.json")
 CERTIFICATE = f"arn:aws:acm:{REGION}:000000000000:certificate/0d6c3b1e"
 CODE = f"{package.name()}-{ARCHITECTURE}.zip"
 # What a command asks on the terminal.
@@ -69,8 +70,8 @@ class Reader:
         assert count == 1, f"{name} stands {count} times in {SETTINGS}"
         SETTINGS.write_text(text)
 
-    def run(self, lines, cwd=ROOT):
-        """Runs commands in one shell, with the answers that they ask for."""
+    def run(self, lines, cwd=ROOT, status=0):
+        """Runs commands in one shell, with the answers that they ask for; `status`: 0, or another for a failure."""
         script = "\n".join(
             f"{line} <<< {shlex.quote(ANSWERS[line])}" if line in ANSWERS else line
             for line in lines if line != "git pull")
@@ -82,8 +83,8 @@ class Reader:
                 **{key: CREDENTIALS[key] for key in CREDENTIALS if key != "AWS_DEFAULT_REGION"},
                 "PATH": f"{os.environ['PATH']}{os.pathsep}{SAM}", "SAM_CLI_TELEMETRY": "0",
                 "AWS_ENDPOINT_URL": self.stack.emulator_url, "ENDPOINT_URL": endpoint, "STACK": NAME})
-        assert ended.returncode == 0, ended.stdout
-        if "make deploy" in lines:
+        assert (ended.returncode == 0) == (status == 0), ended.stdout
+        if "make deploy" in lines and status == 0:
             self.stack.allow_batches(NAME)
         return ended.stdout
 
@@ -125,10 +126,12 @@ class Reader:
 
 @pytest.fixture
 def reader(stack):
-    SETTINGS.unlink(missing_ok=True)
+    for file in (SETTINGS, FILTERS):
+        file.unlink(missing_ok=True)
     reader = Reader(stack)
     yield reader
-    SETTINGS.unlink(missing_ok=True)
+    for file in (SETTINGS, FILTERS):
+        file.unlink(missing_ok=True)
     stack.aws("cloudformation").delete_stack(StackName=NAME)
 
 
@@ -173,8 +176,20 @@ def test_the_page_from_the_first_deployment_to_the_last(stack, reader, tmp_path)
     assert reader.parameter("Anonymous") == "lead"
     assert "SegmentRoleArn" not in reader.outputs()
 
+    code = reader.code()
+    rule = {"title": "Only customers", "if": "userId = 'u-2'", "actions": [{"type": "DROP"}]}
+    FILTERS.write_text(json.dumps({"filters": [{**rule, "if": "userId = "}]}))
+    printed = reader.run(["make deploy"], status=1)
+    assert FILTERS.name in printed and '"Only customers"' in printed
+    assert reader.code() == code
+    FILTERS.write_text(json.dumps({"filters": [rule]}))
     reader.follow("git pull\nmake deploy")
     assert reader.secret() == filled
+    assert reader.code() != code
+    assert reader.identify("u-2", write_key).status == reader.identify("u-3", write_key).status == 200
+    stack.wait_for(lambda: contact(stack, "u-3"), "the user whom no filter drops")
+    assert contact(stack, "u-2") is None
+    FILTERS.unlink()
 
     outputs = reader.outputs()
     printed = reader.follow("make delete")
