@@ -31,6 +31,8 @@ from screen import Screen
 from sending import LANES, Sending
 
 DEFAULT_SHARE = 0.5
+# Users whose event names are read from Intercom.
+SAMPLED_USERS = 100
 CALLS_PER_MINUTE = 10_000  # what Intercom allows an app
 
 
@@ -72,6 +74,8 @@ def parse(words):
                       help=f"share of Intercom's rate limit to use (default {DEFAULT_SHARE})")
     what.add_argument("--calls-per-minute", type=positive, default=CALLS_PER_MINUTE,
                       help=f"Intercom's rate limit (default {CALLS_PER_MINUTE})")
+    what.add_argument("--event-names", metavar="FILE", type=Path,
+                      help="event names that the workspace has already, one a line")
     what.add_argument("--report", metavar="FILE", type=Path, help="write what is shown as JSON too")
     what.add_argument("--checkpoint", metavar="FILE", type=Path,
                       help="where the working copy is kept (default: replay-….sqlite in this folder)")
@@ -120,7 +124,8 @@ def replay(arguments, screen):
         if ledger.fact("identity", identity) != identity:
             raise Failure(f"{path} is the checkpoint of another archive or of other options: "
                           "name another --checkpoint, or begin anew with --restart")
-        if not ledger.fact("is_read"):
+        # A forecast that was broken off would count only the rest.
+        if not ledger.fact("is_read" if arguments.compare else "is_ready"):
             ledger.note("identity", identity)
             read(arguments, files, ledger, screen)
         report = {"archive": ledger.fact("archive")}
@@ -188,7 +193,8 @@ def prepare(arguments, ledger, connection, screen, report):
     ledger.set_lanes(LANES)
     if total:
         known = known_attributes(connection, screen)
-        ledger.note("forecast", summary(total, known, arguments))
+        names = known_event_names(arguments, total, ledger, connection, screen)
+        ledger.note("forecast", summary(total, known, names, arguments))
         report["forecast"] = ledger.fact("forecast")
         show_forecast(arguments, report["forecast"], screen)
     ledger.note("is_ready", True)
@@ -209,7 +215,24 @@ def known_attributes(connection, screen):
         return None
 
 
-def summary(total: Forecast, known, arguments):
+def known_event_names(arguments, total, ledger, connection, screen):
+    """Event names that the workspace has, which Intercom doesn't list: those of --event-names, and those of events that
+    some of the archive's users did."""
+    file = arguments.event_names
+    names = {line.strip() for line in file.read_text().splitlines() if line.strip()} if file else set()
+    if not total.event_names:
+        return names
+    try:
+        intercom = connection.intercom()
+        for user in ledger.sample(SAMPLED_USERS, seed=1, kind="track"):
+            if user.startswith("u:"):
+                names |= intercom.event_names(user.removeprefix("u:"))
+    except Failure as failure:
+        screen.say(f"which event names are new can't be read from Intercom: {failure}")
+    return names
+
+
+def summary(total: Forecast, known, known_names, arguments):
     """The forecast as JSON."""
     return {
         "statuses": dict(total.statuses),
@@ -219,8 +242,10 @@ def summary(total: Forecast, known, arguments):
         "new attributes": {
             model: [name for name in names if known is None or name not in known[model]]
             for model, names in total.attributes.items()},
-        "event names": list(total.event_names),
-        "event names over the limit": total.names_over_the_limit(),
+        "event names": list(total.event_names.values()),
+        "known event names": sorted(known_names),
+        "new event names": total.new_event_names(known_names),
+        "event names over the limit": total.names_over_the_limit(known_names),
         "calls": total.calls,
         "minutes": round(total.calls / (arguments.calls_per_minute * arguments.share), 1),
     }
@@ -235,9 +260,10 @@ def show_forecast(arguments, of, screen):
     for model, names in of["new attributes"].items():
         if names:
             screen.say(f"New custom attributes of a {model}: {', '.join(names)}")
-    screen.say(f"{len(of['event names']):,} event names. Those that Intercom has already can't be listed.")
+    screen.say(f"{len(of['event names']):,} event names; at least {len(of['known event names']):,} are in Intercom "
+               f"already. New ones: {', '.join(of['new event names']) or 'none'}")
     if over := of["event names over the limit"]:
-        screen.say(f"Intercom keeps {MOST_EVENT_NAMES} event names, and refuses any further one. These come later: "
+        screen.say(f"Intercom keeps {MOST_EVENT_NAMES} event names, and refuses any further one. It would refuse: "
                    f"{', '.join(over)}. Leave some out with --if or EVENT_FILTER.")
     screen.say(f"About {of['calls']:,} calls of Intercom: {of['minutes']:,} minutes at {arguments.share:.0%} of "
                f"{arguments.calls_per_minute:,} calls a minute.")

@@ -149,6 +149,11 @@ class Intercom:
         answer = self._get(f"/data_attributes?model={model}")
         return {each["name"] for each in answer["data"] if each.get("custom")}
 
+    def event_names(self, external_id):
+        """Names of the events that this user did; none where there is no such user."""
+        answer = self._get(f"/events?type=user&summary=true&user_id={urllib.parse.quote(external_id, safe='')}")
+        return {each["name"] for each in answer["events"]} if answer else set()
+
     def _get(self, path):
         for attempt in range(5):
             request = urllib.request.Request(self._base + path, headers=self._headers)

@@ -28,7 +28,7 @@ class Forecast:
         self.warnings = Counter()
         self.calls = 0
         self.attributes = {"contact": OrderedDict(), "company": OrderedDict()}
-        self.event_names = OrderedDict()
+        self.event_names = OrderedDict()  # as first written, by name_key
 
     def add(self, result):
         """Adds one result of preview."""
@@ -44,11 +44,22 @@ class Forecast:
                 case "upsert_company":
                     self.attributes["company"].update(dict.fromkeys(custom(action["company"])))
                 case "create_event":
-                    self.event_names.setdefault(action["event"]["event_name"])
+                    name = action["event"]["event_name"]
+                    self.event_names.setdefault(name_key(name), name)
 
-    def names_over_the_limit(self):
-        """The event names that come after the first 120, for which Intercom has no room."""
-        return list(self.event_names)[MOST_EVENT_NAMES:]
+    def new_event_names(self, known):
+        """The event names that a workspace with these ones lacks, in the order in which they would come."""
+        keys = {name_key(name) for name in known}
+        return [name for key, name in self.event_names.items() if key not in keys]
+
+    def names_over_the_limit(self, known):
+        """Those of the new event names for which Intercom has no room beside the known ones."""
+        return self.new_event_names(known)[max(0, MOST_EVENT_NAMES - len({name_key(name) for name in known})):]
+
+
+def name_key(name):
+    """What Intercom tells event names apart by: it ignores case, and keeps `.` and `$` as `-`."""
+    return name.replace(".", "-").replace("$", "-").lower()
 
 
 def custom(body):

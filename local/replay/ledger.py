@@ -141,9 +141,9 @@ class Ledger:
         """Puts the events of a kind that aren't merged into their place."""
         self._do("UPDATE events SET phase = ? WHERE kind = ? AND state = 0 AND phase = 0", phase, kind)
 
-    def sample(self, count, seed):
-        """Some users, always the same for the same seed."""
-        rows = self._rows("SELECT DISTINCT user FROM events WHERE state != ? AND kind = 'identify'", LEFT_OUT)
+    def sample(self, count, seed, kind="identify"):
+        """Some users with an event of this kind, always the same for the same seed."""
+        rows = self._rows("SELECT DISTINCT user FROM events WHERE state != ? AND kind = ?", LEFT_OUT, kind)
         users = sorted(user for (user,) in rows)
         return random.Random(seed).sample(users, min(count, len(users)))
 

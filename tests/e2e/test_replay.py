@@ -121,6 +121,22 @@ def test_the_latest_state_takes_few_calls_and_compares_equal(stack, replay, tmp_
     assert "No difference." in said
 
 
+def test_the_121st_event_name_is_named_before_intercom_refuses_it(stack, replay, tmp_path):
+    tracks = [{"type": "track", "userId": "ada", "event": f"Event {number}", "messageId": f"name-{number}"}
+              for number in range(122)]
+    assert stack.send("/v1/identify", {"type": "identify", "userId": "ada", "messageId": "name-ada"}).status == 200
+    for start in (0, 50):
+        assert stack.send("/v1/batch", {"batch": tracks[start:start + 50]}).status == 200
+    source, report = tmp_path / "names.ndjson", tmp_path / "report.json"
+    source.write_text("".join(f"{json.dumps(each)}\n" for each in tracks[90:]))
+    assert "It would refuse: Event 120, Event 121." in replay.run(source, "--dry-run", "--report", report)
+    forecast = json.loads(report.read_text())["forecast"]
+    assert len(forecast["known event names"]) == 100
+    assert forecast["new event names"] == [f"Event {number}" for number in range(100, 122)]
+    replay.run(source, "--yes", status=1)
+    assert sorted(letter["body"]["event"]["event"] for letter in stack.dead_letters()) == ["Event 120", "Event 121"]
+
+
 def test_a_broken_source_and_an_unanswered_question_send_nothing(stack, replay, tmp_path):
     folder, _ = archive(tmp_path, "never")
     assert "no such file" in replay.run(folder / "nowhere", status=1)
