@@ -234,7 +234,7 @@ impl Function {
                     queues: &self.queues,
                     invocation,
                 };
-                Ok(redelivery.redeliver(&batch).await)
+                Ok(json!(redelivery.redeliver(&batch).await))
             }
             Trigger::EventBridge(event) => {
                 self.take_invocation(event, Source::EventBridge, invocation)

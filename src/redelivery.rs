@@ -10,9 +10,8 @@ mod record;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use aws_lambda_events::sqs::SqsEvent;
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
 
 use crate::failure::{Code, Failure};
 use crate::in_progress::{Fate, InProgress, Otherwise, Undelivered};
@@ -57,7 +56,7 @@ struct Moves {
 impl Redelivery<'_> {
     /// Tries the messages again while the invocation lasts; answers which of them stay in the
     /// queue, as the event source mapping's `ReportBatchItemFailures` wants it.
-    pub async fn redeliver(&self, batch: &SqsEvent) -> Value {
+    pub async fn redeliver(&self, batch: &SqsEvent) -> SqsBatchResponse {
         let messages: Vec<ReceivedMessage<'_>> =
             batch.records.iter().map(ReceivedMessage).collect();
         let mut records: Vec<Record<'_>> = Vec::with_capacity(messages.len());
@@ -222,7 +221,7 @@ impl Redelivery<'_> {
     }
 
     /// Carries out what was decided about each message. What can't be moved in time stays.
-    async fn settle(&self, records: &mut [Record<'_>], moves: Moves) -> Value {
+    async fn settle(&self, records: &mut [Record<'_>], moves: Moves) -> SqsBatchResponse {
         let moves = [
             (Queue::Retry, moves.to_retry),
             (Queue::Waiting, moves.to_wait),
@@ -255,13 +254,15 @@ impl Redelivery<'_> {
         {
             tracing::warn!("messages could not be delayed in time");
         }
-        let failures = kept.map(|record| json!({"itemIdentifier": record.message.id()}));
-        let failures: Vec<Value> = failures.collect();
+        // An empty one, which no message of SQS has, keeps the whole batch.
+        let ids = kept.map(|record| record.message.id().unwrap_or_default().to_owned());
+        let mut response = SqsBatchResponse::default();
+        response.set_failures(ids);
         for record in records.iter() {
             let delay = delays.get(record.message.group()).copied();
             record.log(delay, &self.processing.schedule, self.invocation);
         }
-        json!({"batchItemFailures": failures})
+        response
     }
 
     /// How long the messages of each group that stay are hidden: together, so that SQS keeps
