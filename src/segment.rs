@@ -32,5 +32,10 @@ pub use weight::{MAX_VALUES, Weight};
 /// A JSON value that borrows its strings from the request's bytes.
 pub type Value<'e> = serde_json_borrow::Value<'e>;
 
+/// A value as JSON. Its `Display` would copy it first.
+pub(crate) fn json_of(value: &Value<'_>) -> String {
+    serde_json::to_string(value).expect("a JSON value is JSON")
+}
+
 /// A JSON object in the order it was sent. In an [`Event`] each key occurs once.
 pub type Object<'e> = serde_json_borrow::ObjectAsVec<'e>;

@@ -1,5 +1,7 @@
 //! What a destination filter does with the events that it holds for.
 
+use std::borrow::Cow;
+
 use super::edit::{any_object, each, retain};
 use super::filtering::Filtering;
 use super::fql::{Expression, Path};
@@ -91,26 +93,22 @@ impl Keys {
     ) {
         let path = self.path.keys();
         let keep = |key: &str| (path.is_empty() && KEPT.contains(&key)) || keep(key);
-        let mut left_out: Vec<String> = Vec::new();
-        let mut name_left_out = |object: &Object<'_>| {
-            for key in object.keys().filter(|key| !keep(key)) {
-                // In a list of objects each has the same keys.
-                if left_out.len() < 1_000 && !left_out.iter().any(|known| known == key) {
-                    left_out.push(key.to_owned());
-                }
-            }
-            object.keys().any(|key| !keep(key))
-        };
-        if !any_object(filtering.value(), path, &mut name_left_out) {
+        let loses_one = |object: &Object<'_>| !object.keys().all(keep);
+        if !any_object(filtering.value(), path, &loses_one) {
             return;
         }
+        let mut left_out: Vec<Cow<'f, str>> = Vec::new();
         each(filtering.value_mut(), path, true, &mut |object| {
-            retain(object, keep);
+            retain(object, keep, |key| {
+                // In a list of objects each has the same keys.
+                if left_out.len() < 1_000 && !left_out.contains(&key) {
+                    left_out.push(key);
+                }
+            });
         });
-        for key in &left_out {
-            let path = path.iter().map(String::as_str).chain([key.as_str()]);
+        for key in left_out {
             let change = Change::ByRule(ByRule::LeftOut, "filter", title.into());
-            filtering.warn(path, change);
+            filtering.warn_of_key(path, key, change);
         }
     }
 }

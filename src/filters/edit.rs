@@ -9,12 +9,12 @@ use crate::segment::{Object, Value, object_of};
 pub(super) fn any_object(
     value: &Value<'_>,
     keys: &[String],
-    is_like_that: &mut impl FnMut(&Object<'_>) -> bool,
+    is_like_that: &impl Fn(&Object<'_>) -> bool,
 ) -> bool {
     match (value, keys.split_first()) {
-        (Value::Array(items), _) => items.iter().fold(false, |any, item| {
-            any_object(item, keys, is_like_that) | any
-        }),
+        (Value::Array(items), _) => items
+            .iter()
+            .any(|item| any_object(item, keys, is_like_that)),
         (Value::Object(fields), None) => is_like_that(fields),
         (Value::Object(fields), Some((key, rest))) => fields
             .get(key)
@@ -47,16 +47,21 @@ pub(super) fn each<'e>(
     }
 }
 
-/// Leaves only these keys of an object.
-pub(super) fn retain(value: &mut Value<'_>, mut keep: impl FnMut(&str) -> bool) {
+/// Leaves only these keys of an object, and hands over the others.
+pub(super) fn retain<'e>(
+    value: &mut Value<'e>,
+    keep: impl Fn(&str) -> bool,
+    left_out: impl FnMut(Cow<'e, str>),
+) {
     let Value::Object(fields) = value else {
         return;
     };
-    if fields.keys().all(&mut keep) {
+    if fields.keys().all(&keep) {
         return;
     }
-    let mut kept: Vec<(Cow<'_, str>, Value<'_>)> = std::mem::take(fields).into_vec();
-    kept.retain(|(key, _)| keep(key));
+    let mut kept = std::mem::take(fields).into_vec();
+    let others = kept.extract_if(.., |(key, _)| !keep(key));
+    others.map(|(key, _)| key).for_each(left_out);
     *fields = object_of(kept);
 }
 
@@ -64,7 +69,7 @@ pub(super) fn retain(value: &mut Value<'_>, mut keep: impl FnMut(&str) -> bool) 
 pub(super) fn remove(value: &mut Value<'_>, keys: &[String]) {
     if let Some((last, parents)) = keys.split_last() {
         each(value, parents, true, &mut |parent| {
-            retain(parent, |key| key != last);
+            retain(parent, |key| key != last, |_| {});
         });
     }
 }

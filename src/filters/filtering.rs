@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::fql::Path;
 use crate::mapping::{Change, Place, Warning};
-use crate::segment::{Event, IgnoredUserIds, Object, Value};
+use crate::segment::{Event, IgnoredUserIds, Object, Value, json_of};
 
 /// What became of an event.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -71,7 +72,7 @@ impl<'x, 'f> Filtering<'x, 'f> {
     pub(super) fn id(&self) -> Cow<'_, str> {
         match self.original.message_id() {
             Some(id) => id.into(),
-            None => self.original.as_value().to_string().into(),
+            None => json_of(self.original.as_value()).into(),
         }
     }
 
@@ -81,30 +82,33 @@ impl<'x, 'f> Filtering<'x, 'f> {
             .get_or_insert_with(|| self.original.as_value().clone())
     }
 
-    /// Names a change. `path` is from the event's top.
-    pub(super) fn warn<'k>(&mut self, mut path: impl Iterator<Item = &'k str>, change: Change<'f>) {
+    /// Names a change of what a path, from the event's top, leads to.
+    pub(super) fn warn(&mut self, path: &'f Path, change: Change<'f>) {
+        if let Some((key, parents)) = path.keys().split_last() {
+            self.warn_of_key(parents, key.into(), change);
+        }
+    }
+
+    /// Names a change of a key of the objects that a path, from the event's top, leads to.
+    pub(super) fn warn_of_key(&mut self, path: &[String], key: Cow<'f, str>, change: Change<'f>) {
         if self.warnings.len() == MAX_WARNINGS {
             self.unnamed += 1;
             return;
         }
-        let first = path.next().unwrap_or_default();
-        let place = match first {
-            "traits" => Place::Trait,
-            "properties" => Place::Property,
-            "context" => Place::Context,
-            _ => Place::Field,
+        let (place, parents) = match path.split_first() {
+            Some((top, rest)) => match top.as_str() {
+                "traits" => (Place::Trait, rest),
+                "properties" => (Place::Property, rest),
+                "context" => (Place::Context, rest),
+                _ => (Place::Field, path),
+            },
+            None => (Place::Field, path),
         };
-        let rest: Vec<&str> = path.collect();
-        let (place, key) = match (place, &*rest) {
-            (_, []) => (Place::Field, first.to_owned()),
-            (Place::Field, rest) => (Place::Field, format!("{first}.{}", rest.join("."))),
-            (place, rest) => (place, rest.join(".")),
+        let key = match parents {
+            [] => key,
+            parents => format!("{}.{key}", parents.join(".")).into(),
         };
-        self.warnings.push(Warning {
-            place,
-            key: key.into(),
-            change,
-        });
+        self.warnings.push(Warning { place, key, change });
     }
 
     pub(super) fn into_filtered(mut self, ignored: &IgnoredUserIds) -> Filtered<'f> {
@@ -118,9 +122,8 @@ impl<'x, 'f> Filtering<'x, 'f> {
                 change: Change::More(self.unnamed),
             });
         }
-        let event = Event::new(fields, ignored);
         Filtered::Changed(Box::new(Changed {
-            event: event.expect("an event is an object, and a rule changes what is in it"),
+            event: Event::with_unique_keys(fields, ignored),
             warnings: self.warnings,
         }))
     }

@@ -7,7 +7,7 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 
-use crate::segment::Value;
+use crate::segment::{Value, json_of};
 
 /// How values are hashed.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,7 +44,7 @@ impl Hashing {
         let bytes = match value {
             Value::Str(text) => text.as_bytes(),
             other => {
-                json = other.to_string();
+                json = json_of(other);
                 json.as_bytes()
             }
         };

@@ -4,7 +4,7 @@ use md5::{Digest, Md5};
 
 use super::filtering::Filtering;
 use super::fql::Path;
-use crate::segment::Value;
+use crate::segment::{Value, json_of};
 
 /// Keeps a share of the events.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +23,7 @@ impl Sample {
         let json = match &self.path {
             Some(path) => {
                 let value = path.get(filtering.fields());
-                value.unwrap_or(&Value::Null).to_string()
+                json_of(value.unwrap_or(&Value::Null))
             }
             // Other filters choose other events.
             None => format!("{title}\n{}", filtering.id()),

@@ -1,11 +1,13 @@
 //! What a transformation does with the events that it holds for.
 
+use std::borrow::Cow;
+
 use super::edit::{any_object, each, remove, retain, set};
 use super::filtering::Filtering;
 use super::fql::{CannotEvaluate, Expression, Path};
 use super::hashing::Hashing;
 use crate::mapping::{ByRule, Change};
-use crate::segment::{Kind, Value};
+use crate::segment::{Kind, Object, Value};
 
 /// A transformation. Every part of it sees the event as it was before the others, but with what is
 /// hashed already hashed, so that no rename carries the value itself away.
@@ -110,10 +112,8 @@ impl Transformation {
         if let Some(name) = &self.new_event_name
             && kind == Some(Kind::Track)
         {
-            filtering.warn(
-                ["event"].into_iter(),
-                change(ByRule::Renamed(name.as_str().into())),
-            );
+            let renamed = change(ByRule::Renamed(name.into()));
+            filtering.warn_of_key(&[], "event".into(), renamed);
             set_key(filtering, "event", Value::Str(name.as_str().into()));
         }
         for (old, ..) in &renamed {
@@ -126,25 +126,24 @@ impl Transformation {
             } else {
                 ByRule::LeftOut
             };
-            filtering.warn(old.keys().iter().map(String::as_str), change(by_rule));
+            filtering.warn(old, change(by_rule));
         }
         let constant = self.values.iter();
         let constant = constant.map(|(name, value)| (name.of(has_traits), value.clone()));
         for (path, value) in constant.chain(values) {
             if set(filtering.value_mut(), path.keys(), value) {
-                let path = path.keys().iter().map(String::as_str);
                 filtering.warn(path, change(ByRule::Set));
             }
         }
         for name in &self.drops {
-            let path = name.of(has_traits).keys();
-            let Some((last, parents)) = path.split_last() else {
+            let path = name.of(has_traits);
+            let Some((last, parents)) = path.keys().split_last() else {
                 continue;
             };
-            let mut has_it = |object: &crate::segment::Object<'_>| object.contains_key(last);
-            if any_object(filtering.value(), parents, &mut has_it) {
-                remove(filtering.value_mut(), path);
-                filtering.warn(path.iter().map(String::as_str), change(ByRule::LeftOut));
+            let has_it = |object: &Object<'_>| object.contains_key(last);
+            if any_object(filtering.value(), parents, &has_it) {
+                remove(filtering.value_mut(), path.keys());
+                filtering.warn(path, change(ByRule::LeftOut));
             }
         }
         self.allow(has_traits, filtering, &change);
@@ -152,7 +151,7 @@ impl Transformation {
     }
 
     fn hash<'f>(
-        &self,
+        &'f self,
         has_traits: bool,
         filtering: &mut Filtering<'_, 'f>,
         change: &impl Fn(ByRule<'f>) -> Change<'f>,
@@ -161,16 +160,16 @@ impl Transformation {
             return;
         };
         for name in names {
-            let path = name.of(has_traits).keys();
+            let path = name.of(has_traits);
             let mut is_hashed = false;
-            each(filtering.value_mut(), path, false, &mut |value| {
+            each(filtering.value_mut(), path.keys(), false, &mut |value| {
                 if *value != Value::Null {
                     *value = Value::Str(hashing.hash(value).into());
                     is_hashed = true;
                 }
             });
             if is_hashed {
-                filtering.warn(path.iter().map(String::as_str), change(ByRule::Hashed));
+                filtering.warn(path, change(ByRule::Hashed));
             }
         }
     }
@@ -209,19 +208,19 @@ impl Transformation {
             {
                 *place = value;
             }
-            for path in left_out {
-                filtering.warn(path.iter().map(String::as_str), change(ByRule::LeftOut));
+            for (path, key) in left_out {
+                filtering.warn_of_key(&path, key, change(ByRule::LeftOut));
             }
         }
     }
 }
 
-/// Leaves what the paths lead to, and notes the paths of what is left out.
-fn allow_below(
-    value: &mut Value<'_>,
+/// Leaves what the paths lead to, and notes the path and key of what is left out.
+fn allow_below<'e>(
+    value: &mut Value<'e>,
     allowed: &[&[String]],
     at: &mut Vec<String>,
-    left_out: &mut Vec<Vec<String>>,
+    left_out: &mut Vec<(Vec<String>, Cow<'e, str>)>,
 ) {
     if allowed.iter().any(|path| path.is_empty()) {
         return;
@@ -232,15 +231,14 @@ fn allow_below(
                 allow_below(item, allowed, at, left_out);
             }
         }
-        Value::Object(fields) => {
+        Value::Object(_) => {
             let is_allowed = |key: &str| allowed.iter().any(|path| path[0] == key);
-            for key in fields.keys().filter(|key| !is_allowed(key)) {
-                let path = at.iter().cloned().chain([key.to_owned()]).collect();
-                if left_out.len() < 1_000 && !left_out.contains(&path) {
-                    left_out.push(path);
+            retain(value, is_allowed, |key| {
+                let is_named = |(path, named): &(Vec<String>, _)| path == at && *named == key;
+                if left_out.len() < 1_000 && !left_out.iter().any(is_named) {
+                    left_out.push((at.clone(), key));
                 }
-            }
-            retain(value, is_allowed);
+            });
             let Value::Object(fields) = value else {
                 return;
             };

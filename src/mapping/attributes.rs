@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use indexmap::map::Entry;
 use serde::{Serialize, Serializer};
 
-use crate::segment::Value;
+use crate::segment::{Value, json_of};
 
 /// Intercom's types of a custom attribute, as far as a value reveals them. A type can't be changed
 /// later.
@@ -64,7 +64,7 @@ impl<'e> Attributes<'e> {
                     Value::Bool(flag) => Value::Bool(flag),
                     Value::Number(number) => Value::Number(number),
                     Value::Str(text) => Value::Str(Cow::Owned(text.into_owned())),
-                    nested => Value::Str(Cow::Owned(nested.to_string())),
+                    nested => Value::Str(Cow::Owned(json_of(&nested))),
                 };
                 (Cow::Owned(key.into_owned()), Attribute { value, is_date })
             });

@@ -8,7 +8,7 @@ use super::field_reader::FieldReader;
 use super::standard_names::is_standard;
 use super::text::{MAX_VALUE_CHARS, cut};
 use super::{Attributes, Change, Mapper, Nested, Place};
-use crate::segment::{Value, iso_timestamp, timestamp};
+use crate::segment::{Value, iso_timestamp, json_of, timestamp};
 
 /// Most attributes of a contact or company. A workspace has some 250.
 const MAX_CUSTOM_ATTRIBUTES: usize = 1_000;
@@ -119,7 +119,7 @@ impl<'e> Mapper<'e, '_> {
                 }
             }
             (Nested::Stringify, value) => {
-                self.add_text(attributes, rules, key, value.to_string().into());
+                self.add_text(attributes, rules, key, json_of(value).into());
             }
             _ => self.warn(rules.place, key, Change::Nested),
         }

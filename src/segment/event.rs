@@ -75,12 +75,8 @@ impl<'e> Event<'e> {
     pub fn new(value: Value<'e>, ignored: &IgnoredUserIds) -> Result<Self, NotAnObject> {
         match value {
             Value::Object(_) => {
-                let mut event = Self {
-                    fields: with_last_of_equal_keys(value),
-                    nobody: Nobody::default(),
-                };
-                event.nobody = event.ids_among(ignored);
-                Ok(event)
+                let object = with_last_of_equal_keys(value);
+                Ok(Self::with_unique_keys(object, ignored))
             }
             Value::Null => Err(NotAnObject("null")),
             Value::Bool(_) => Err(NotAnObject("a boolean")),
@@ -88,6 +84,16 @@ impl<'e> Event<'e> {
             Value::Str(_) => Err(NotAnObject("a string")),
             Value::Array(_) => Err(NotAnObject("an array")),
         }
+    }
+
+    /// Takes an object as an event. No object in it repeats a key.
+    pub(crate) fn with_unique_keys(object: Value<'e>, ignored: &IgnoredUserIds) -> Self {
+        let mut event = Self {
+            fields: object,
+            nobody: Nobody::default(),
+        };
+        event.nobody = event.ids_among(ignored);
+        event
     }
 
     /// An event with nothing but what tells whose it is, which messages, results and log lines need.

@@ -49,6 +49,9 @@ impl IgnoredUserIds {
     /// Whether an id is one of them.
     pub fn contains(&self, id: &str) -> bool {
         let id = id.trim();
+        if id.is_ascii() {
+            return self.0.iter().any(|own| own.eq_ignore_ascii_case(id));
+        }
         // Lowercasing can change a text's length, but never by this much.
         let longest = self.0.iter().map(String::len).max().unwrap_or_default();
         id.len() <= 3 * longest && self.0.contains(&id.to_lowercase())

@@ -75,13 +75,13 @@ impl<'de> IntoDeserializer<'de, serde_json::Error> for Parts<'de> {
 
 /// An object with these fields, of which none has a key of another.
 pub(crate) fn object_of<'e>(fields: Vec<(Cow<'e, str>, Value<'e>)>) -> Object<'e> {
-    let borrowed = fields.iter().map(|(key, _)| match key {
-        Cow::Borrowed(key) => Some(*key),
-        Cow::Owned(_) => None,
-    });
-    if let Some(keys) = borrowed.collect::<Option<Vec<&'e str>>>() {
-        let values = fields.into_iter().map(|(_, value)| value);
-        return keys.into_iter().zip(values).collect();
+    let is_borrowed = |(key, _): &(Cow<'e, str>, _)| matches!(key, Cow::Borrowed(_));
+    if fields.iter().all(is_borrowed) {
+        let fields = fields.into_iter().filter_map(|(key, value)| match key {
+            Cow::Borrowed(key) => Some((key, value)),
+            Cow::Owned(_) => None,
+        });
+        return fields.collect();
     }
     let parts = fields.into_iter();
     let parts = parts.map(|(key, value)| (Parts(Value::Str(key)), Parts(value)));

@@ -1,8 +1,10 @@
 //! The value of a statement for one event.
 
+use std::array;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use super::function::Arguments;
 use super::{Comparison, Expression, Node};
 use crate::segment::{Event, Object, Value};
 
@@ -70,9 +72,11 @@ fn value<'v, 'e>(
                 .map(|node| value(node, event).map(Cow::into_owned));
             Ok(Cow::Owned(Value::Array(items.collect::<Result<_, _>>()?)))
         }
-        Node::Call(function, arguments) => {
-            let arguments = arguments.iter().map(|node| value(node, event));
-            let arguments: Vec<_> = arguments.collect::<Result<_, _>>()?;
+        Node::Call(function, nodes) => {
+            let mut arguments: Arguments<'v, 'e> = array::from_fn(|_| Cow::Borrowed(&Value::Null));
+            for (argument, node) in arguments.iter_mut().zip(nodes) {
+                *argument = value(node, event)?;
+            }
             function.call(&arguments).map(Cow::Owned)
         }
         Node::Not(_) | Node::And(_) | Node::Or(_) | Node::Compare(..) => {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::evaluate::CannotEvaluate;
 use super::glob;
-use crate::segment::Value;
+use crate::segment::{Value, json_of};
 
 /// A function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,9 @@ pub(super) enum Function {
     Number,
     Semver,
 }
+
+/// What a function is called with. Those that it doesn't take are null.
+pub(super) type Arguments<'v, 'e> = [Cow<'v, Value<'e>>; 3];
 
 impl Function {
     pub(super) const ALL: [Self; 13] = [
@@ -72,9 +75,9 @@ impl Function {
     /// defines it.
     pub(super) fn call<'e>(
         self,
-        arguments: &[Cow<'_, Value<'e>>],
+        arguments: &Arguments<'_, 'e>,
     ) -> Result<Value<'e>, CannotEvaluate> {
-        let text = |place: usize| arguments.get(place)?.as_str();
+        let text = |place: usize| arguments[place].as_str();
         let value = &*arguments[0];
         Ok(match self {
             Self::Contains => match (text(0), text(1)) {
@@ -107,7 +110,7 @@ impl Function {
             Self::String => match value {
                 Value::Null => Value::Null,
                 Value::Str(text) => Value::Str(text.clone().into_owned().into()),
-                other => Value::Str(other.to_string().into()),
+                other => Value::Str(json_of(other).into()),
             },
             Self::Number => number(value)?,
         })

@@ -1,109 +1,132 @@
 //! Patterns of `match()`: `*`, `?`, `[abc]`, `[a-z]`, `[^a]`, `\x`. Upper and lower case differ, the
 //! whole text has to match, and `/` is a character like any other.
+//!
+//! A pattern is read as it is matched: it may be a value of the event.
+
+use std::str::Chars;
 
 /// Whether the whole text matches. A pattern that can't be read matches nothing.
 pub(super) fn matches(pattern: &str, text: &str) -> bool {
-    let Some(tokens) = tokens(pattern) else {
+    if !is_pattern(pattern) {
         return false;
-    };
-    let text: Vec<char> = text.chars().collect();
-    let (mut token, mut place) = (0, 0);
-    // Where the last star stands, and how far it reaches so far.
-    let mut star: Option<(usize, usize)> = None;
-    while place < text.len() {
-        match tokens.get(token) {
-            Some(Token::Star) => {
-                star = Some((token, place));
-                token += 1;
+    }
+    let (mut pattern, mut text) = (pattern, text);
+    // What follows the last star, and the text from where that is tried.
+    let mut star: Option<(&str, &str)> = None;
+    loop {
+        match (first_token(pattern), first_char(text)) {
+            (Some((Token::Star, rest)), _) => {
+                star = Some((rest, text));
+                pattern = rest;
             }
-            Some(Token::One(class)) if class.has(text[place]) => {
-                token += 1;
-                place += 1;
+            (None, None) => return true,
+            (Some(_), None) => return false,
+            (Some((Token::One(class), rest)), Some((char, left))) if class.has(char) => {
+                (pattern, text) = (rest, left);
             }
             _ => {
-                let Some((at, reach)) = star else {
+                let tried = star.and_then(|(rest, tried)| Some((rest, first_char(tried)?.1)));
+                let Some((rest, left)) = tried else {
                     return false;
                 };
-                star = Some((at, reach + 1));
-                (token, place) = (at + 1, reach + 1);
+                star = tried;
+                (pattern, text) = (rest, left);
             }
         }
     }
-    tokens[token..].iter().all(|token| *token == Token::Star)
 }
 
 /// Whether a pattern can be read.
-pub(super) fn is_pattern(pattern: &str) -> bool {
-    tokens(pattern).is_some()
+pub(super) fn is_pattern(mut pattern: &str) -> bool {
+    while let Some((_, rest)) = first_token(pattern) {
+        pattern = rest;
+    }
+    pattern.is_empty()
 }
 
 /// One part of a pattern.
-#[derive(Debug, PartialEq)]
-enum Token {
+enum Token<'p> {
     /// Any text.
     Star,
     /// One character.
-    One(Class),
+    One(Class<'p>),
 }
 
 /// Some characters.
-#[derive(Debug, PartialEq)]
-enum Class {
+enum Class<'p> {
     Any,
     Only(char),
+    /// What stands in brackets.
     Ranges {
         is_negated: bool,
-        ranges: Vec<(char, char)>,
+        ranges: &'p str,
     },
 }
 
-impl Class {
+impl Class<'_> {
     fn has(&self, char: char) -> bool {
-        match self {
+        match *self {
             Self::Any => true,
-            Self::Only(only) => *only == char,
+            Self::Only(only) => only == char,
             Self::Ranges { is_negated, ranges } => {
-                let is_in = ranges.iter().any(|(lo, hi)| (*lo..=*hi).contains(&char));
-                is_in != *is_negated
+                let mut chars = ranges.chars();
+                let mut ranges = std::iter::from_fn(|| range(&mut chars));
+                ranges.any(|(lo, hi)| (lo..=hi).contains(&char)) != is_negated
             }
         }
     }
 }
 
-fn tokens(pattern: &str) -> Option<Vec<Token>> {
-    let mut chars = pattern.chars().peekable();
-    let mut tokens = Vec::new();
-    while let Some(char) = chars.next() {
-        tokens.push(match char {
-            '*' => Token::Star,
-            '?' => Token::One(Class::Any),
-            '\\' => Token::One(Class::Only(chars.next()?)),
-            '[' => {
-                let is_negated = chars.next_if_eq(&'^').is_some();
-                let mut ranges = Vec::new();
-                while ranges.is_empty() || chars.next_if_eq(&']').is_none() {
-                    let lo = bound(&mut chars)?;
-                    let hi = match chars.next_if_eq(&'-') {
-                        Some(_) => bound(&mut chars)?,
-                        None => lo,
-                    };
-                    ranges.push((lo, hi));
-                }
-                Token::One(Class::Ranges { is_negated, ranges })
+/// The first part of a pattern, and what follows it.
+fn first_token(pattern: &str) -> Option<(Token<'_>, &str)> {
+    let mut chars = pattern.chars();
+    let token = match chars.next()? {
+        '*' => Token::Star,
+        '?' => Token::One(Class::Any),
+        '\\' => Token::One(Class::Only(chars.next()?)),
+        '[' => {
+            let is_negated = take(&mut chars, '^');
+            let inside = chars.as_str();
+            range(&mut chars)?;
+            while !chars.as_str().starts_with(']') {
+                range(&mut chars)?;
             }
-            char => Token::One(Class::Only(char)),
-        });
-    }
-    Some(tokens)
+            let ranges = &inside[..inside.len() - chars.as_str().len()];
+            chars.next();
+            Token::One(Class::Ranges { is_negated, ranges })
+        }
+        char => Token::One(Class::Only(char)),
+    };
+    Some((token, chars.as_str()))
+}
+
+fn first_char(text: &str) -> Option<(char, &str)> {
+    let mut chars = text.chars();
+    Some((chars.next()?, chars.as_str()))
+}
+
+/// One character in brackets, or two with a dash between them.
+fn range(chars: &mut Chars<'_>) -> Option<(char, char)> {
+    let lo = bound(chars)?;
+    let hi = if take(chars, '-') { bound(chars)? } else { lo };
+    Some((lo, hi))
 }
 
 /// One end of a range.
-fn bound(chars: &mut impl Iterator<Item = char>) -> Option<char> {
+fn bound(chars: &mut Chars<'_>) -> Option<char> {
     match chars.next()? {
         '\\' => chars.next(),
         '-' | ']' => None,
         char => Some(char),
     }
+}
+
+fn take(chars: &mut Chars<'_>, char: char) -> bool {
+    let is_next = chars.as_str().starts_with(char);
+    if is_next {
+        chars.next();
+    }
+    is_next
 }
 
 #[cfg(test)]
