@@ -23,6 +23,11 @@ fn replay(target: &str, run: impl Fn(&[u8])) {
 }
 
 #[test]
+fn filters() {
+    replay("filters", targets::filters);
+}
+
+#[test]
 fn http() {
     replay("http", targets::http);
 }

@@ -175,7 +175,7 @@ fn check_non_event(json: &RawValue) {
     serde_json::from_str::<Envelope<&RawValue>>(message.body()).expect("our own body");
 }
 
-fn arrival(sender: Sender) -> Arrival {
+pub(super) fn arrival(sender: Sender) -> Arrival {
     Arrival {
         received_at_millis: received_at().timestamp_millis(),
         source: Source::Api,
@@ -187,7 +187,8 @@ fn received_at() -> chrono::DateTime<chrono::Utc> {
     "2023-11-14T22:13:20Z".parse().expect("a date")
 }
 
-fn check_mapping(event: &Event<'_>, arrival: Arrival, settings: &Settings) {
+/// Checks what an event becomes.
+pub(super) fn check_mapping(event: &Event<'_>, arrival: Arrival, settings: &Settings) {
     check_rights(event, arrival, settings);
     if settings.require_user_hash {
         // What is left out then has a warning for all companies, not for each trait.

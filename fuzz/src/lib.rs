@@ -2,6 +2,7 @@
 //! with every file in `corpus/`.
 
 mod checks;
+mod filters;
 mod http;
 
 use std::io::Write;
@@ -23,6 +24,7 @@ use segment_intercom::trigger::{OwnQueues, Trigger};
 use serde_json::value::RawValue;
 
 use checks::{check_body, check_entries, check_ids, check_many, check_received, ignored};
+pub use filters::filters;
 pub use http::http;
 
 /// The queues of which records are taken.
