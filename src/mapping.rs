@@ -32,7 +32,7 @@ mod warning;
 
 use std::borrow::Cow;
 
-pub use action::{ANONYMOUS_ID, Action, Company, Contact, Identity, IntercomEvent, Role};
+pub use action::{ANONYMOUS_ID, Action, Company, ContactFields, Identity, IntercomEvent, Role};
 pub use attributes::{Attributes, DataType};
 pub use budget::Budget;
 pub use planned_calls::{CallCount, MAX_CALLS_TOGETHER, MAX_MERGED_EVENTS, PlannedCalls, calls_of};

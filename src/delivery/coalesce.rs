@@ -9,7 +9,8 @@ use indexmap::IndexMap;
 
 use crate::in_progress::InProgress;
 use crate::mapping::{
-    Action, Company, Contact, Identity, MAX_CALLS_TOGETHER, MAX_MERGED_EVENTS, Rights, calls_of,
+    Action, Company, ContactFields, Identity, MAX_CALLS_TOGETHER, MAX_MERGED_EVENTS, Rights,
+    calls_of,
 };
 
 /// Successive events of a user that are delivered as one. Usually one; several when they were
@@ -145,7 +146,7 @@ fn shared_companies<'a, 'e: 'a>(
     shared
 }
 
-fn upsert<'a, 'e>(actions: &'a [Action<'e>]) -> Option<(&'a Identity<'e>, &'a Contact<'e>)> {
+fn upsert<'a, 'e>(actions: &'a [Action<'e>]) -> Option<(&'a Identity<'e>, &'a ContactFields<'e>)> {
     match actions.first()? {
         Action::UpsertContact { identity, contact } => Some((identity, contact)),
         _ => None,

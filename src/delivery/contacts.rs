@@ -10,8 +10,8 @@ use super::attempt::Attempt;
 use super::contact_cache::KnownContact;
 use crate::failure::Failure;
 use crate::in_progress::{Otherwise, Undelivered};
-use crate::intercom::{CallError, Contact as Shown, ErrorResponse, Verdict};
-use crate::mapping::{Contact, Identity};
+use crate::intercom::{CallError, Contact, ErrorResponse, Verdict};
+use crate::mapping::{ContactFields, Identity};
 
 /// A last_seen_at at most this many seconds older counts as current: a group call then doesn't
 /// update the contact, and an identify isn't late.
@@ -36,7 +36,7 @@ impl Attempt<'_> {
     pub(super) async fn upsert_contact(
         &self,
         identity: &Identity<'_>,
-        contact: &Contact<'_>,
+        contact: &ContactFields<'_>,
     ) -> Result<(), Stop> {
         for _ in 0..ATTEMPTS {
             let written = match self.contact(identity).await? {
@@ -55,7 +55,7 @@ impl Attempt<'_> {
         &self,
         identity: &Identity<'_>,
         mut known: KnownContact,
-        contact: &Contact<'_>,
+        contact: &ContactFields<'_>,
     ) -> Result<Written, Stop> {
         let claim = known.is_to_be_claimed.then_some(&known.id);
         let claim = claim.map(|id| self.round.lock_of(format!("claim {id}")));
@@ -81,7 +81,7 @@ impl Attempt<'_> {
         let late = contact.last_seen_at.take_if(|seen| self.is_late(*seen));
         let intercom = &self.intercom;
         let update =
-            async |contact: &Contact<'_>| intercom.update_contact(&known.id, contact).await;
+            async |contact: &ContactFields<'_>| intercom.update_contact(&known.id, contact).await;
         match self.write_parts(&contact, &[], update).await {
             Ok(shown) => self.updated(identity, &known, shown, late).await,
             Err(CallError::Refused(error)) => match error.verdict() {
@@ -112,7 +112,7 @@ impl Attempt<'_> {
         &self,
         identity: &Identity<'_>,
         known: &KnownContact,
-        shown: Shown,
+        shown: Contact,
         late: Option<i64>,
     ) -> Result<Written, Stop> {
         let contacts = &self.round.delivery.contacts;
@@ -151,7 +151,7 @@ impl Attempt<'_> {
     async fn create_contact(
         &self,
         identity: &Identity<'_>,
-        contact: &Contact<'_>,
+        contact: &ContactFields<'_>,
     ) -> Result<Written, Stop> {
         let error = match self.try_to_create(identity, contact).await? {
             Ok(written) => return Ok(written),
@@ -176,7 +176,7 @@ impl Attempt<'_> {
             }
         }
         // The email is somebody else's, or may be: it is written separately.
-        let without_email = Contact {
+        let without_email = ContactFields {
             email: None,
             ..contact.clone()
         };
@@ -191,7 +191,7 @@ impl Attempt<'_> {
     async fn try_to_create(
         &self,
         identity: &Identity<'_>,
-        contact: &Contact<'_>,
+        contact: &ContactFields<'_>,
     ) -> Result<Result<Written, Box<ErrorResponse>>, Stop> {
         let intercom = &self.intercom;
         // Without any id nobody could tell whose contact it is.
@@ -199,7 +199,7 @@ impl Attempt<'_> {
             Identity::ExternalId(_) => &[],
             Identity::Email(_) | Identity::AnonymousId(_) => &["email"],
         };
-        let create = async |contact: &Contact<'_>| intercom.create_contact(contact).await;
+        let create = async |contact: &ContactFields<'_>| intercom.create_contact(contact).await;
         match self.write_parts(contact, essential, create).await {
             Ok(shown) => {
                 self.remember(identity, &KnownContact::default(), &shown);
@@ -271,7 +271,7 @@ impl Attempt<'_> {
     async fn add_email(
         &self,
         identity: &Identity<'_>,
-        contact: &Contact<'_>,
+        contact: &ContactFields<'_>,
         refused: &ErrorResponse,
     ) -> Result<Written, Stop> {
         let contacts = &self.round.delivery.contacts;
@@ -293,18 +293,18 @@ impl Attempt<'_> {
     }
 
     /// Whether the contact can be written without its email: a userId identifies its user.
-    fn may_go_without_email(identity: &Identity<'_>, contact: &Contact<'_>) -> bool {
+    fn may_go_without_email(identity: &Identity<'_>, contact: &ContactFields<'_>) -> bool {
         matches!(identity, Identity::ExternalId(_)) && contact.email.is_some()
     }
 
-    fn leave_out_email(&self, contact: &mut Contact<'_>, reason: &str) {
+    fn leave_out_email(&self, contact: &mut ContactFields<'_>, reason: &str) {
         contact.email = None;
         let warning = format!("email left out: another contact in Intercom has it ({reason})");
         self.note_left_out("email", warning);
     }
 
     /// Whether a group call's contact exists and was seen so recently that it needs no update.
-    pub(super) fn is_fresh(&self, identity: &Identity<'_>, contact: &Contact<'_>) -> bool {
+    pub(super) fn is_fresh(&self, identity: &Identity<'_>, contact: &ContactFields<'_>) -> bool {
         let known = self.round.delivery.contacts.get(identity);
         known.is_some_and(|known| {
             contact.last_seen_at.is_none_or(|seen| {
@@ -320,7 +320,7 @@ impl Attempt<'_> {
     }
 
     /// Remembers a contact that was just written.
-    fn remember(&self, identity: &Identity<'_>, known: &KnownContact, shown: &Shown) {
+    fn remember(&self, identity: &Identity<'_>, known: &KnownContact, shown: &Contact) {
         let known = KnownContact {
             is_merged: known.is_merged,
             refused_email: known.refused_email.clone(),
@@ -334,8 +334,8 @@ impl Attempt<'_> {
     fn as_the_users(
         &self,
         identity: &Identity<'_>,
-        contact: &Contact<'_>,
-        shown: &Shown,
+        contact: &ContactFields<'_>,
+        shown: &Contact,
     ) -> Option<KnownContact> {
         let Identity::ExternalId(id) = identity else {
             return None;

@@ -6,7 +6,7 @@ use super::{Stop, UnknownUser};
 use crate::failure::{Code, Failure};
 use crate::in_progress::{Otherwise, Undelivered};
 use crate::intercom::{CallError, ErrorResponse, Verdict};
-use crate::mapping::{Contact, Identity, IntercomEvent};
+use crate::mapping::{ContactFields, Identity, IntercomEvent};
 
 /// The result of sending an event.
 enum Sent {
@@ -38,7 +38,7 @@ impl Attempt<'_> {
                     let reason = "the event names neither a user_id nor an email";
                     Undelivered::Rejected(Code::InvalidEvent, Failure::new(reason))
                 })?;
-                let contact = Contact::of(&identity);
+                let contact = ContactFields::of(&identity);
                 self.upsert_contact(&identity, &contact).await?;
                 match self.send_event(event, lead).await? {
                     Sent::Yes => Ok(()),

@@ -6,7 +6,7 @@ use super::look_up::not_refused;
 use crate::failure::Failure;
 use crate::in_progress::{Otherwise, Undelivered};
 use crate::intercom::{CallError, Found, Verdict};
-use crate::mapping::{Contact, Identity};
+use crate::mapping::{ContactFields, Identity};
 
 impl Attempt<'_> {
     /// Merges the lead into the user, who is created if missing. Repeating it is safe: a merged
@@ -26,7 +26,7 @@ impl Attempt<'_> {
         }
         let mut user = self.contact(into).await?;
         if user.is_none() {
-            self.upsert_contact(into, &Contact::of(into)).await?;
+            self.upsert_contact(into, &ContactFields::of(into)).await?;
             user = self.contact(into).await?;
         }
         let gone = || Stop::Gone(Failure::new("the user to merge into is gone"));

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
 use crate::intercom::{ErrorResponse, Model};
-use crate::mapping::{ANONYMOUS_ID, Attributes, Company, Contact, Role};
+use crate::mapping::{ANONYMOUS_ID, Attributes, Company, ContactFields, Role};
 
 /// The body of a write.
 pub(super) trait Body<'e>: Clone + Serialize {
@@ -54,7 +54,7 @@ pub(super) trait Body<'e>: Clone + Serialize {
     }
 }
 
-impl<'e> Body<'e> for Contact<'e> {
+impl<'e> Body<'e> for ContactFields<'e> {
     const MODEL: Model = Model::Contact;
 
     fn attributes(&self) -> &Attributes<'e> {
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn what_can_be_left_out_is_every_field_but_what_says_whose_it_is() {
-        let contact = Contact {
+        let contact = ContactFields {
             external_id: Some("u".into()),
             email: Some("u@example.com".into()),
             phone: Some("1".into()),
@@ -141,7 +141,7 @@ mod tests {
             signed_up_at: Some(1),
             last_seen_at: Some(1),
             unsubscribed_from_emails: Some(true),
-            ..Contact::default()
+            ..ContactFields::default()
         };
         let company = Company {
             company_id: "c".into(),

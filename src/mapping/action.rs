@@ -35,7 +35,7 @@ pub enum Action<'e> {
     /// Create the contact or update it with these fields.
     UpsertContact {
         identity: Identity<'e>,
-        contact: Contact<'e>,
+        contact: ContactFields<'e>,
     },
     /// Create the company or update it with these fields.
     UpsertCompany { company: Company<'e> },
@@ -93,7 +93,7 @@ pub enum Role {
 /// The body of `POST /contacts` and `PUT /contacts/{id}`. Times are Unix seconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the fields are Intercom's own words")]
-pub struct Contact<'e> {
+pub struct ContactFields<'e> {
     pub role: Role,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external_id: Option<Cow<'e, str>>,
@@ -117,7 +117,7 @@ pub struct Contact<'e> {
     pub custom_attributes: Attributes<'e>,
 }
 
-impl<'e> Contact<'e> {
+impl<'e> ContactFields<'e> {
     /// A contact with nothing but its identity (and the role that goes with it).
     pub fn of(identity: &Identity<'e>) -> Self {
         let mut contact = Self::default();

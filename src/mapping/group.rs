@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::{Action, Actions, Change, Contact, Mapper, NotSent, Place, named_user};
+use super::{Action, Actions, Change, ContactFields, Mapper, NotSent, Place, named_user};
 use crate::segment::Object;
 
 static NO_TRAITS: LazyLock<Object<'static>> = LazyLock::new(Object::default);
@@ -18,9 +18,9 @@ impl<'e> Mapper<'e, '_> {
             // The group call shows the user active; its traits are the company's, not the user's.
             actions.push(Action::UpsertContact {
                 identity: identity.clone(),
-                contact: Contact {
+                contact: ContactFields {
                     last_seen_at: self.last_seen_at(),
-                    ..Contact::of(identity)
+                    ..ContactFields::of(identity)
                 },
             });
         }

@@ -12,7 +12,9 @@ use super::memberships::NamedCompanies;
 use super::options::{ONLY_SERVERS, UNSUBSCRIBED};
 use super::text::{MAX_VALUE_CHARS, cut};
 use super::values::Rules;
-use super::{Action, Actions, Attributes, Change, Channel, CollectContext, Contact, Mapper, Place};
+use super::{
+    Action, Actions, Attributes, Change, Channel, CollectContext, ContactFields, Mapper, Place,
+};
 use crate::segment::{Event, Object, Value, email_address, get_matching, id_text};
 
 const TRAITS: Rules = Rules {
@@ -48,7 +50,7 @@ impl<'e> Mapper<'e, '_> {
                 .and_then(|context| get_matching(context, "traits"));
             self.warn_unless_object("context.traits", in_context);
         }
-        let mut contact = Contact::of(&identity);
+        let mut contact = ContactFields::of(&identity);
         contact.unsubscribed_from_emails = self.unsubscribed_from_emails();
         contact.last_seen_at = self.last_seen_at();
         let mut companies = NamedCompanies::default();
@@ -71,7 +73,7 @@ impl<'e> Mapper<'e, '_> {
     }
 
     /// The traits that become fields of the contact, and those that never become custom attributes.
-    fn read_fields(&mut self, traits: &mut FieldReader<'e>, contact: &mut Contact<'e>) {
+    fn read_fields(&mut self, traits: &mut FieldReader<'e>, contact: &mut ContactFields<'e>) {
         let event = self.event;
         contact.email = traits.read("email", |value| match value {
             Value::Str(sent) if sent.trim().is_empty() => Fit::LeftOut(EMPTY),
@@ -121,7 +123,7 @@ impl<'e> Mapper<'e, '_> {
     }
 
     /// The trait of Intercom's own name; the option of the same meaning goes first.
-    fn read_unsubscribed(&self, traits: &mut FieldReader<'e>, contact: &mut Contact<'e>) {
+    fn read_unsubscribed(&self, traits: &mut FieldReader<'e>, contact: &mut ContactFields<'e>) {
         let option = contact.unsubscribed_from_emails;
         let is_from_browser = self.is_from_browser();
         let in_traits = traits.read(UNSUBSCRIBED, |value| match value {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use segment_intercom::mapping::{
-    Action, Arrival, Budget, Contact, Mapped, NotSent, Place, Settings, Warning,
+    Action, Arrival, Budget, ContactFields, Mapped, NotSent, Place, Settings, Warning,
 };
 use segment_intercom::segment::{
     Event, IdField, Kind, Object, Value, email_address, key_matches, read_id, timestamp,
@@ -261,7 +261,7 @@ fn is_sent(key: &str, actions: &[Action<'_>]) -> bool {
         || is_field(key, contact)
 }
 
-fn is_field(key: &str, contact: &Contact<'_>) -> bool {
+fn is_field(key: &str, contact: &ContactFields<'_>) -> bool {
     let is = |field: &str| key_matches(key, field);
     is("email") && contact.email.is_some()
         || is("name") && contact.name.is_some()
