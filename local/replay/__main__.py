@@ -62,7 +62,8 @@ def parse(words):
     choose.add_argument("--from", dest="since", metavar="TIME", type=moment, help="received then or later")
     choose.add_argument("--to", dest="until", metavar="TIME", type=moment, help="received before then")
     choose.add_argument("--types", metavar="TYPE,…", type=kinds, help=", ".join(KINDS))
-    choose.add_argument("--users-from", metavar="FILE", type=Path, help="only these users: a userId or email a line")
+    choose.add_argument("--users-from", metavar="FILE", type=Path,
+                        help="only these users, one a line: the userId, or the email or anonymousId of one without")
     what = parser.add_argument_group("what to do")
     what.add_argument("--dry-run", action="store_true", help="show what would be done, and end")
     what.add_argument("--yes", action="store_true", help="don't ask; without --if and --latest, don't preview either")

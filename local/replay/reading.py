@@ -61,7 +61,7 @@ class Reader:
             and (not arguments.types or kind in arguments.types)
             and (arguments.since is None or at >= arguments.since)
             and (arguments.until is None or at < arguments.until)
-            and (self.users is None or (user is not None and user[2:] in self.users)))
+            and (self.users is None or user in self.users))
 
     def join(self, event):
         """An alias makes two people one."""
@@ -104,7 +104,8 @@ def read(arguments, files, ledger, screen):
 
 
 def users_of(path):
-    """The ids of a file with one a line; None without a file."""
+    """The keys of the people in a file with one id or email a line; None without a file."""
     if path is None:
         return None
-    return {line.strip() for line in path.read_text().splitlines() if line.strip()}
+    lines = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+    return {key for line in lines for key in (f"u:{line}", f"e:{line.lower()}", f"a:{line}")}
