@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::{Function, InvocationError};
 use crate::filters::Expression;
 use crate::http_api::{
-    Answer, ApiError, HttpRequest, MAX_BODY_BYTES, decode, parse_preview, replace_lone_surrogates,
+    Answer, ApiError, HttpRequest, MAX_BODY_BYTES, MAX_SEGMENT_EVENTS, decode, entries_of_array,
+    parse_preview, replace_lone_surrogates,
 };
 use crate::invocation::Invocation;
 use crate::mapping::{Channel, Sender};
@@ -46,7 +47,14 @@ impl Function {
         invocation: Invocation<'_>,
     ) -> Result<Value, InvocationError> {
         let json = replace_lone_surrogates(request.events.get().as_bytes().into());
-        let mut entries = parse_preview(&json, self.ignored_user_ids())?;
+        // What Segment itself sends has no limit of an event's own, unlike what a write key sends.
+        let is_segments = matches!(request.source, Some(PreviewSource::Webhook))
+            && json.trim_ascii_start().starts_with(b"[");
+        let mut entries = if is_segments {
+            entries_of_array(&json, MAX_SEGMENT_EVENTS, self.ignored_user_ids())?
+        } else {
+            parse_preview(&json, self.ignored_user_ids())?
+        };
         let condition = request.condition.as_deref().map(Expression::parse);
         let condition = condition.transpose()?;
         self.processing.filter(&mut entries);

@@ -183,3 +183,18 @@ async fn an_id_of_more_than_1000_bytes_would_be_rejected() {
     let results = results(&world, &body).await;
     assert_eq!(statuses(&results), ["would_deliver", "would_reject"]);
 }
+
+/// Segment's own events have no limit of 32 KB, neither in an invocation nor in its preview.
+#[tokio::test]
+async fn a_large_event_of_segments_is_shown_as_it_is_delivered() {
+    let world = World::new(&[]).await;
+    let mut event = identify();
+    event["traits"]["story"] = "x".repeat(33 * 1024).into();
+    let delivered = world.invoke(&json!([event])).await.expect("an answer");
+    assert_eq!(delivered["results"][0]["status"], "delivered");
+    for (source, status) in [("webhook", "would_deliver"), ("api", "would_reject")] {
+        let ask = json!({"preview": [event], "source": source});
+        let shown = world.invoke(&ask).await.expect("an answer");
+        assert_eq!(shown["results"][0]["status"], status, "{source}");
+    }
+}
