@@ -1,10 +1,11 @@
 //! Segment events in, the right changes in Intercom out.
 //!
 //! The flow, module by module: the [`trigger`] of an invocation is recognised, the [`http_api`]
-//! authenticates a call and parses it into [`segment`] events, [`intake`] has the [`mapping`] turn
-//! each into Intercom actions and [`delivery`] execute them through the [`intercom`] client. What
-//! fails goes to a [`queue`]: [`redelivery`] tries again what may work later, and dead letters keep
-//! the rest. [`function`] ties them together.
+//! authenticates a call and parses it into [`segment`] events, [`filters`] apply the customer's
+//! rules, and [`intake`] takes the events. [`processing`] has the [`mapping`] turn each into Intercom
+//! actions and [`delivery`] execute them through the [`intercom`] client. What fails goes to a
+//! [`queue`]: [`redelivery`] tries again what may work later, and dead letters keep the rest.
+//! [`function`] ties them together.
 
 mod aws_error;
 pub mod browser;

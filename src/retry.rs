@@ -21,8 +21,8 @@ pub struct Schedule {
     pub unknown_user: Duration,
 }
 
-/// Receives after which SQS itself moves a message to the dead-letter queue, without a reason
-/// (`maxReceiveCount` of the template's retry queue).
+/// Receives after which SQS itself moves a message out of its queue, without a reason
+/// (`maxReceiveCount` of the template's retry and waiting queues).
 const MAX_RECEIVES: u32 = 1000;
 
 /// From this many receives on, the remaining ones must last for the remaining time.
