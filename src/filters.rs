@@ -64,7 +64,8 @@ impl Rules {
     /// # Errors
     /// One line that says which rule can't be read, where, and what is allowed.
     pub fn parse(text: &str) -> Result<Self, String> {
-        reading::rules(text)
+        // What is quoted of the file may have line breaks.
+        reading::rules(text).map_err(|why| why.replace(char::is_control, " "))
     }
 
     /// How many filters and transformations are enabled.

@@ -39,7 +39,8 @@ pub enum Queue {
     /// Events that wait for somebody to exist, or to be found. A standard queue: a FIFO queue hands
     /// out no more once 120,000 messages are hidden, and whoever waits is hidden for long.
     Waiting,
-    /// Events that can never be delivered, with their reason: a standard queue.
+    /// Events that can never be delivered, with their reason: a standard queue, the template's
+    /// `RejectedQueue`.
     DeadLetter,
 }
 

@@ -496,6 +496,10 @@ fn a_wrong_file_says_which_rule_and_what_is_allowed() {
             vec!["Only customers", "unknown field `action`"],
         ),
         (
+            with("two\nlines", json!([])),
+            vec!["Only customers", "unknown field `two lines`"],
+        ),
+        (
             with("enabled", json!("yes")),
             vec!["Only customers", "boolean"],
         ),

@@ -1,7 +1,9 @@
 //! From a statement's text to its tree.
 
+mod token;
+
+use self::token::number;
 use super::function::Function;
-use super::path::is_plain;
 use super::{Comparison, Node, Path, glob};
 use crate::segment::Value;
 
@@ -55,81 +57,7 @@ struct Parser<'t> {
     depth: usize,
 }
 
-impl<'t> Parser<'t> {
-    /// What is left after blanks.
-    fn rest(&mut self) -> &'t str {
-        let rest = &self.text[self.place..];
-        let trimmed = rest.trim_start();
-        self.place += rest.len() - trimmed.len();
-        trimmed
-    }
-
-    fn peek(&mut self) -> Option<char> {
-        self.rest().chars().next()
-    }
-
-    fn take(&mut self, token: &str) -> bool {
-        let is_next = self.rest().starts_with(token);
-        if is_next {
-            self.place += token.len();
-        }
-        is_next
-    }
-
-    fn take_word(&mut self, word: &str) -> bool {
-        let is_next = self.word() == word;
-        if is_next {
-            self.place += word.len();
-        }
-        is_next
-    }
-
-    /// The path or keyword that is next, still with its backslashes; empty if neither is.
-    fn word(&mut self) -> &'t str {
-        let rest = self.rest();
-        let mut chars = rest.char_indices();
-        while let Some((place, char)) = chars.next() {
-            match char {
-                '\\' => {
-                    chars.next();
-                }
-                '.' => {}
-                char if is_plain(char) => {}
-                _ => return &rest[..place],
-            }
-        }
-        rest
-    }
-
-    fn fail(&self, message: impl Into<String>) -> Unparsable {
-        Unparsable {
-            place: self.place,
-            message: message.into(),
-        }
-    }
-
-    /// Names what is next, where something else is allowed.
-    fn unexpected(&mut self, allowed: &str) -> Unparsable {
-        let word: String = self.word().chars().take(40).collect();
-        let found = match self.peek() {
-            None => "the end".to_owned(),
-            Some('\'' | '"') => "a text".to_owned(),
-            Some(_) if !word.is_empty() => format!("{word:?}"),
-            Some(char) => format!("{:?}", char.to_string()),
-        };
-        let hint = match (word.to_ascii_lowercase().as_str(), found.as_str()) {
-            ("and" | "or" | "in", _) if word != word.to_ascii_lowercase() => {
-                ": write it in lower case"
-            }
-            (_, "\"=\"") => ": equality is one =",
-            (_, "\"&\"") => ": FQL's \"and\" is written out",
-            (_, "\"|\"") => ": FQL's \"or\" is written out",
-            ("not", _) => ": FQL's negation is !",
-            _ => "",
-        };
-        self.fail(format!("{allowed} is expected, not {found}{hint}"))
-    }
-
+impl Parser<'_> {
     fn nested<T>(&mut self, parse: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
         if self.depth == MAX_DEPTH {
             return Err(self.fail(format!("more than {MAX_DEPTH} levels inside each other")));
@@ -263,31 +191,6 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// A text in quotes. A backslash goes before a quote or a backslash; before anything else it
-    /// stays, for the patterns of `match()`.
-    fn text(&mut self, quote: char) -> Parsed<Value<'static>> {
-        let start = self.place;
-        let mut text = String::new();
-        let mut chars = self.text[start + 1..].char_indices();
-        while let Some((at, char)) = chars.next() {
-            if char == quote {
-                self.place = start + 1 + at + 1;
-                return Ok(Value::Str(text.into()));
-            }
-            text.push(match char {
-                '\\' => match chars.clone().next() {
-                    Some((_, escaped @ ('\'' | '"' | '\\'))) => {
-                        chars.next();
-                        escaped
-                    }
-                    _ => '\\',
-                },
-                char => char,
-            });
-        }
-        Err(self.fail(format!("this text isn't closed: {quote} is missing")))
-    }
-
     /// A path, a constant, a number or a call.
     fn name(&mut self) -> Parsed<Node> {
         let start = self.place;
@@ -340,22 +243,6 @@ impl<'t> Parser<'t> {
         self.place = place;
         Ok(Node::Call(function, arguments))
     }
-}
-
-/// A number as JSON writes it.
-fn number(word: &str) -> Option<Value<'static>> {
-    let begins = word.strip_prefix('-').unwrap_or(word);
-    if !begins.starts_with(|first: char| first.is_ascii_digit()) {
-        return None;
-    }
-    let number: serde_json::Number = serde_json::from_str(word).ok()?;
-    Some(Value::Number(
-        match (number.as_u64(), number.as_i64(), number.as_f64()) {
-            (Some(whole), ..) => whole.into(),
-            (_, Some(whole), _) => whole.into(),
-            (.., float) => float?.into(),
-        },
-    ))
 }
 
 #[cfg(test)]
