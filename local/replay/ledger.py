@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS events (
     status TEXT,             -- what became of it
     reason TEXT);
 CREATE INDEX IF NOT EXISTS next ON events (lane, phase, at, id) WHERE state = 0;
+CREATE INDEX IF NOT EXISTS unseen ON events (phase, at, id) WHERE state = 0 AND calls IS NULL;
 CREATE INDEX IF NOT EXISTS of_user ON events (user, at, id);
 CREATE TABLE IF NOT EXISTS held (user TEXT PRIMARY KEY, since REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS under_way (lane INTEGER PRIMARY KEY, began REAL NOT NULL);
