@@ -9,10 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 from connection import NotTaken
+from tools import ROOT
 
-from conftest import LOCAL
-
-FOLDER = LOCAL / "replay"
+FOLDER = ROOT / "local" / "replay"
 
 
 class Workspace:
