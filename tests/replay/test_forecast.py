@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from connection import NotTaken
+
 from tools import ROOT
 
 FOLDER = ROOT / "local" / "replay"
