@@ -45,6 +45,10 @@ pub(super) fn groups<K>(messages: Vec<(K, Message)>) -> Vec<Group<K>> {
 /// made-up types are 2,500 reasons, and a few KB.
 const MAX_REASONS: usize = 25;
 
+/// The reason of the letters beyond [`MAX_REASONS`].
+const FURTHER_REASON: &str =
+    "one of more than 25 reasons in one request: the log has it, by the event's messageId";
+
 /// Messages of a queue without groups or order, a group for each: all that have everything in common
 /// share one, whosever they are.
 pub(super) fn letters<K>(messages: Vec<(K, Message)>) -> Vec<Group<K>> {
@@ -54,7 +58,7 @@ pub(super) fn letters<K>(messages: Vec<(K, Message)>) -> Vec<Group<K>> {
         let mut in_common = message.in_common();
         let is_known = |text: &String| part_of.contains_key(text);
         if part_of.len() >= MAX_REASONS && !in_common.as_ref().is_some_and(is_known) {
-            message = message.without_its_own_reason();
+            message = message.with_common_reason(FURTHER_REASON);
             in_common = message.in_common();
         }
         let known = in_common

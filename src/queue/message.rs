@@ -36,10 +36,6 @@ pub(super) const STATUS_ATTRIBUTE: &str = "status";
 /// [`STATUS_ATTRIBUTE`] of an event that Intercom didn't see.
 const REJECTED: &str = "rejected";
 
-/// The reason of what a request of very many reasons has besides.
-const FURTHER_REASON: &str =
-    "one of more than 25 reasons in one request: the log has it, by the event's messageId";
-
 /// Message attribute of a dead letter: Intercom's id of the request, else that of the invocation.
 pub(super) const REQUEST_ID_ATTRIBUTE: &str = "requestId";
 
@@ -243,12 +239,12 @@ impl Message {
             .with_attribute(REQUEST_ID_ATTRIBUTE, request_id)
     }
 
-    /// With no reason of its own, if Intercom didn't give it: its line of the log has that.
-    pub(super) fn without_its_own_reason(mut self) -> Self {
+    /// With this reason in place of its own, unless that is of an answer of Intercom.
+    pub(super) fn with_common_reason(mut self, reason: &str) -> Self {
         let is_ours = (Cow::from(STATUS_ATTRIBUTE), REJECTED.to_owned());
         if self.attributes.contains(&is_ours) {
             self.attributes.retain(|(name, _)| name != REASON_ATTRIBUTE);
-            return self.with_attribute(REASON_ATTRIBUTE, FURTHER_REASON);
+            return self.with_attribute(REASON_ATTRIBUTE, reason);
         }
         self
     }
