@@ -191,8 +191,9 @@ class Ledger:
         with self._transaction():
             return self._db.execute("DELETE FROM held WHERE since <= ?", (held_since,)).rowcount
 
-    def held(self):
-        return self._row("SELECT count(*) FROM held")[0]
+    def has_events(self, lane):
+        """Whether a lane has events to send, of held users or not."""
+        return self._row("SELECT EXISTS (SELECT 1 FROM events WHERE state = 0 AND lane = ?)", lane)[0] == 1
 
     # Counting
 

@@ -141,10 +141,10 @@ class Sending:
             self.on_results(items, results)
 
     def _rest(self, lane):
-        """Waits for held users; false when there are none, and the lane is done."""
-        self._idle.add(lane)
-        if not self.ledger.held():
+        """Waits for held users. False when the lane has nothing left to send."""
+        if not self.ledger.has_events(lane):
             return False
+        self._idle.add(lane)
         self._stopped.wait(REST_SECONDS * self._patience)
         return True
 

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 
 import pytest
 from connection import Failure, NotTaken, Throttled, TooLarge
@@ -89,6 +90,24 @@ def test_a_user_with_a_queued_event_waits_until_the_queue_is_empty(ledger, monke
     users = [{event["userId"] for event in array} for array in function.arrays]
     first = next(place for place, of_array in enumerate(users) if "7" in of_array)
     assert sum("7" in of_array for of_array in users[first + 1:-10]) == 0
+    assert ledger.count(TO_SEND) == 0
+
+
+def test_a_lane_goes_on_when_its_users_are_let_go_just_as_it_found_them_held(ledger, monkeypatch):
+    next_array = ledger.next_array
+
+    def next_array_then_release(*arguments):
+        items = next_array(*arguments)
+        if not items and ledger.has_events(arguments[0]):
+            ledger.release(time.time())
+        return items
+
+    monkeypatch.setattr(ledger, "next_array", next_array_then_release)
+    monkeypatch.setattr("sending.ARRAY_EVENTS", 10)
+    function = StandIn(lambda events: ["queued" if event["number"] == 7 else "delivered" for event in events])
+    function.depth = 1  # the watch releases nobody
+    send(ledger, function)
+    assert function.sent("7") == list(range(7, 2000, 20))
     assert ledger.count(TO_SEND) == 0
 
 
