@@ -108,7 +108,7 @@ impl Attempt<'_> {
         refused: Option<&str>,
         error: &ErrorResponse,
     ) -> Result<(), CallError> {
-        let catalogue = self.catalogue(B::MODEL).await?;
+        let catalogue = self.round.attributes.of(B::MODEL, &self.intercom).await?;
         let is_lacking = |name: &String| match catalogue {
             Some(catalogue) => !catalogue.has_custom(name),
             None => refused == Some(&**name),

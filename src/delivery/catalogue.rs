@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::attempt::Attempt;
 use crate::clock::Clock;
-use crate::intercom::{CallError, DataAttribute, Model};
+use crate::intercom::{CallError, DataAttribute, Model, Session};
 use crate::ttl_cache::TtlCache;
 
 /// Refusals remembered: some 200 bytes each, about a megabyte in all.
@@ -87,6 +86,29 @@ pub(super) struct Catalogues {
     company: tokio::sync::OnceCell<Option<Catalogue>>,
 }
 
+impl Catalogues {
+    /// The attributes of a model, listed once in a round. None where Intercom refuses that.
+    pub(super) async fn of(
+        &self,
+        model: Model,
+        intercom: &Session<'_>,
+    ) -> Result<Option<&Catalogue>, CallError> {
+        let catalogue = match model {
+            Model::Contact => &self.contact,
+            Model::Company => &self.company,
+        };
+        let list = async || match intercom.list_data_attributes(model).await {
+            Ok(attributes) => Ok(Some(Catalogue::of(attributes))),
+            Err(CallError::Refused(error)) => {
+                tracing::warn!(%error, "Intercom refuses to list its attributes");
+                Ok(None)
+            }
+            Err(later) => Err(later),
+        };
+        Ok(catalogue.get_or_try_init(list).await?.as_ref())
+    }
+}
+
 /// The attributes of a model.
 #[derive(Debug, Default)]
 pub(super) struct Catalogue {
@@ -123,24 +145,5 @@ impl Catalogue {
     pub(super) fn add(&self, name: &str) {
         let mut custom = self.custom.lock().unwrap_or_else(PoisonError::into_inner);
         custom.insert(name.to_owned());
-    }
-}
-
-impl Attempt<'_> {
-    /// The attributes of a model, listed once in a round. None where Intercom refuses that.
-    pub(super) async fn catalogue(&self, model: Model) -> Result<Option<&Catalogue>, CallError> {
-        let catalogue = match model {
-            Model::Contact => &self.round.attributes.contact,
-            Model::Company => &self.round.attributes.company,
-        };
-        let list = async || match self.intercom.list_data_attributes(model).await {
-            Ok(attributes) => Ok(Some(Catalogue::of(attributes))),
-            Err(CallError::Refused(error)) => {
-                tracing::warn!(%error, "Intercom refuses to list its attributes");
-                Ok(None)
-            }
-            Err(later) => Err(later),
-        };
-        Ok(catalogue.get_or_try_init(list).await?.as_ref())
     }
 }

@@ -10,7 +10,7 @@ mod parser;
 mod path;
 mod routing;
 
-pub(super) use evaluate::CannotEvaluate;
+pub(super) use function::CannotEvaluate;
 pub use parser::FqlError;
 pub(super) use path::Path;
 

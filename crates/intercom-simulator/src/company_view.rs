@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::companies::Company;
+use crate::company_store::Company;
 use crate::message::ApiRequest;
 use crate::state::{State, WORKSPACE_ID};
 

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use crate::attribute_store::{self, DataAttributes, Model};
 use crate::contact_store::{Contact, Role};
-use crate::data_attributes::{self, DataAttributes, Model};
+
 use crate::errors::{ApiError, Result};
 use crate::fields::{self, Field};
 use crate::settings::Misfits;
@@ -94,7 +95,7 @@ impl ContactBody {
         if let Some(unsubscribed) = self.unsubscribed_from_emails {
             contact.unsubscribed_from_emails = unsubscribed.unwrap_or(false);
         }
-        data_attributes::apply(&mut contact.custom_attributes, self.custom_attributes);
+        attribute_store::apply(&mut contact.custom_attributes, self.custom_attributes);
     }
 }
 

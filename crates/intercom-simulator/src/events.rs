@@ -1,13 +1,12 @@
 //! What `/events` does.
 
-use std::collections::HashSet;
-
 use serde_json::{Map, Value, json};
 
 use crate::clock::unix_seconds;
 use crate::conflict;
 use crate::contact_store::Contact;
 use crate::errors::{ApiError, Result};
+use crate::event_store::Event;
 use crate::fields;
 use crate::message::{ApiRequest, ApiResponse};
 use crate::metadata::Metadata;
@@ -15,44 +14,6 @@ use crate::state::State;
 
 /// An event may be dated this far ahead before it is noted as wrong.
 const FUTURE_SECONDS: i64 = 24 * 3600;
-
-#[derive(Clone, Debug)]
-pub(crate) struct Event {
-    pub(crate) contact_id: String,
-    pub(crate) name: String,
-    pub(crate) created_at: i64,
-    pub(crate) metadata: Map<String, Value>,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct EventStore {
-    all: Vec<Event>,
-    /// Contact, name in lower case, time: what makes an event a duplicate.
-    seen: HashSet<(String, String, i64)>,
-    /// In lower case.
-    names: HashSet<String>,
-    pub(crate) duplicates_dropped: u64,
-    pub(crate) metadata_keys_ignored: u64,
-}
-
-impl EventStore {
-    pub(crate) fn all(&self) -> &[Event] {
-        &self.all
-    }
-
-    pub(crate) fn distinct_names(&self) -> usize {
-        self.names.len()
-    }
-
-    /// Gives one contact's events to another, as a merge does.
-    pub(crate) fn move_to(&mut self, from: &str, into: &str) {
-        for event in self.all.iter_mut().filter(|event| event.contact_id == from) {
-            event.contact_id = into.to_owned();
-            self.seen
-                .insert((into.to_owned(), event.name.to_lowercase(), event.created_at));
-        }
-    }
-}
 
 impl State {
     /// `POST /events`
@@ -81,23 +42,15 @@ impl State {
             violations.push(format!("created_at {created_at} is more than a day ahead"));
         }
 
-        let folded = event.name.to_lowercase();
         let limit = self.settings.event_name_limit;
-        if !self.events.names.contains(&folded) && self.events.names.len() >= limit {
+        if !self.events.has_name(&event.name) && self.events.distinct_names() >= limit {
             return Err(ApiError::new(
                 422,
                 "unprocessable_entity",
                 format!("You have reached the limit of {limit} event names"),
             ));
         }
-        let key = (event.contact_id.clone(), folded.clone(), created_at);
-        if !self.events.seen.insert(key) {
-            self.events.duplicates_dropped += 1;
-            return Ok(ApiResponse::accepted());
-        }
-        self.events.names.insert(folded);
-        self.events.metadata_keys_ignored += metadata.ignored as u64;
-        self.events.all.push(event);
+        self.events.add(event, metadata.ignored);
         Ok(ApiResponse::accepted())
     }
 
@@ -148,7 +101,7 @@ impl State {
         let contact = self.event_contact(&address)?;
         let mut events: Vec<&Event> = self
             .events
-            .all
+            .all()
             .iter()
             .filter(|event| event.contact_id == contact.id)
             .collect();

@@ -3,9 +3,10 @@
 
 use serde_json::{Map, Value};
 
-use crate::data_attributes::STRING_LIMIT;
 use crate::errors::{ApiError, Result};
 
+/// Longest string value, in characters.
+pub(crate) const STRING_LIMIT: usize = 255;
 /// Numbers from here on are taken for milliseconds sent as seconds (the year 2969 in seconds).
 pub(crate) const MILLISECONDS_FROM: i64 = 31_557_600_000;
 

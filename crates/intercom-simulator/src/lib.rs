@@ -5,12 +5,16 @@
 //! on demand, and logs every request. `/_simulator/*` is its control interface; the same is
 //! available to in-process tests through [`Simulator`].
 //!
-//! A request's way through the code: [`Simulator`] → `server` (HTTP) → `state` (authentication,
-//! rate limit, routing) → `contacts`, `companies`, `events`, `data_attributes` (behaviour).
+//! A request's way through the code: [`Simulator`] → `server` (HTTP) → `api` (authentication, rate
+//! limit, routing) → `contacts`, `companies`, `events`, `data_attributes` (behaviour) → `state` (what
+//! is kept, in a store each).
 
 mod active_faults;
+mod api;
+mod attribute_store;
 mod clock;
 mod companies;
+mod company_store;
 mod company_view;
 mod conflict;
 mod contact_body;
@@ -20,6 +24,7 @@ mod contacts;
 mod control;
 mod data_attributes;
 mod errors;
+mod event_store;
 mod events;
 mod fault;
 mod fields;

@@ -2,9 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::data_attributes::STRING_LIMIT;
 use crate::errors::{ApiError, Result};
-use crate::fields::MILLISECONDS_FROM;
+use crate::fields::{MILLISECONDS_FROM, STRING_LIMIT};
 
 /// The keys that Intercom keeps, and how many it ignored. Ignored keys aren't checked.
 #[derive(Debug, Default)]

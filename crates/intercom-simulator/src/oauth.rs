@@ -9,10 +9,6 @@ use crate::errors::ApiError;
 use crate::message::{ApiRequest, ApiResponse};
 use crate::state::State;
 
-/// Codes that were given out and not yet used: the code, and the app it was given to.
-#[derive(Debug, Default)]
-pub(crate) struct Codes(Vec<(String, String)>);
-
 impl State {
     /// The answer to a request of OAuth's; `None` for any other.
     pub(crate) fn oauth(&mut self, request: &ApiRequest) -> Option<ApiResponse> {
@@ -39,7 +35,7 @@ impl State {
             ("error", "access_denied".to_owned())
         } else {
             let code = self.ids.uuid();
-            self.codes.0.push((code.clone(), client_id));
+            self.oauth_codes.push((code.clone(), client_id));
             ("code", code)
         };
         let query = form_urlencoded::Serializer::new(String::new())
@@ -65,10 +61,10 @@ impl State {
             return Err(refused(401, "unauthorized", "Invalid client credentials"));
         }
         let is_it = |(code, app): &(String, String)| code == field("code") && app == client_id;
-        let Some(index) = self.codes.0.iter().position(is_it) else {
+        let Some(index) = self.oauth_codes.iter().position(is_it) else {
             return Err(refused(404, "not_found", "The code is unknown or was used"));
         };
-        self.codes.0.remove(index);
+        self.oauth_codes.remove(index);
         let token = format!("oauth-{}", self.ids.uuid());
         self.settings.tokens.push(token.clone());
         let body = json!({"token_type": "Bearer", "token": token, "access_token": token});

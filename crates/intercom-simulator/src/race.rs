@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::contacts::Duplicates;
 use crate::fault::FaultStatus;
-use crate::message::{ApiRequest, ApiResponse};
+use crate::message::ApiRequest;
 use crate::state::State;
 
 impl State {
@@ -13,14 +13,14 @@ impl State {
         self.is_authorized(request) && self.newcomer(request).is_some()
     }
 
-    /// Makes what the request would make, in another's name, and refuses the request for it.
+    /// Makes what the request would make, in another's name. Returns the refusal of the request.
     pub(crate) fn lose_race(
         &mut self,
         status: u16,
         code: Option<String>,
         message: Option<String>,
         request: &ApiRequest,
-    ) -> ApiResponse {
+    ) -> FaultStatus {
         let (usual_code, usual_message) = match self.newcomer(request) {
             Some(Newcomer::Company(body)) => {
                 let _ = self.upsert_company(&body, &mut Vec::new());
@@ -33,13 +33,12 @@ impl State {
             // Somebody else was quicker indeed, between the rule's choice and now.
             None => ("conflict", "Already exists."),
         };
-        let answer = FaultStatus {
+        FaultStatus {
             status,
             code: code.or_else(|| Some(usual_code.to_owned())),
             message: message.or_else(|| Some(usual_message.to_owned())),
             ..FaultStatus::default()
-        };
-        self.answer_with_fault(&answer, request, None)
+        }
     }
 
     fn newcomer(&self, request: &ApiRequest) -> Option<Newcomer> {

@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 
 use serde_json::{Value, json};
 
+use crate::attribute_store::{DataType, Model};
 use crate::contact_store::Contact;
-use crate::data_attributes::{DataType, Model};
 use crate::errors::{ApiError, Result};
 use crate::fields;
 use crate::message::{ApiRequest, ApiResponse};

@@ -153,7 +153,8 @@ async fn apply(
             message,
         }) => {
             let mut state = shared.lock();
-            Ok(Some(state.lose_race(status, code, message, request)))
+            let refusal = state.lose_race(status, code, message, request);
+            Ok(Some(state.answer_with_fault(&refusal, request, None)))
         }
         Some(FaultKind::Reset) => {
             shared.lock().dropped();

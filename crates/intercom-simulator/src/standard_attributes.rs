@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::data_attributes::Model;
+use crate::attribute_store::Model;
 
 /// One attribute of Intercom's own.
 #[derive(Debug)]

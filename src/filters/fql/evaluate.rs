@@ -4,14 +4,9 @@ use std::array;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use super::function::Arguments;
+use super::function::{Arguments, CannotEvaluate};
 use super::{Comparison, Expression, Node};
 use crate::segment::{Event, Object, Value};
-
-/// Why a statement has no value for an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(in crate::filters) struct CannotEvaluate(pub(super) &'static str);
 
 impl Expression {
     /// Whether the condition holds: only if its value is literally `true`.

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use super::evaluate::CannotEvaluate;
 use super::glob;
 use crate::segment::{Value, json_of};
 
@@ -23,6 +22,11 @@ pub(super) enum Function {
     Number,
     Semver,
 }
+
+/// Why a statement has no value for an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(in crate::filters) struct CannotEvaluate(pub(super) &'static str);
 
 /// What a function is called with. Those that it doesn't take are null.
 pub(super) type Arguments<'v, 'e> = [Cow<'v, Value<'e>>; 3];
