@@ -1,5 +1,7 @@
 //! The workflows of `.github`: nothing that somebody else can change runs with more than it needs.
 
+use std::collections::BTreeSet;
+
 use regex::Regex;
 
 use super::settings::block;
@@ -38,4 +40,23 @@ fn every_action_is_pinned_and_every_job_names_its_rights_and_its_time() {
     }
     assert!(count >= 5, "only {count} actions were found");
     assert_none(&problems);
+}
+
+#[test]
+fn the_nightly_run_fuzzes_every_target() {
+    let manifest = text_of(&root().join("fuzz/Cargo.toml"));
+    let targets = manifest
+        .split("[[bin]]\nname = \"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next());
+    let nightly = text_of(&root().join(".github/workflows/nightly.yml"));
+    let matrix = nightly
+        .split_once("target: [")
+        .and_then(|(_, rest)| rest.split(']').next())
+        .expect("a matrix of targets");
+    assert_eq!(
+        matrix.split(", ").collect::<BTreeSet<_>>(),
+        targets.collect(),
+        "the matrix of .github/workflows/nightly.yml and the targets of fuzz/Cargo.toml"
+    );
 }

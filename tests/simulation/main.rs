@@ -12,7 +12,10 @@ mod senders;
 mod simulation;
 mod verdict;
 
+use std::num::NonZero;
 use std::ops::Range;
+use std::sync::Mutex;
+use std::thread;
 
 use simulation::{Mode, Simulation};
 
@@ -34,37 +37,56 @@ fn seeds() -> Range<u64> {
     }
 }
 
-async fn try_all(mode: Mode) {
-    let mut failures = Vec::new();
-    for seed in seeds() {
-        let (problems, _) = Simulation::run(seed, mode).await;
-        if !problems.is_empty() {
-            let problems = problems.join("\n");
-            eprintln!("SEED={seed} {mode:?}:\n{problems}\n");
-            failures.push(seed);
+/// Tries the worlds side by side, each in a runtime of its own.
+fn try_all(mode: Mode) {
+    let (seeds, failures) = (Mutex::new(seeds()), Mutex::new(Vec::new()));
+    let try_seeds = || {
+        loop {
+            let Some(seed) = seeds.lock().unwrap().next() else {
+                return;
+            };
+            let (problems, _) = run(seed, mode);
+            if !problems.is_empty() {
+                let problems = problems.join("\n");
+                eprintln!("SEED={seed} {mode:?}:\n{problems}\n");
+                failures.lock().unwrap().push(seed);
+            }
         }
-    }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
+            scope.spawn(try_seeds);
+        }
+    });
+    let failures = failures.into_inner().unwrap();
     assert!(
         failures.is_empty(),
         "{mode:?} fails with the seeds {failures:?}"
     );
 }
 
-#[tokio::test(start_paused = true)]
-async fn everything_queued_arrives_once_and_in_order() {
-    try_all(Mode::Queue).await;
+/// The problems of a world and the calls of Intercom in it.
+fn run(seed: u64, mode: Mode) -> (Vec<String>, Vec<String>) {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(Simulation::run(seed, mode))
 }
 
-#[tokio::test(start_paused = true)]
-async fn everything_of_one_sender_at_a_time_arrives_once_and_in_order() {
-    try_all(Mode::Inline).await;
+#[test]
+fn everything_queued_arrives_once_and_in_order() {
+    try_all(Mode::Queue);
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_same_seed_is_the_same_world() {
+#[test]
+fn everything_of_one_sender_at_a_time_arrives_once_and_in_order() {
+    try_all(Mode::Inline);
+}
+
+#[test]
+fn the_same_seed_is_the_same_world() {
     for mode in [Mode::Queue, Mode::Inline] {
-        let (_, calls) = Simulation::run(3, mode).await;
-        let (_, again) = Simulation::run(3, mode).await;
+        let (_, calls) = run(3, mode);
+        let (_, again) = run(3, mode);
         for (call, again) in calls.iter().zip(&again) {
             assert_eq!(call, again, "{mode:?}");
         }
