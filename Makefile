@@ -45,7 +45,7 @@ test: setup
 	cargo test --workspace
 	$(SAM) validate --lint # cfn-lint, after the SAM transform
 	.tools/checkov/bin/checkov --file template.yaml --framework cloudformation --skip-download --compact --quiet
-	$(PYTHON) -m pytest -rs tests/replay tests/e2e
+	$(PYTHON) -m pytest -rs -n 2 --dist loadfile tests/replay tests/e2e # which mostly wait
 
 bench: setup
 	@python3 benches/run.py

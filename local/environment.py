@@ -6,7 +6,8 @@ import secrets
 from tools import ROOT, SAM
 
 REGION = "us-east-1"
-LOGS = ROOT / "target" / "local"
+# Tests that run side by side have a folder each.
+LOGS = ROOT / "target" / "local" / os.environ.get("PYTEST_XDIST_WORKER", "")
 # The emulator is done long before SAM CLI asks, which is every half second of several steps.
 POLL_OFTEN = {"SAM_CLI_POLL_DELAY": "0.1"}
 # Nobody else on this machine can guess them (see emulator.py).

@@ -1,5 +1,7 @@
-"""One stack for all end-to-end tests: template.yaml on the emulator, the simulator as Intercom."""
+"""A stack for the end-to-end tests, and one in each process where several run them: template.yaml on the emulator, the
+simulator as Intercom."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -8,9 +10,19 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "local"))
 
 import letters_tool
+from build import build
 from pages import Page, running_browser
 from stack import Stack
 from tools import Failure
+
+
+def pytest_sessionstart(session):
+    """Builds once what all processes deploy, where its progress is seen."""
+    if "PYTEST_XDIST_WORKER" not in os.environ and not session.config.option.collectonly:
+        try:
+            os.environ["PACKAGE"] = str(build())
+        except Failure as failure:
+            pytest.exit(f"error: {failure}", returncode=1)
 
 
 @pytest.fixture(scope="session")
