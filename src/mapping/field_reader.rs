@@ -121,9 +121,10 @@ fn spellings<'e, 'n>(
     object: &'e Object<'e>,
     name: &'n str,
 ) -> impl Iterator<Item = (usize, &'e Value<'e>)> + use<'e, 'n> {
+    let is_intercoms_own = name.contains('_');
     let traits = object.iter().enumerate();
     traits.filter_map(move |(index, (key, value))| {
-        let is_named = if name.contains('_') {
+        let is_named = if is_intercoms_own {
             key.eq_ignore_ascii_case(name)
         } else {
             key_matches(key, name)

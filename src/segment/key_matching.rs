@@ -6,9 +6,19 @@ use super::{Object, Value};
 ///
 /// Traits and properties are read ignoring case, spaces and punctuation save the dot, as
 /// Segment's own libraries do.
+#[inline]
 pub fn key_matches(key: &str, canonical: &str) -> bool {
-    // Each key is compared with all the names that the mapping knows, so this returns at the
-    // first letter that differs.
+    // Each key is compared with all the names that the mapping knows, and most differ from it in
+    // their first letter.
+    match (key.as_bytes().first(), canonical.as_bytes().first()) {
+        (Some(first), Some(expected)) if is_significant(*first) => {
+            first.to_ascii_lowercase() == *expected && rest_matches(key, canonical)
+        }
+        _ => rest_matches(key, canonical),
+    }
+}
+
+fn rest_matches(key: &str, canonical: &str) -> bool {
     let mut expected = canonical.bytes();
     for byte in key.bytes() {
         if is_significant(byte) {
