@@ -23,15 +23,15 @@ const TRACKS_AT_ONCE: usize = 16;
 const BACKLOG_AGE: Duration = Duration::from_mins(1);
 
 /// What came of a step.
-struct Tried {
+struct StepOutcome {
     delivered: Result<(), Undelivered>,
     calls: Vec<CallRecord>,
     left_out: Vec<LeftOut>,
 }
 
-impl Tried {
+impl StepOutcome {
     /// Not tried, for this reason.
-    fn not(why: Undelivered) -> Self {
+    fn not_tried(why: Undelivered) -> Self {
         Self {
             delivered: Err(why),
             calls: Vec::new(),
@@ -150,50 +150,53 @@ impl Round<'_> {
         // The first that waits, and why.
         let waits = OnceLock::new();
         let (shared, is_over, waits) = (&*events, &is_over, &waits);
-        let tried: Vec<(Step<'e>, Tried)> = stream::iter(tracks)
+        let outcomes: Vec<(Step<'e>, StepOutcome)> = stream::iter(tracks)
             .map(|step| async move {
                 let permit = self.tracks_at_once.acquire().await;
                 let same_user = |(place, _): &&(usize, Undelivered)| {
                     is_alike(step.actions(shared), &shared[*place].actions)
                 };
-                let tried = if is_over.load(Ordering::Relaxed) {
-                    Tried::not(Undelivered::NotTried)
+                let outcome = if is_over.load(Ordering::Relaxed) {
+                    StepOutcome::not_tried(Undelivered::NotTried)
                 } else if let Some((_, why)) = waits.get().filter(same_user) {
-                    Tried::not(why.clone())
+                    StepOutcome::not_tried(why.clone())
                 } else {
                     self.try_step(&step, shared).await
                 };
                 drop(permit);
-                if let Err(why @ Undelivered::Waiting { .. }) = &tried.delivered {
+                if let Err(why @ Undelivered::Waiting { .. }) = &outcome.delivered {
                     // Another one may have been first.
                     let _ = waits.set((step.events.start, why.clone()));
                 }
-                let holds_back = tried.delivered.as_ref().is_err_and(Undelivered::holds_back);
+                let holds_back = outcome
+                    .delivered
+                    .as_ref()
+                    .is_err_and(Undelivered::holds_back);
                 is_over.fetch_or(holds_back, Ordering::Relaxed);
-                (step, tried)
+                (step, outcome)
             })
             .buffer_unordered(TRACKS_AT_ONCE)
             .collect()
             .await;
-        for (step, tried) in tried {
-            note(&tried, &step, events);
+        for (step, outcome) in outcomes {
+            note(&outcome, &step, events);
         }
     }
 
     /// Delivers the events of a step as one, and notes with each what came of it.
     async fn deliver_step<'e>(&self, step: &Step<'e>, events: &mut [&mut InProgress<'e>]) {
-        let tried = self.try_step(step, events).await;
-        note(&tried, step, events);
+        let outcome = self.try_step(step, events).await;
+        note(&outcome, step, events);
     }
 
-    async fn try_step<'e>(&self, step: &Step<'e>, events: &[&mut InProgress<'e>]) -> Tried {
+    async fn try_step<'e>(&self, step: &Step<'e>, events: &[&mut InProgress<'e>]) -> StepOutcome {
         let last = step.events.end - 1;
         let is_identify = events[step.events.clone()]
             .iter()
             .any(|event| event.is_identify());
         let attempt = Attempt::new(self, events[last]);
         let delivered = attempt.execute(step.actions(events), is_identify).await;
-        Tried {
+        StepOutcome {
             delivered,
             calls: attempt.intercom.calls_made(),
             left_out: attempt.into_left_out(),
@@ -202,16 +205,16 @@ impl Round<'_> {
 }
 
 /// Notes with each event of a step what came of it.
-fn note<'e>(tried: &Tried, step: &Step<'e>, events: &mut [&mut InProgress<'e>]) {
+fn note<'e>(outcome: &StepOutcome, step: &Step<'e>, events: &mut [&mut InProgress<'e>]) {
     events[step.events.end - 1]
         .calls
-        .extend_from_slice(&tried.calls);
+        .extend_from_slice(&outcome.calls);
     for event in &mut events[step.events.clone()] {
-        event.left_out = match tried.delivered {
-            Ok(()) => warnings_of(&event.actions, &tried.left_out),
+        event.left_out = match outcome.delivered {
+            Ok(()) => warnings_of(&event.actions, &outcome.left_out),
             Err(_) => Vec::new(),
         };
-        event.outcome.clone_from(&tried.delivered);
+        event.outcome.clone_from(&outcome.delivered);
     }
 }
 
