@@ -12,13 +12,13 @@ pub fn key_matches(key: &str, canonical: &str) -> bool {
     // their first letter.
     match (key.as_bytes().first(), canonical.as_bytes().first()) {
         (Some(first), Some(expected)) if is_significant(*first) => {
-            first.to_ascii_lowercase() == *expected && rest_matches(key, canonical)
+            first.to_ascii_lowercase() == *expected && whole_key_matches(key, canonical)
         }
-        _ => rest_matches(key, canonical),
+        _ => whole_key_matches(key, canonical),
     }
 }
 
-fn rest_matches(key: &str, canonical: &str) -> bool {
+fn whole_key_matches(key: &str, canonical: &str) -> bool {
     let mut expected = canonical.bytes();
     for byte in key.bytes() {
         if is_significant(byte) {
