@@ -1,4 +1,4 @@
-//! Errors of AWS in one line.
+//! AWS errors in one line.
 
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 

@@ -23,7 +23,7 @@ impl Clock {
         (self.0)()
     }
 
-    /// The same as the standard library writes it.
+    /// The same time as the standard library's type.
     pub fn system_time(&self) -> SystemTime {
         self.now().into()
     }

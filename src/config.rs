@@ -60,7 +60,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the settings through `lookup`, which gives a variable's value by its name.
+    /// Reads the settings through `lookup`, which returns a variable's value by its name.
     ///
     /// # Errors
     /// [`ConfigError`] for the first variable that is missing or has a bad value.

@@ -22,7 +22,7 @@ pub struct Entry<'b> {
     pub filtered: Filtered<'b>,
 }
 
-/// What reading an event gave.
+/// The result of reading an event.
 #[derive(Debug)]
 pub enum Parsed<'b> {
     /// An event that can be mapped.

@@ -13,8 +13,8 @@ pub struct Failure {
     pub request_id: Option<String>,
 }
 
-/// Why an event can never be delivered, for a machine: the attribute `code` of a dead letter. No
-/// code decides by the reason's words. Each: `docs/operations.md#dead-letters`.
+/// Why an event can never be delivered, for a machine: the attribute `code` of a dead letter.
+/// Programs decide by it, never by the reason's wording. Each: `docs/operations.md#dead-letters`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
     /// It is no event, or lacks what an event of its kind needs.
@@ -68,7 +68,7 @@ impl Failure {
         }
     }
 
-    /// This answer, explained further than Intercom's text does.
+    /// This answer, with a reason that explains more than Intercom's text.
     pub(crate) fn of(error: &ErrorResponse, reason: &str) -> Self {
         Self {
             reason: format!("{reason} ({error})"),

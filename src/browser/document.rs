@@ -63,10 +63,10 @@ pub fn settings_document(
         }
         let categories = &settings.consent_categories;
         if !categories.is_empty() {
-            // Segment's consent wrappers look for it here alone.
+            // Segment's consent wrappers look for it only here.
             document["integrations"][NAME] = json!({"consentSettings": {"categories": categories}});
-            // The function isn't all that a page may have, so the library is loaded without
-            // consent too.
+            // A page may have other destinations besides the function, so the library is loaded
+            // without consent too.
             document["consentSettings"] =
                 json!({"allCategories": categories, "hasUnmappedDestinations": true});
         }

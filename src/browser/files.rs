@@ -26,7 +26,7 @@ impl File {
         }
     }
 
-    /// Its text with gzip, packed for whoever asks first and kept.
+    /// Its text, gzipped on the first request and kept.
     pub fn packed(&self) -> &[u8] {
         self.packed.get_or_init(|| {
             let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -37,7 +37,7 @@ impl File {
         })
     }
 
-    /// What changes when one of this build's files does.
+    /// A version that changes whenever one of this build's files does.
     pub fn version(&self) -> &'static str {
         &VERSION
     }
@@ -67,8 +67,8 @@ static BUNDLES: LazyLock<Vec<File>> = LazyLock::new(|| {
     named.map(|(name, text)| File::new(name, text)).collect()
 });
 
-/// The part of analytics.js of this name, if this build has it. A name belongs to one text for
-/// ever.
+/// The part of analytics.js with this name, if this build has it. A name always stands for the
+/// same text.
 pub(super) fn bundle(name: &str) -> Option<&'static File> {
     BUNDLES.iter().find(|file| file.name == name)
 }

@@ -242,8 +242,8 @@ impl Attempt<'_> {
         body.attributes_mut().rename(name, cleaned);
     }
 
-    /// Takes a part out of the body, with a warning. False where it isn't there, or the write would be
-    /// another one without it.
+    /// Takes a part out of the body, with a warning. False where it isn't there, or the write would
+    /// mean something else without it.
     fn leave_out<'e, B: Body<'e>>(
         &self,
         body: &mut B,

@@ -105,9 +105,9 @@ fn merged<'e>(earlier: &[Action<'e>], later: &[Action<'e>]) -> Option<Vec<Action
     Some(actions)
 }
 
-/// What events say of each company that several of them write, by company_id, of those that may
-/// create attributes and of those that may not: the first event writes all of it, so that the others
-/// needn't.
+/// What events say of each company that several of them write, by company_id. Events that may
+/// create attributes are kept apart from those that may not. The first event writes all of it, so
+/// that the others needn't.
 pub(super) struct SharedCompanies<'e>([HashMap<Cow<'e, str>, Company<'e>>; 2]);
 
 impl<'e> SharedCompanies<'e> {

@@ -30,7 +30,7 @@ impl Attempt<'_> {
                     ..KnownContact::with_id(id)
                 }),
                 Ok(Found::Nobody) => None,
-                // Creating the user tells as well whether it is there.
+                // Creating the user also shows whether it exists.
                 Err(CallError::Refused(error)) => {
                     tracing::warn!(%error, "Intercom refuses to look up a user");
                     None
@@ -74,8 +74,8 @@ impl Attempt<'_> {
     }
 }
 
-/// What a search found. Nobody knows who is there while Intercom refuses to search, so that is tried
-/// again later.
+/// What a search found. While Intercom refuses to search, nobody knows whether the contact exists,
+/// so the event is tried again later.
 pub(super) fn not_refused(found: Result<Vec<Contact>, CallError>) -> Result<Vec<Contact>, Stop> {
     match found {
         Err(CallError::Refused(error)) => Err(Undelivered::retry(&*error).into()),

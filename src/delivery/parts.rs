@@ -19,8 +19,8 @@ pub(super) trait Body<'e>: Clone + Serialize {
     /// Its custom attributes, to change them.
     fn attributes_mut(&mut self) -> &mut Attributes<'e>;
 
-    /// Takes out a field of Intercom's own. False where it isn't there, or the write would be another
-    /// one without it.
+    /// Takes out a field of Intercom's own. False where it isn't there, or the write would mean
+    /// something else without it.
     fn leave_out_field(&mut self, name: &str) -> bool;
 
     /// Whether it is useless without this custom attribute.

@@ -14,10 +14,10 @@ use crate::in_progress::InProgress;
 use crate::intercom::SEARCH_PAGE;
 use crate::mapping::{Action, Identity};
 
-/// Tracks under way at once that go side by side, of all users of a round.
+/// Most tracks in flight at once that are sent concurrently, across all users of a round.
 const TRACKS_AT_ONCE: usize = 32;
 
-/// Looking users up together may take one part in this many of the time: it only saves calls.
+/// Looking users up together may take this fraction (1/n) of the time left: it only saves calls.
 const LOOK_UP_SHARE: u32 = 3;
 
 /// What this round did or saw, so as not to do it again. Nothing of it outlives the invocation:
@@ -36,7 +36,7 @@ pub(super) struct Round<'d> {
     /// Hashes of what was last sent of a company, by company_id.
     pub(super) sent_companies: SharedMap<String, u64>,
     pub(super) attributes: Catalogues,
-    /// Tracks that go side by side, of all users: more connections would cost more than they gain.
+    /// Limits concurrent tracks across all users: more connections would cost more than they gain.
     pub(super) tracks_at_once: tokio::sync::Semaphore,
     locks: SharedMap<String, Arc<tokio::sync::Mutex<()>>>,
 }
@@ -105,7 +105,8 @@ impl<'d> Round<'d> {
             if ids.len() < 2 {
                 return;
             }
-            // Cut off, it shows no outage: each user is then looked up alone.
+            // A search cut off by this timeout doesn't prove an outage: each user is then looked up
+            // alone.
             let found = tokio::time::timeout(time, intercom.search_external_ids(ids));
             let Ok(Ok(found)) = found.await else {
                 return;

@@ -16,7 +16,7 @@ use crate::in_progress::{InProgress, Undelivered};
 use crate::intercom::CallRecord;
 use crate::mapping::Action;
 
-/// Most tracks of one user under way at once.
+/// Most tracks of one user in flight at once.
 const TRACKS_AT_ONCE: usize = 16;
 
 /// Age from which an event that is in the retry queue is part of a backlog.
@@ -43,9 +43,9 @@ impl StepOutcome {
 impl Round<'_> {
     /// Delivers one user's events.
     ///
-    /// Tracks carry their own time, so those that follow each other need no order. They go side by
-    /// side once one of the user's events was delivered, in a backlog at once: of an unknown user one call
-    /// is enough.
+    /// Tracks carry their own time, so those that follow each other need no order. They are sent
+    /// concurrently once one of the user's events was delivered, and in a backlog from the start:
+    /// for an unknown user, one call is enough.
     ///
     /// An event that only waits for its user steps aside, and is tried again when one of the later
     /// ones has made the contact. Once an event has to be tried later, the user's events stop there:
@@ -108,8 +108,8 @@ impl Round<'_> {
         }
     }
 
-    /// Tries those again that wait, after one of the user's events may have made the contact. Those
-    /// that still wait stay in `waiting`. Whether one of them holds back all that follow.
+    /// Retries the waiting events, after one of the user's events may have made the contact. Those
+    /// that still wait stay in `waiting`. Returns whether one of them holds back all that follow.
     async fn deliver_waiting(
         &self,
         waiting: &mut Vec<usize>,
@@ -122,7 +122,7 @@ impl Round<'_> {
                 continue;
             }
             let step = Step::of(place);
-            // The same answer for all of them.
+            // Intercom would give all of them the same answer.
             if waits_like(&step, &still_waiting, events).is_some() {
                 continue;
             }
@@ -139,8 +139,8 @@ impl Round<'_> {
         is_over
     }
 
-    /// Delivers tracks side by side. Once one has to be tried later, those that haven't begun aren't
-    /// tried; once Intercom doesn't know the user of one, those of the same user wait too.
+    /// Delivers tracks concurrently. Once one has to be tried later, no further ones are started;
+    /// once Intercom doesn't know the user of one, those of the same user wait too.
     async fn deliver_side_by_side<'e>(
         &self,
         tracks: Vec<Step<'e>>,

@@ -29,7 +29,8 @@ pub(super) struct Keys {
     pub(super) keys: Vec<String>,
 }
 
-/// What an event is known and answered by. It is never sent to Intercom, and so stays.
+/// The fields that identify an event in the log and in answers. Filters keep them, since they are
+/// never sent to Intercom.
 const KEPT: [&str; 2] = ["type", "messageId"];
 
 impl Action {

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use crate::segment::{Object, Value, object_of};
 
-/// Whether one of the objects that a path leads to is like that. A list on the way means each of its
-/// items.
+/// Whether the predicate holds for one of the objects that a path leads to. A list on the way means
+/// each of its items.
 pub(super) fn any_object(
     value: &Value<'_>,
     keys: &[String],
@@ -65,7 +65,7 @@ pub(super) fn retain<'e>(
     *fields = object_of(kept);
 }
 
-/// Takes what a path leads to away, also from each item of lists on the way.
+/// Removes what a path leads to, also from each item of lists on the way.
 pub(super) fn remove(value: &mut Value<'_>, keys: &[String]) {
     if let Some((last, parents)) = keys.split_last() {
         each(value, parents, true, &mut |parent| {
@@ -75,7 +75,7 @@ pub(super) fn remove(value: &mut Value<'_>, keys: &[String]) {
 }
 
 /// Puts a value where a path leads, and makes the objects on the way there. False, and nothing
-/// changed, when something else than an object is on the way.
+/// changed, when something other than an object is on the way.
 pub(super) fn set<'e>(value: &mut Value<'e>, keys: &'e [String], new: Value<'e>) -> bool {
     let Some((key, rest)) = keys.split_first() else {
         *value = new;

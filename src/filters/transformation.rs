@@ -17,16 +17,16 @@ pub(super) struct Transformation {
     pub(super) is_drop: bool,
     /// The name of a track.
     pub(super) new_event_name: Option<String>,
-    /// From this name to that.
+    /// Renames the first of each pair to the second.
     pub(super) renames: Vec<(Name, Name)>,
-    /// These become that value.
+    /// Sets each name to the value.
     pub(super) values: Vec<(Name, Value<'static>)>,
-    /// These become what a statement says.
+    /// Sets each name to the value of the statement.
     pub(super) statements: Vec<(Name, Expression)>,
     pub(super) hashed: Option<(Vec<Name>, Hashing)>,
-    /// These are taken away.
+    /// Removes these.
     pub(super) drops: Vec<Name>,
-    /// If there are any, these alone stay.
+    /// If there are any, only these stay.
     pub(super) allowed: Vec<Name>,
 }
 

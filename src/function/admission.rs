@@ -15,7 +15,7 @@ use crate::secret::{Secret, WriteKey};
 use crate::time_budget::KEYS_WITHIN;
 
 impl Function {
-    /// Lets only public write keys be known: a server's has no business in a page.
+    /// Accepts only public write keys: a server's has no business in a page.
     pub(super) async fn check_public_key(
         &self,
         key: &str,

@@ -42,7 +42,7 @@ fn holds(node: &Node, event: &Object<'_>) -> Result<bool, CannotEvaluate> {
     }
 }
 
-/// Whether all of these are like that. Stops at the first that isn't.
+/// Whether all of these conditions have the expected outcome. Stops at the first that doesn't.
 fn all(nodes: &[Node], event: &Object<'_>, expected: bool) -> Result<bool, CannotEvaluate> {
     for node in nodes {
         if holds(node, event)? != expected {

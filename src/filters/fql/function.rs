@@ -189,7 +189,8 @@ fn number<'v>(value: &Value<'_>) -> Result<Value<'v>, CannotEvaluate> {
         .ok_or(CannotEvaluate("number() of a text that isn't a number"))
 }
 
-/// Whether two versions such as `1.2` compare like that. What isn't a version compares with nothing.
+/// Whether the comparison holds for two versions such as `1.2`. It never does for a text that isn't
+/// a version.
 fn compares(left: &str, operator: &str, right: &str) -> bool {
     let (Some(left), Some(right)) = (version(left), version(right)) else {
         return false;
