@@ -50,7 +50,7 @@ pub enum Route {
     Settings,
     /// The plugin for Intercom's Messenger.
     BrowserFile,
-    /// A part of analytics.js, which Segment has.
+    /// A part of analytics.js, from this build or from Segment's CDN.
     SegmentBundle,
     /// A browser asks what it may send.
     Preflight,
@@ -66,7 +66,7 @@ const ROUTES: &str = "POST /v1/identify, POST /v1/track, POST /v1/page, POST /v1
     POST /webhook, GET /health, GET /v1/projects/KEY/settings, GET /browser/intercom.js";
 
 impl Route {
-    /// Its name in the log. A path can hold a key, so that none stands there.
+    /// Its name in the log. A path can hold a key, so paths are never logged.
     pub fn name(self) -> &'static str {
         match self {
             Self::Single(kind) => kind.as_str(),

@@ -95,7 +95,7 @@ pub struct Calls {
     pub over_limit: u64,
 }
 
-/// Calls that are counted together, all over by their deadline.
+/// Calls that are counted together and share a deadline.
 #[derive(Debug)]
 pub struct Session<'i> {
     intercom: &'i Intercom,
@@ -112,7 +112,8 @@ struct Call<'c> {
     /// say.
     permission: &'static str,
     body: Option<Vec<u8>>,
-    /// Whether no event depends on it: refused for whatever reason, it is no trouble of the account's.
+    /// Whether no event depends on it: a refusal, for whatever reason, is then no problem of the
+    /// account.
     is_helper: bool,
     /// Whether a success may have no body.
     may_answer_nothing: bool,
@@ -173,7 +174,7 @@ impl Intercom {
         }
     }
 
-    /// Calls that are over by `deadline`.
+    /// Calls that have to end by `deadline`.
     pub fn session(&self, deadline: Instant) -> Session<'_> {
         Session {
             intercom: self,

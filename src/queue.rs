@@ -37,7 +37,7 @@ pub enum Queue {
     /// Events to try again, those of a user in order: a FIFO queue.
     Retry,
     /// Events that wait for somebody to exist, or to be found. A standard queue: a FIFO queue hands
-    /// out no more once 120,000 messages are hidden, and whoever waits is hidden for long.
+    /// out no more once 120,000 messages are hidden, and a waiting event is hidden for long.
     Waiting,
     /// Events that can never be delivered, with their reason: a standard queue, the template's
     /// `RejectedQueue`.
@@ -64,7 +64,7 @@ const MAX_BATCH_MESSAGES: usize = 10;
 /// Most bytes in one call, unless it is a single message. SQS takes 1 MiB.
 const MAX_BATCH_BYTES: usize = 1000 * 1024;
 
-/// Calls to SQS under way at once.
+/// Calls to SQS in flight at once.
 const CALLS_AT_ONCE: usize = 16;
 
 /// Longest delay of a message that SQS takes.
@@ -77,7 +77,7 @@ const MAX_HIDDEN_SECONDS: u64 = 12 * 60 * 60 - 5 * 60;
 /// A message that SQS didn't take.
 struct NotTaken {
     error: QueueError,
-    /// Whether it would be the same next time.
+    /// Whether a retry would fail the same way.
     is_final: bool,
 }
 

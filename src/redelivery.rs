@@ -3,7 +3,7 @@
 //!
 //! A message of the retry queue that has to be tried again stays there, hidden for a while. One that
 //! waits is sent anew with a delay, and then deleted: a delayed message isn't in flight, of which
-//! SQS allows 120,000. Whoever ends in between leaves it there twice, which is harmless.
+//! SQS allows 120,000. An instance that ends in between leaves it there twice, which is harmless.
 
 mod record;
 
@@ -39,7 +39,7 @@ pub struct Redelivery<'i> {
     pub queue: Queue,
     /// What is done with each event.
     pub processing: &'i Processing,
-    /// Where those go that are moved.
+    /// Where moved events go.
     pub queues: &'i Queues,
     /// The invocation that brought them.
     pub invocation: Invocation<'i>,
@@ -54,7 +54,7 @@ struct Moves {
 }
 
 impl Redelivery<'_> {
-    /// Tries the messages again while the invocation lasts; answers which of them stay in the
+    /// Tries the messages again while the invocation lasts; returns which of them stay in the
     /// queue, as the event source mapping's `ReportBatchItemFailures` wants it.
     pub async fn redeliver(&self, batch: &SqsEvent) -> SqsBatchResponse {
         let messages: Vec<ReceivedMessage<'_>> =
@@ -254,7 +254,7 @@ impl Redelivery<'_> {
         {
             tracing::warn!("messages could not be delayed in time");
         }
-        // An empty one, which no message of SQS has, keeps the whole batch.
+        // An empty id, which no SQS message has, keeps the whole batch.
         let ids = kept.map(|record| record.message.id().unwrap_or_default().to_owned());
         let mut response = SqsBatchResponse::default();
         response.set_failures(ids);

@@ -52,7 +52,7 @@ pub enum PreviewSource {
 pub struct OwnQueues {
     /// Of the retry queue.
     pub retry: String,
-    /// Of the queue of those that wait.
+    /// Of the waiting queue.
     pub waiting: String,
 }
 

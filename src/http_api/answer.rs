@@ -18,7 +18,7 @@ pub struct Answer {
     /// The status.
     pub status: StatusCode,
     body: Body,
-    /// Beside those of CORS and Content-Type.
+    /// Headers other than CORS and Content-Type.
     headers: Vec<(&'static str, String)>,
 }
 
@@ -27,7 +27,7 @@ enum Body {
     None,
     Json(Value),
     Script(&'static str),
-    /// With gzip.
+    /// Gzipped.
     PackedScript(&'static [u8]),
 }
 
@@ -68,7 +68,7 @@ impl Answer {
         answer
     }
 
-    /// 200 with this JavaScript, packed for those who can unpack it, or 304 to a request that has
+    /// 200 with this JavaScript, gzipped for clients that accept it, or 304 to a request that has
     /// it already.
     pub fn script(file: &'static File, kept: Kept, request: &HttpRequest) -> Self {
         let accepted = request.header(header::ACCEPT_ENCODING.as_str());
@@ -200,7 +200,7 @@ impl From<&ApiError> for Answer {
     }
 }
 
-/// A weak ETag, since what it stands for can be packed or not.
+/// A weak ETag, since it stands for both the gzipped and the plain text.
 fn weak_tag(version: &str) -> String {
     format!("W/\"{version}\"")
 }

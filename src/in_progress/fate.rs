@@ -42,8 +42,8 @@ pub enum Fate {
         /// What becomes of it when the wait is over.
         otherwise: Otherwise,
     },
-    /// Its wait is over: once more into the retry queue, behind what is queued there of whom it
-    /// waits for.
+    /// Its wait is over: back into the retry queue, behind the events queued there of the user
+    /// that it waits for.
     WaitIsOver,
     /// Could be neither delivered nor queued.
     Lost(Cow<'static, str>),

@@ -10,14 +10,14 @@ pub(super) struct Taken<'e> {
     pub(super) event: InProgress<'e>,
     /// Its deduplication key, unless it is a duplicate itself or isn't to be delivered.
     pub(super) key: Option<String>,
-    /// What it repeats, if it does: it ends like that, and is neither delivered nor queued.
+    /// What it repeats, if it does: it gets the same result, and is neither delivered nor queued.
     pub(super) duplicate_of: Option<DuplicateOf>,
 }
 
 /// What a duplicate repeats.
 #[derive(Clone, Copy)]
 pub(super) enum DuplicateOf {
-    /// An event of an earlier request, of which this became.
+    /// An event of an earlier request, which got this status.
     Earlier(Status),
     /// The event in this place of the same request.
     Entry(usize),

@@ -77,7 +77,7 @@ impl Answer {
     }
 }
 
-/// What every answer of Intercom is, but the empty one to an event.
+/// The shape of every answer of Intercom except the empty one to an event.
 #[derive(Deserialize)]
 struct AnyObject {
     errors: Option<IgnoredAny>,

@@ -77,7 +77,7 @@ impl Contact {
         (!self.is_lead()).then_some(id)
     }
 
-    /// Whether this is its email. Cases of ASCII alone are folded: other letters fold to those of
+    /// Whether this is its email. Only ASCII letters are case-folded: folding others could yield
     /// somebody else's address.
     pub fn has_email(&self, email: &str) -> bool {
         let own = self.email.as_deref();

@@ -6,7 +6,7 @@
 //! one to a call sent at `s` that it hadn't ended at `s`. The more frequent the calls, the closer
 //! the estimate.
 //!
-//! What comes of it, measured: `docs/operations.md#calls`.
+//! The effect, as measured: `docs/operations.md#calls`.
 
 mod asked_wait;
 mod window;
@@ -26,15 +26,16 @@ use window::Window;
 pub struct RateLimit {
     /// The last window that an answer reported, which may be over.
     window: Option<Window>,
-    /// Calls in progress.
+    /// Calls in flight.
     under_way: u32,
-    /// By how many seconds resets are named too late, at least. Negative when our clock is ahead.
+    /// By how many seconds, at least, the named resets are too late. Negative when our clock is
+    /// ahead.
     late_seconds: f64,
     /// Since a 429 that told nothing of its window, or asked for a wait.
     pause: Option<Pause>,
 }
 
-/// While no call is made.
+/// A time during which no call is made.
 #[derive(Clone, Copy, Debug)]
 struct Pause {
     began: UnixSeconds,
@@ -61,12 +62,12 @@ const WINDOW_SECONDS: u64 = 10;
 /// How often to check whether one of our own calls was answered.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// The first pause after a 429 whose headers tell nothing, and the longest: each further one is
-/// twice as long.
+/// The first and the longest pause after a 429 whose headers tell nothing: an exponential backoff,
+/// each further pause twice as long.
 const FIRST_PAUSE_SECONDS: f64 = 1.0;
 const LONGEST_PAUSE_SECONDS: f64 = 60.0;
 
-/// How much longer a window is assumed to last that turns out not to be over.
+/// By how much a window is extended when it turns out not to be over.
 const LONGER_SECONDS: f64 = 1.0;
 
 impl RateLimit {
@@ -123,7 +124,7 @@ impl RateLimit {
         }
         match &mut self.window {
             Some(window) if is_told(headers) && window.is_current(now) => window.remaining = 0,
-            // What was under way when the pause began is no news.
+            // A call that was in flight when the pause began tells nothing new.
             _ if self.pause.is_some_and(|pause| sent < pause.began) => {}
             _ => {
                 let twice = self.pause.map(|pause| 2.0 * pause.seconds);

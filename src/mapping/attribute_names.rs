@@ -29,7 +29,7 @@ pub(super) fn renamed(key: &str, naming: Naming, is_date: bool) -> Option<String
         None if is_clean => Cow::Borrowed(key),
         end => Cow::Owned(key[..end.unwrap_or(key.len())].replace(['.', '$'], "_")),
     };
-    // By these endings a workspace's people know a date, in metadata Intercom itself.
+    // These endings mark a date: for a workspace's people in attributes, for Intercom in metadata.
     let (suffix, kept) = match naming {
         Naming::Attribute => ("_at", ["_at", "At"].as_slice()),
         Naming::Metadata => ("_date", ["_date"].as_slice()),

@@ -1,4 +1,4 @@
-//! What stands outside of traits and properties: named where it can't be used.
+//! Fields outside traits and properties: a warning names those that can't be used.
 
 use super::{Anonymous, Change, Mapper, NotSent, Place, named_user};
 use crate::segment::{INEXACT, IdField, Kind, Object, Value, email_address, get_matching, read_id};

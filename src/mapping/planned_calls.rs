@@ -21,20 +21,20 @@ pub fn calls_of(actions: &[Action<'_>]) -> usize {
     calls.sum()
 }
 
-/// What an event takes.
+/// The calls that an event takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlannedCalls {
     /// One call, in any order: a track carries its own time.
     Track,
     /// A write that begins with the contact, and is merged with one that it follows.
     Contact(usize),
-    /// So many, in its place.
+    /// This many calls, in its place.
     Other(usize),
 }
 
 impl PlannedCalls {
-    /// What these actions take. None at all are those of an event that isn't mapped yet: it is taken
-    /// for as much as fits.
+    /// The calls that these actions take. No actions mean an event that isn't mapped yet: it counts
+    /// as the most calls that may go together.
     pub fn of(actions: &[Action<'_>]) -> Self {
         match actions {
             [] => Self::Other(MAX_CALLS_TOGETHER),

@@ -32,7 +32,7 @@ pub fn owner(event: &Event<'_>, is_unproven: bool) -> String {
     let user = user.or_else(|| Some(("anonymous", event.anonymous_id()?)));
     let (kind, id) = user.unwrap_or_else(|| ("event", message_id(event)));
     match (is_unproven, kind) {
-        // As it is, where nothing else can read like it.
+        // The bare id, where no prefixed one can look like it.
         (false, "user") if !id.contains(':') => id.into_owned(),
         (false, kind) => format!("{kind}:{id}"),
         (true, kind) => format!("unproven-{kind}:{id}"),

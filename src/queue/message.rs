@@ -64,11 +64,11 @@ pub struct Message {
     group_id: String,
     deduplication_id: String,
     pub(super) attributes: Vec<(Cow<'static, str>, String)>,
-    /// How long a standard queue keeps it back.
+    /// Its delay in a standard queue.
     pub(super) delay: Duration,
     /// Whether it holds an event, which can share a message with others.
     is_event: bool,
-    /// What its event takes.
+    /// The calls that its event takes.
     pub(super) planned: PlannedCalls,
 }
 
@@ -215,7 +215,7 @@ impl Message {
         self.with_attribute(WAITING_SINCE_ATTRIBUTE, &time.to_rfc3339())
     }
 
-    /// Kept back for so long by a standard queue.
+    /// Delayed for this long by a standard queue.
     #[must_use]
     pub fn after(self, delay: Duration) -> Self {
         Self { delay, ..self }
@@ -249,7 +249,7 @@ impl Message {
         self
     }
 
-    /// Of an event that takes this.
+    /// Of an event that takes these calls.
     #[must_use]
     pub fn planned(self, planned: PlannedCalls) -> Self {
         Self { planned, ..self }

@@ -22,7 +22,7 @@ pub(super) const TARGET_MESSAGES: usize = 50;
 /// Most events in one message.
 const MAX_SHARED_EVENTS: usize = 50;
 
-/// The events that share a message: those of a group, of which this is known, in order. `fits` says
+/// Which events of a group share a message; `planned` has the group's events in order. `fits` says
 /// whether a message may hold these of them and the next one.
 pub(super) fn parts(
     planned: &[PlannedCalls],
@@ -88,8 +88,8 @@ fn sends_for(planned: &[PlannedCalls]) -> usize {
     calls
 }
 
-/// Which messages may go in one call with others of their group that may too: those of tracks alone,
-/// where it takes long to send one after another.
+/// Which messages may share a call with other such messages of their group: those of tracks alone,
+/// where sending one after another takes long.
 pub(super) fn go_together(
     planned: &[PlannedCalls],
     parts: &[Range<usize>],
@@ -101,7 +101,7 @@ pub(super) fn go_together(
 }
 
 /// Time that sending these events may take: one call after another for each user, concurrently
-/// across users. Of each event its user is known, and how many calls to Intercom it takes.
+/// across users. `events` has each event's user and the calls to Intercom that it takes.
 pub fn time_to_send<'u>(events: impl Iterator<Item = (&'u str, PlannedCalls)>) -> Duration {
     /// The slowest that a call gets.
     const ONE_CALL: Duration = Duration::from_millis(60);

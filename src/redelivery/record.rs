@@ -44,7 +44,7 @@ impl<'r> Record<'r> {
         self.lines.iter().any(is_kept)
     }
 
-    /// Makes it stay for as long as that, whatever became of its events.
+    /// Makes it stay for this long, whatever became of its events.
     pub(super) fn stay_whole(&mut self, delay: Duration) {
         for line in &mut self.lines {
             line.fate = Fate::Queued {

@@ -6,8 +6,8 @@ use super::Event;
 use super::date::{is_plausible, timestamp_millis};
 
 /// How much later than the receipt an SDK's `sentAt` may be before its clock counts as ahead. A
-/// correction of less would give an event that is sent again another second, and Intercom recognises
-/// a repeat by its second.
+/// smaller correction would move a repeated event to another second, and Intercom recognises a
+/// repeat by its second.
 const CLOCK_TOLERANCE_MILLIS: i64 = 5_000;
 
 /// The fields that say when an event happened, and when it was on its way.

@@ -22,7 +22,7 @@ pub(super) struct Window {
 /// From this share of the limit on, what remains is spread over the rest of the window.
 const SPREAD_BELOW: u32 = 10;
 
-/// How many calls the last window's share weighs as much as.
+/// The weight of the last window's share, in calls.
 const CALLS_OF_LAST_SHARE: f64 = 20.0;
 
 impl Window {
