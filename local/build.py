@@ -15,7 +15,7 @@ BOOTSTRAP = ROOT / "target" / "lambda" / "bootstrap" / "bootstrap"
 
 
 def build(with_simulator=True):
-    """Builds the function and the simulator into target/, and gives the package to deploy: that of PACKAGE, or what
+    """Builds the function and the simulator into target/, and returns the package to deploy: that of PACKAGE, or what
     `make package` would make of this build."""
     folder = Path(os.environ["PACKAGE"]).resolve() if "PACKAGE" in os.environ else build_function()
     if with_simulator:
@@ -27,10 +27,10 @@ def build(with_simulator=True):
 
 
 def build_function():
-    """Builds the function, as `sam build` wants it, and gives it packaged."""
+    """Builds the function, as `sam build` wants it, and returns its package."""
     progress("building the function (minutes the first time, seconds later)")
     flags = ["--arm64"] if ARCHITECTURE == "arm64" else []
-    # The very command that `sam build` runs and hides the output of; it then finds all built.
+    # The command that `sam build` runs with its output hidden; it then finds everything built.
     run_step(
         ["cargo", "lambda", "build", "--release", "--locked", *flags, "--bin", "bootstrap"],
         env=sam_environment(), cwd=ROOT, failure="building the function failed: see cargo's message above")

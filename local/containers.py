@@ -20,7 +20,7 @@ def bridge_address():
 
 
 class Forwarder(socketserver.ThreadingTCPServer):
-    """Hands all that arrives at a port of Docker's bridge on to the same port of the loopback."""
+    """Forwards a port of Docker's bridge to the same port of the loopback."""
 
     daemon_threads = True
     allow_reuse_address = True

@@ -151,7 +151,7 @@ def progress_of(queues):
 
 @contextmanager
 def stopped_by_ctrl_c(queues):
-    """The first Ctrl-C ends what is under way as soon as it is whole; the next ends it at once."""
+    """The first Ctrl-C stops once the operation in flight is complete; the next stops at once."""
     def stop(_number, _frame):
         signal.signal(signal.SIGINT, signal.default_int_handler)
         print("stopping: what was received is given back …", file=sys.stderr, flush=True)
@@ -207,7 +207,7 @@ def export(queues, arguments):
                 print(printable_json(described(queues, held, letter)))
             sys.stdout.flush()
         except BrokenPipeError:
-            # Whoever read it has had enough. Python would complain of it once more at its end.
+            # The reader, such as `head`, closed the pipe. Python would report that once more when it exits.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         print(f"{len(held.letters)} of {held.looked_at} letters exported", file=sys.stderr)
 

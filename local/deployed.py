@@ -1,4 +1,4 @@
-"""A stack on AWS, as one finds it there. Runs on .tools/sam, with the credentials that the AWS CLI would use."""
+"""A deployed stack on AWS. Runs on .tools/sam, with the credentials that the AWS CLI would use."""
 
 import os
 import re

@@ -1,7 +1,7 @@
 """`make settings`, `make deploy`, `make delete`: a stack on AWS, by the settings of deployments/STACK.toml.
 
-A setting that the file doesn't name has the template's default: CloudFormation would leave it as it is deployed, so
-that none could be taken back, and `sam deploy --guided` can't empty an answer that it has saved. Runs on .tools/sam.
+A setting that the file doesn't name has the template's default: CloudFormation would keep the deployed value, so that
+no setting could be reset, and `sam deploy --guided` can't clear an answer that it has saved. Runs on .tools/sam.
 """
 
 import difflib

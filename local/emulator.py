@@ -22,7 +22,7 @@ STAGE_ROUTE = re.compile(rf"/prod({ROUTES})")
 API_DOMAIN = re.compile(r"[a-f0-9]{8}\.execute-api\.localhost")
 # The emulator's own, whoever asks: they reset it, change its settings, and read every queue without a signature.
 OWN_ROUTE = re.compile(r"/_")
-# Only AWS's own requests have these; they could make something else of a path.
+# Only AWS's own requests have these; they could make the emulator read a path as something else.
 AWS_MARKS = ("x-amz-", "x-amzn-", "awsaccesskeyid")
 # A key that the emulator gave to a role. It looks these up and checks the signature; others it can take for its root
 # user, or for nobody in particular.
@@ -55,7 +55,7 @@ class Guard:
             return await send({"type": "websocket.close", "code": 1008})
         if why := self.refusal(scope):
             return await refuse(send, why)
-        # API Gateway says so too, and the function what pages are to send to.
+        # API Gateway adds this too; the function uses it for the address that pages send to.
         scope = {**scope, "headers": [*scope["headers"], (b"x-forwarded-proto", b"http")]}
         return await self.app(scope, receive, send)
 
@@ -67,7 +67,7 @@ class Guard:
             values.setdefault(name, []).append(value)
         host = [hostname(value) for value in values.get("host", [])]
         if len(host) != 1 or not (self.is_domain(host[0]) or host[0] in self.hosts):
-            # A page can give its own name any address, this machine's too.
+            # A page can point its own domain at any address, this machine's too (DNS rebinding).
             return "the Host is not this machine"
         is_of_page = "origin" in values or values.get("sec-fetch-site", ["none"]) != ["none"]
         authorization = values.get("authorization", [])
@@ -121,7 +121,7 @@ async def refuse(send, why):
 def main():
     from ministack import app as ministack
 
-    # It writes what the function is invoked with in two parts, of which the second would wait 40 ms for an ACK.
+    # The emulator writes an invocation's payload in two parts, of which the second would wait 40 ms for an ACK.
     socketserver.StreamRequestHandler.disable_nagle_algorithm = True
     ministack.app = Guard(
         ministack.app, os.environ["AWS_ACCESS_KEY_ID"],

@@ -26,7 +26,7 @@ def fill(name, key=None):
 
 
 def fill_in(secret, key):
-    """Asks for what is Intercom's, and makes what is ours, which it gives."""
+    """Asks for Intercom's keys, makes our own, and returns those that it made."""
     made = {}
     for wanted in [key] if key else ["access_token", *([] if secret.get("write_keys") else ["write_keys"])]:
         if wanted in INTERCOMS:

@@ -89,7 +89,7 @@ def first_error(deployed, log_group, since):
     found = deployed.aws("logs").filter_log_events(
         logGroupName=log_group, startTime=since, filterPattern='{ $.level = "ERROR" }')
     for event in found["events"]:
-        # The emulator doesn't know such a pattern, and gives every line.
+        # The emulator doesn't know such a pattern, and returns every line.
         line = json.loads(event["message"]) if event["message"].startswith("{") else {}
         if line.get("level") == "ERROR":
             return line.get("fields", line).get("message")

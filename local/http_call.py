@@ -1,4 +1,4 @@
-"""Calls over HTTP, of which an error status is an answer as well."""
+"""Calls over HTTP that return an error status as an answer, too, rather than raise."""
 
 import json
 import urllib.error
@@ -19,7 +19,7 @@ class Answer:
 
 
 def request(method, url, body=None, headers=None):
-    """Sends bytes to a URL; gives the Answer."""
+    """Sends bytes to a URL; returns the Answer."""
     call = urllib.request.Request(url, data=body, method=method, headers=headers or {})
     try:
         with urllib.request.urlopen(call, timeout=40) as response:

@@ -1,4 +1,4 @@
-"""Intercom's side of a connection: whose token it is, what it may do, and OAuth with an app of one's own."""
+"""Intercom's side of a connection: whose token it is, what it may do, and OAuth with the operator's own app."""
 
 import hashlib
 import hmac
@@ -123,7 +123,7 @@ class IntercomAccount:
 
 
 class States:
-    """OAuth's `state`: signed, for ten minutes, taken once. It carries nothing, and belongs to this process."""
+    """OAuth's `state`: signed, single-use, valid for ten minutes. It carries no data, and is only this process's."""
 
     def __init__(self, now=time.time):
         self._key, self._waiting, self._now = secrets.token_bytes(32), {}, now
@@ -136,7 +136,7 @@ class States:
         return state
 
     def take(self, state):
-        """What was under way. Raises Refused for a state that is not ours, was taken, or is too old."""
+        """What the state was made for. Raises Refused for one that is not ours, was used, or is too old."""
         text, _, signature = state.rpartition(".")
         if not hmac.compare_digest(signature.encode(), self._sign(text).encode()):
             raise Refused("this answer is to no question of ours: begin again from the console")

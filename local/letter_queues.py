@@ -53,7 +53,7 @@ DEAD, MOVED, FAILED = "DeadLetterQueueUrl", "MovedBySqsQueueUrl", "FailedInvocat
 
 
 def silent(_step, _done, _of):
-    """Progress that nobody looks at: the step's name, how much is done, and of how much."""
+    """Shows no progress. Its arguments: the step's name, how much is done, and of how much."""
 
 
 @dataclass
@@ -78,7 +78,7 @@ class LetterQueues:
                 raise Failure(f"the stack has no output {name}: deploy this version first")
 
     def stop(self):
-        """Ends what is under way as soon as nothing can be lost by it. For a Ctrl-C."""
+        """Stops the operation in flight as soon as that can lose nothing. For Ctrl-C."""
         self.stopped.set()
 
     def urls(self, failed_invocations=False):
@@ -154,8 +154,8 @@ class LetterQueues:
 
     @functools.cached_property
     def hash_required(self):
-        """REQUIRE_USER_HASH of the function. Who may not read its settings takes it for on: that keeps events without
-        proof apart."""
+        """The function's REQUIRE_USER_HASH. Counts as on when these credentials may not read its settings: that keeps
+        events without proof apart."""
         try:
             settings = self.lambda_.get_function_configuration(FunctionName=self.outputs["FunctionName"])
         except ClientError:
@@ -179,7 +179,7 @@ class LetterQueues:
 
     def gather(self):
         """Moves what SQS itself moved to the dead letters, with a reason: a FIFO queue shows no more than the first
-        ten messages of a user until those are gone. Gives how many were moved."""
+        ten messages of a user until those are gone. Returns how many were moved."""
         url, moved = self.outputs[MOVED], 0
         total = self.count(url)
         while not self.stopped.is_set():
@@ -215,8 +215,8 @@ class Held:
 
     @property
     def out_of_reach(self):
-        """About how many letters the queues count that nobody was given: they are in the hands of another command, or
-        behind ten others of their user in the queue of what SQS moved."""
+        """About how many letters the queues count but didn't hand out: another command holds them, or they are behind
+        ten others of their user in the queue of what SQS moved."""
         return max(0, self.expected - self.looked_at)
 
     def add(self, letter, body, selection):
@@ -438,7 +438,7 @@ def is_too_large(letter, events):
 
 
 def batches_of(messages):
-    """The messages in calls of SQS, as many in one as it takes."""
+    """The messages in batches, each as large as SQS takes in one call."""
     batch, size = [], 0
     for message in messages:
         letter, _, body = message

@@ -51,7 +51,7 @@ class Letter:
 
     @property
     def order(self):
-        """By what letters are sorted: each user's come in the order in which the events came in."""
+        """The sort key of letters: each user's come in the order in which the events came in."""
         return self.received_at, self.sent_at
 
 

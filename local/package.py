@@ -25,7 +25,7 @@ from tools import ROOT, SAM, TOOLS, TRIPLES, Failure, command_for_target
 
 DIST = ROOT / "target" / "dist"
 TARGET = ROOT / "target" / "package"
-# What somebody needs who has only the package: the licence and the readme are also what the template's metadata names.
+# What a user of the package alone needs: the licence and the readme are also what the template's metadata names.
 DOCUMENTS = ("README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md",
              "docs/decisions/*.md", "examples/terraform/*.tf", "examples/terraform/*.example",
              "local/dead_letters.py", "local/letters.py", "local/letter_queues.py", "local/printable.py",
@@ -118,7 +118,7 @@ def files_of(directory):
 
 def build(architecture):
     """Builds the function as `sam build` does, with the list of its dependencies inside of it (cargo auditable) and
-    without paths of this machine; gives the path of the binary."""
+    without paths of this machine; returns the path of the binary."""
     cargo_home = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo").resolve()
     flags = [f"--remap-path-prefix={cargo_home}=/cargo", f"--remap-path-prefix={ROOT}=/segment-intercom"]
     lambda_directory = TARGET / "lambda" / architecture

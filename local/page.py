@@ -40,8 +40,8 @@ def serve(stack, delivery, is_real):
             return self.answer(file.read_bytes(), file.suffix)
 
         def is_own_page(self):
-            """Whether a page of this server asks, or a person. Another page could give its own name this address, or
-            load the settings, which hold a key, as a script of its own."""
+            """Whether a page of this server asks, or a person. Another page could point its own domain at this address
+            (DNS rebinding), or load the settings, which hold a key, as a script of its own."""
             host = self.headers.get("host", "").partition(":")[0]
             site = self.headers.get("sec-fetch-site", "none")
             is_opened = self.headers.get("sec-fetch-mode") == "navigate"

@@ -70,7 +70,7 @@ class Service:
             )
 
     def wait_until(self, ready, seconds):
-        """Waits until `ready()` gives something true, and returns it."""
+        """Waits until `ready()` returns something true, and returns it."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self.process.poll() is not None:

@@ -48,7 +48,7 @@ class Request:
         self.headers = [tuple(header.split(": ", 1)) for header in headers]
 
     def send(self):
-        """Sends it over a socket; gives the answer."""
+        """Sends it over a socket; returns the answer."""
         headers = dict(self.headers)
         with self._connect() as connection:
             connection.sendall("\r\n".join([self.line, *map(": ".join, self.headers), "", ""]).encode())

@@ -135,7 +135,7 @@ def port_from_environment():
 
 
 def outcome(stack, sample):
-    """Sends a sample; gives the lines that say what became of it."""
+    """Sends a sample; returns the lines that say what became of it."""
     before = stack.simulator.state() if stack.simulator else None
     send = stack.send_webhook if sample["path"] == "/webhook" else stack.send
     answer = send(sample["path"], sample["body"])

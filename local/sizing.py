@@ -87,7 +87,7 @@ def outage():
 
 
 def total_tries(seconds):
-    """Tries of one event a second that comes in for so long, while none succeeds."""
+    """Tries in `seconds` during which one event a second comes in and none succeeds."""
     at, times = 0.0, []
     while at < seconds:
         at += SHARE_OF_DELAY * min(BASE_SECONDS + 2 * at, MAX_SECONDS)

@@ -148,7 +148,7 @@ class Stack:
 
     def _emulator_is_healthy(self):
         try:
-            # The guard is what has to be up: it refuses this.
+            # A 403 shows that the guard is up: it refuses this route.
             return self.request("GET", f"{self.emulator_url}/_ministack/health").status == 403
         except OSError:
             return False
@@ -221,7 +221,7 @@ class Stack:
         }
 
     def request(self, method, url, body=None, headers=None):
-        """Sends bytes to a URL; gives an http_call.Answer."""
+        """Sends bytes to a URL; returns an http_call.Answer."""
         return http_call.request(method, url, body, headers)
 
     def authorization(self, write_key=None):
@@ -247,7 +247,7 @@ class Stack:
         return {**configuration["Environment"]["Variables"], "AWS_ENDPOINT_URL": self.emulator_url}
 
     def invoke(self, payload):
-        """Invokes the function directly; gives its answer and the error's type, if it failed."""
+        """Invokes the function directly; returns its answer and the error's type, if it failed."""
         answer = self.aws("lambda").invoke(
             FunctionName=self.outputs["FunctionName"], Payload=json.dumps(payload).encode())
         return json.loads(answer["Payload"].read()), answer.get("FunctionError")

@@ -36,8 +36,8 @@ class StackSecret:
         return secret
 
     def change(self, act):
-        """Reads the secret, lets `act` change it, and writes it; gives what `act` gives. What `act` leaves alone stays
-        as it is."""
+        """Reads the secret, lets `act` change it, and writes it; returns the result of `act`. What `act` leaves alone
+        stays as it is."""
         secret = self.read()
         result = act(secret)
         self.client.put_secret_value(SecretId=self.arn, SecretString=json.dumps(secret))
@@ -61,7 +61,7 @@ def keys(secret, kind):
 
 
 def add_key(secret, kind, name=""):
-    """Makes a key, which stands before the ones that there are; gives it."""
+    """Makes a key, puts it before the existing ones, and returns it."""
     if kind not in KINDS:
         raise Failure(f"{kind} is not a kind of key: use {', '.join(KINDS)}")
     if len(name) > LONGEST_NAME:

@@ -47,17 +47,17 @@ class Verified(Deployed):
     # Ways in
 
     def call(self, method, path, body=None, headers=None, write_key=None):
-        """Calls the endpoint with the write key; gives an http_call.Answer."""
+        """Calls the endpoint with the write key; returns an http_call.Answer."""
         key = base64.b64encode(f"{write_key or self.write_key}:".encode()).decode()
         headers = {"content-type": "application/json", "authorization": f"Basic {key}", **(headers or {})}
         return http_call.request(method, self.endpoint + path, body, headers)
 
     def send(self, event):
-        """Sends a Segment call to its route; gives an http_call.Answer."""
+        """Sends a Segment call to its route; returns an http_call.Answer."""
         return self.call("POST", f"/v1/{event['type']}", json.dumps(event).encode())
 
     def invoke(self, payload):
-        """Invokes the function; gives its answer and the error's type, if it failed."""
+        """Invokes the function; returns its answer and the error's type, if it failed."""
         answer = self.aws("lambda").invoke(
             FunctionName=self.output["FunctionName"], Payload=json.dumps(payload).encode())
         return json.loads(answer["Payload"].read()), answer.get("FunctionError")

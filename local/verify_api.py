@@ -104,7 +104,7 @@ def throttled(stack):
         yield
     finally:
         limit(limits)
-        # Until what comes next is let in again.
+        # Wait until the API lets requests in again.
         stack.wait_for(lambda: first_refused(stack) is None, 90)
         time.sleep(1)
 

@@ -91,7 +91,7 @@ def refused_token(stack, table, user):
 
 
 def queue_large(stack, user):
-    """Has the function queue large events of a user; gives their messageIds."""
+    """Has the function queue large events of a user; returns their messageIds."""
     queued = []
     # An instance that still has the right token delivers them at once, so it takes some more.
     for _ in range(10):

@@ -1,4 +1,4 @@
-"""Whether the stack is set up as it should be: reads alone."""
+"""Whether the stack is set up as it should be: read-only checks."""
 
 import health
 

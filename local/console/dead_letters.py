@@ -27,7 +27,7 @@ class Letters:
         return LetterQueues(Client(self._stack, "sqs"), Client(self._stack, "lambda"), self._stack.outputs())
 
     def read(self):
-        """Reads all letters, and gives them back."""
+        """Reads all letters, and releases them."""
         with self._lock:
             queues, known = self.queues(), {}
             with queues.hold() as held:
@@ -39,7 +39,7 @@ class Letters:
             return known
 
     def act(self, ids, what):
-        """Lets `what(held)` work on the letters of these ids, and gives what it gives."""
+        """Calls `what(held)` on the letters of these ids, and returns its result."""
         with self._lock:
             queues = self.queues()
             queues.gather()

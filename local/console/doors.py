@@ -1,8 +1,8 @@
 """Who gets in: whoever has the link, once; then the browser that opened it. Nobody else's page, and no other name.
 
-A link holds a token that is taken once and becomes a cookie. A request must name this very host, since a page can give
-its own name this machine's address, and come from a page of ours. What changes something must say so in Origin, and
-show the session's own token, which no other page can read.
+A link holds a single-use token, which is exchanged for a cookie. A request must name this very host, since a page can
+point its own domain at this machine's address (DNS rebinding), and come from a page of ours. A request that changes
+something must prove that by Origin, and show the session's own token, which no other page can read.
 """
 
 import hmac
@@ -20,7 +20,7 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
-# From Intercom's own page, with a state that nobody guesses; the cookie doesn't come along.
+# Reached from Intercom's own page, so without the cookie, but with a state that nobody can guess.
 CALLBACK = "/connection/callback"
 OPEN = ("/static/",)
 
@@ -45,7 +45,7 @@ class Doors:
         return f"console-{self.port}"
 
     def enter(self, token):
-        """The session that a link's token gives; None for one that was used, or never was."""
+        """The session for a link's token; None for a token that was used or never existed."""
         found = [link for link in self._links if hmac.compare_digest(link.encode(), token.encode())]
         if not found:
             return None
@@ -64,7 +64,7 @@ class Doors:
 
 
 class Guard:
-    """An ASGI application that hands on to `app` what may get in."""
+    """An ASGI application that passes allowed requests on to `app`."""
 
     def __init__(self, app, doors, locked):
         self.app, self.doors, self.locked = app, doors, locked
@@ -106,7 +106,7 @@ class Guard:
             if session is None:
                 return await self.locked(bool(token))(scope, receive, send_with_headers)
             cookie = f"{self.doors.cookie}={session}; Path=/; HttpOnly; SameSite=Strict"
-            # Without the token in the address, which stays in a history.
+            # To an address without the token, since the browser's history keeps addresses.
             await send_with_headers({"type": "http.response.start", "status": 303, "headers": [
                 (b"location", b"/overview"), (b"set-cookie", cookie.encode()), (b"content-length", b"0")]})
             return await send_with_headers({"type": "http.response.body", "body": b""})

@@ -118,7 +118,7 @@ class EventLog:
     # Asking
 
     def found(self, since=0, status="", kind="", message_id="", user="", reason=""):
-        """The events for which all that is given holds, the newest first."""
+        """The events that meet every given condition, the newest first."""
         digits = user_digits(user) if user else None
         reason = reason.lower()
         chosen = [

@@ -9,7 +9,7 @@ import jinja2
 
 TABS = (("overview", "Overview"), ("test", "Test"), ("events", "Events"), ("dead-letters", "Dead letters"),
         ("connection", "Connection"), ("messenger", "Messenger"))
-# Overrides of the text's direction would turn what stands around them.
+# Overrides of the text's direction would reorder the text around them.
 TURNING = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 

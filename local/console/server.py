@@ -124,7 +124,7 @@ def serve(stack, port, messenger_url=None):
     except OSError:
         listener.bind(("127.0.0.1", 0))
         print(f"Port {port} is taken: using another. OAuth needs the one that Intercom knows.", file=sys.stderr)
-    # The link is printed before the server runs: whoever opens it at once waits, and isn't refused.
+    # The link is printed before the server runs: a browser that opens it at once waits, and isn't refused.
     listener.listen()
     port = listener.getsockname()[1]
     frames = "{0.scheme}://{0.netloc}".format(urlsplit(messenger_url)) if messenger_url else "'none'"

@@ -12,10 +12,10 @@ from stack_secret import StackSecret
 from tools import Failure
 
 DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError")
-# How long what AWS said is believed.
+# How long AWS's answers are cached.
 FRESH_SECONDS = 30
 ANSWER_SECONDS = 60
-# Where boto3's method isn't called as the permission is.
+# Permissions whose boto3 method has another name.
 METHODS = {"lambda:InvokeFunction": "invoke"}
 
 
@@ -51,7 +51,7 @@ class StackOnAws:
             return getattr(self.client(service), METHODS.get(permission, method))(**arguments)
 
     def fresh(self, name, make, seconds=FRESH_SECONDS):
-        """What `make()` gives, or gave a moment ago."""
+        """The result of `make()`, cached for `seconds`."""
         with self._lock:
             known = self._known.get(name)
             if known and known[0] > time.monotonic():
@@ -126,11 +126,11 @@ class StackOnAws:
     # What may not be done
 
     def missing(self):
-        """The permissions that these credentials lack, of those that change something. Each is asked for with a request
-        that can't do anything: AWS looks at the permission first."""
+        """The permissions to change something that these credentials lack. Each is probed with a request that can't do
+        anything: AWS checks the permission first."""
         def probe():
             outputs = self.outputs()
-            # A FIFO queue takes nothing without a group, and no receipt is empty.
+            # A FIFO queue takes no message without a group, and no receipt is "x".
             attempts = {
                 "lambda:InvokeFunction": {"FunctionName": outputs["FunctionName"], "InvocationType": "DryRun"},
                 "sqs:SendMessage": {"QueueUrl": outputs["RetryQueueUrl"], "MessageBody": "x"},

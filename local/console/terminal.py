@@ -37,7 +37,7 @@ def disconnect(stack):
 
 
 def token_by_oauth(account, port):
-    """A token of an app of one's own: prints Intercom's page, and waits for its answer."""
+    """A token for the operator's own OAuth app: prints the link to Intercom's page, and waits for its answer."""
     client_id, client_secret = ask("The app's client id"), ask("The app's client secret", True)
     states, answers = States(), []
     done = threading.Event()

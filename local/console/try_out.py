@@ -36,7 +36,7 @@ def samples():
 
 
 def event_of(payload, kind):
-    """The event in what API Gateway hands over, with its times left out so that it is one of now."""
+    """The event in a payload of API Gateway, without its times, so that it counts as sent now."""
     body = payload["body"]
     if payload.get("isBase64Encoded"):
         body = base64.b64decode(body)

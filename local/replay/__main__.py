@@ -113,7 +113,7 @@ def share(text):
 
 
 def replay(arguments, screen):
-    """Does what the arguments say; gives the exit status."""
+    """Does what the arguments say; returns the exit status."""
     connection = Connection(arguments.stack, arguments.profile, arguments.region, arguments.local)
     files = list(archive.files(arguments.sources, lambda: connection.aws("s3")))
     identity = identity_of(arguments, files, connection)
@@ -125,7 +125,7 @@ def replay(arguments, screen):
         if ledger.fact("identity", identity) != identity:
             raise Failure(f"{path} is the checkpoint of another archive or of other options: "
                           "name another --checkpoint, or begin anew with --restart")
-        # A forecast that was broken off would count only the rest.
+        # An interrupted forecast starts over: resumed, it would count only the rest.
         if not ledger.fact("is_read" if arguments.compare else "is_ready"):
             ledger.note("identity", identity)
             read(arguments, files, ledger, screen)
@@ -299,7 +299,7 @@ def send(arguments, ledger, connection, screen):
 
 
 class ending_on_signals:
-    """Ctrl-C ends after what is under way; a second one at once."""
+    """The first Ctrl-C stops once the arrays in flight are done; a second one stops at once."""
 
     def __init__(self, sending, bar):
         self.sending, self.bar, self._before = sending, bar, {}

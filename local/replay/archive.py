@@ -16,7 +16,7 @@ PIECE_BYTES = 1 << 20
 MOST_CHARACTERS = 16 << 20
 # What is shown of something broken.
 SHOWN = 1000
-# `false`, or an escape such as \\ud83d, may stand half at the end of a piece.
+# `false`, or an escape such as \\ud83d, may be cut off at the end of a piece.
 LONGEST_TOKEN = 8
 DECODER = json.JSONDecoder()
 

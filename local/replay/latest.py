@@ -9,7 +9,7 @@ import json
 
 from events import user_of
 
-# The order of --latest: who there is, which companies, who is whom, then what happened.
+# The order of --latest: users first, then companies, aliases, and everything else.
 IDENTIFY, GROUP, ALIAS, REST = range(4)
 COMPANY_KEYS = ("id", "company_id", "companyid", "name")
 

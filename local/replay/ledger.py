@@ -183,11 +183,11 @@ class Ledger:
         self._do("DELETE FROM under_way WHERE lane = ?", lane)
 
     def latest_under_way(self):
-        """When the last array began whose end isn't known; None when there is none."""
+        """When the latest array with an unknown outcome was begun; None when there is none."""
         return self._row("SELECT max(began) FROM under_way")[0]
 
     def release(self, held_since):
-        """Lets users go on who were held then or before; gives how many there were."""
+        """Releases the users who were held then or before; returns how many there were."""
         with self._transaction():
             return self._db.execute("DELETE FROM held WHERE since <= ?", (held_since,)).rowcount
 

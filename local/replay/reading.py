@@ -56,7 +56,7 @@ class Reader:
     def is_chosen(self, kind, user, at):
         arguments = self.arguments
         return (
-            # Who came back since would lose everything.
+            # A user who has come back since would lose everything.
             kind != "delete"
             and (not arguments.types or kind in arguments.types)
             and (arguments.since is None or at >= arguments.since)

@@ -7,13 +7,13 @@ from connection import Failure, NotTaken, Throttled, TooLarge
 
 ARRAY_EVENTS = 250
 ARRAY_BYTES = 4 << 20
-# How many arrays may be under way.
+# How many arrays may be in flight.
 LANES = 8
 CALLS_PER_EVENT = 1.2  # where no preview was made
 WATCH_SECONDS = 5
 # While nothing is left but users who are held.
 REST_SECONDS = 0.5
-# So many more messages in the retry queue than at the start, and the replay goes at half its pace.
+# With this many more messages in the retry queue than at the start, the replay halves its pace.
 QUEUE_GROWTH = 500
 LEAST_LEVEL = 1 / 64
 # SQS's counts are right a minute after the last message came.
@@ -32,7 +32,7 @@ class Pace:
         self._free_at = clock()
 
     def reserve(self, calls):
-        """Takes the time of these calls; gives the seconds to wait until it begins."""
+        """Reserves the time for these calls; returns the seconds to wait until it begins."""
         with self._lock:
             now = self._clock()
             begin = max(self._free_at, now)
@@ -101,8 +101,8 @@ class Sending:
             self.stop()
 
     def _wait_for_what_was_under_way(self):
-        """A run that was killed left arrays whose answer nobody read: the function may still be at them, and sent
-        again beside itself an array could put an old value over a newer one."""
+        """A run that was killed left arrays whose answer nobody read. The function may still be processing them: sent
+        again meanwhile, an array could overwrite a newer value with an old one."""
         began = self.ledger.latest_under_way()
         if began is None:
             return
@@ -155,7 +155,7 @@ class Sending:
         return not self.is_stopped
 
     def _send(self, items):
-        """The function's results. What fails is sent again, with longer and longer waits: AWS and Intercom recover.
+        """The function's results. A failed array is sent again with exponential backoff: AWS and Intercom recover.
         None when it was stopped before there was an answer."""
         wait = 1.0
         payload = "[" + ",".join(item.body for item in items) + "]"
@@ -175,7 +175,7 @@ class Sending:
             wait = min(wait * 2, 60)
 
     def _watch(self):
-        """Looks after live traffic, and lets held users go on once the retry queue is empty."""
+        """Slows down for live traffic, and releases held users once the retry queue is empty."""
         while not self.is_stopped:
             held_since = time.time() - COUNT_SECONDS * self._patience
             depth = self.connection.retry_queue_depth()
