@@ -17,6 +17,7 @@ BOOTSTRAP = ROOT / "target" / "lambda" / "bootstrap" / "bootstrap"
 def build(with_simulator=True):
     """Builds the function and the simulator into target/, and returns the package to deploy: that of PACKAGE, or what
     `make package` would make of this build."""
+    LOGS.mkdir(parents=True, exist_ok=True)
     folder = Path(os.environ["PACKAGE"]).resolve() if "PACKAGE" in os.environ else build_function()
     if with_simulator:
         progress("building the Intercom simulator")

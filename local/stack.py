@@ -104,7 +104,6 @@ class Stack:
         self.port = choose_port(self.port)
         self.emulator_url = f"http://127.0.0.1:{self.port}"
         self._directory = tempfile.mkdtemp(prefix="segment-intercom-")
-        LOGS.mkdir(parents=True, exist_ok=True)
         self.folder = build(with_simulator=not self.access_token)
         if not self.access_token:
             self._start_simulator()
